@@ -1,0 +1,78 @@
+//! The linkage key: one 256-bit secret per scope and epoch, from which HKDF-SHA-256 (RFC 5869) derives one HMAC-SHA-256
+//! (RFC 2104) key per field. What two agencies hash alike is alike only under the same scope, epoch and field.
+
+use std::fmt;
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::model::ids::ScopeId;
+
+/// The secret of one scope and epoch. Never shown, never copied.
+pub struct LinkageKey {
+    scope: ScopeId,
+    epoch: u32,
+    secret: Zeroizing<[u8; 32]>,
+}
+
+impl LinkageKey {
+    /// Takes a secret read from a key file.
+    #[must_use]
+    pub fn new(scope: ScopeId, epoch: u32, secret: Zeroizing<[u8; 32]>) -> Self {
+        Self { scope, epoch, secret }
+    }
+
+    /// The partnership whose people it hashes.
+    #[must_use]
+    pub fn scope(&self) -> &ScopeId {
+        &self.scope
+    }
+
+    /// Its epoch, from 1.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Derives the key of one field: HKDF-SHA-256, no salt, info `priorityd/v1/<scope>/<epoch>/<field>`.
+    #[must_use]
+    pub fn field(&self, field: &str) -> FieldKey {
+        let info = format!("priorityd/v1/{}/{}/{field}", self.scope, self.epoch);
+        let mut okm = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, self.secret.as_ref())
+            .expand(info.as_bytes(), okm.as_mut())
+            .expect("32 bytes are within HKDF-SHA-256's bound");
+        FieldKey(Hmac::new_from_slice(okm.as_ref()).expect("HMAC takes a key of any length"))
+    }
+}
+
+impl fmt::Debug for LinkageKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "LinkageKey({}, epoch {})", self.scope, self.epoch)
+    }
+}
+
+/// The HMAC key of one field, its state computed once. Wiped on drop (feature `zeroize` of `hmac`).
+pub struct FieldKey(Hmac<Sha256>);
+
+impl FieldKey {
+    /// HMAC-SHA-256 over the parts, each preceded by its length as four big-endian bytes.
+    #[must_use]
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            let length = u32::try_from(part.len()).expect("a hashed part is far below 4 GiB");
+            mac.update(&length.to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for FieldKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("FieldKey")
+    }
+}

@@ -1,0 +1,147 @@
+//! The seam to the outside: feeds in, topics out, the register's changelog, positions; one transaction for all of them.
+//!
+//! Three logs stand behind it: Kafka, embedded (one SQLite file) and memory (simulation tests). What passes here is
+//! bytes: this room reads neither events nor messages.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::model::ids::{PartyId, ScopeId};
+
+/// One record of a feed as it came. The payload holds clear identity, so there is no `Debug` and it is wiped on drop.
+pub struct FeedRecord {
+    /// Whose feed: `feeds.<party>.v1`.
+    pub feed: PartyId,
+    /// Partition; always 0 on the embedded log.
+    pub partition: i32,
+    /// Offset within the feed's partition, from 0.
+    pub offset: i64,
+    /// When the log took it, milliseconds since 1970 UTC.
+    pub appended_ms: i64,
+    /// CloudEvents binary mode carries attributes as `ce_*` headers; names and values as they came.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The record's value.
+    pub payload: Zeroizing<Vec<u8>>,
+}
+
+/// A record to append to a topic.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// Full topic name, e.g. `alerts.up2u.v1`.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Key; compacted topics need one.
+    pub key: Vec<u8>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A record read back from a topic by a subscriber.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// When the log took it, milliseconds since 1970 UTC.
+    pub appended_ms: i64,
+    /// Key.
+    pub key: Vec<u8>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// One changed row of the register: `RowKind`, scope and id already encoded in the key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RegisterRow {
+    /// Partition whose state it is.
+    pub partition: i32,
+    /// Encoded key.
+    pub key: Vec<u8>,
+    /// New value, or `None` for removal.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The next offset to read of one feed's partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Partition.
+    pub partition: i32,
+    /// The offset after the last one processed.
+    pub next_offset: i64,
+}
+
+/// Everything that one batch causes; it happens whole or not at all (invariant I3).
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Lists, alerts, rejections, review, audit, status.
+    pub outputs: Vec<TopicRecord>,
+    /// Changes of the register.
+    pub register: Vec<RegisterRow>,
+    /// How far the feeds were read.
+    pub positions: Vec<Position>,
+}
+
+/// What a poll found.
+pub enum Polled {
+    /// Records, in order within each feed partition; may be empty when the wait ran out.
+    Records(Vec<FeedRecord>),
+    /// Partitions were gained: restore each before the next poll.
+    Gained(Vec<i32>),
+    /// Partitions were lost: drop their state, commit nothing for them.
+    Lost(Vec<i32>),
+}
+
+/// The daemon's side: read feeds, commit what they caused. One owner, one thread.
+pub trait Log: Send {
+    /// Reads up to `max_records` after the committed positions and the ones polled since, waiting at most `wait`.
+    fn poll(&mut self, max_records: usize, wait: Duration) -> Result<Polled, LogError>;
+
+    /// Commits a transaction. After an error nothing of it is visible, and the owner restores before polling again.
+    fn commit(&mut self, transaction: Transaction) -> Result<(), LogError>;
+
+    /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
+    fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
+}
+
+/// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
+pub trait Client: Send {
+    /// Appends events to a feed, in order, atomically; `scope` is the record key. Headers are empty in structured mode.
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError>;
+
+    /// Reads committed records of a topic's partition from `from_offset` on, waiting at most `wait` if there are none.
+    fn read(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        from_offset: i64,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<StoredRecord>, LogError>;
+}
+
+/// Protects what must lie on disk in a form that says nothing: AES-256-GCM in earnest.
+pub trait AtRest: Send + Sync {
+    /// Encrypts, bound to `context`.
+    fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8>;
+    /// Decrypts; `None` when the bytes were changed or belong to another context.
+    fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+}
+
+/// What went wrong at the seam, by what can be done about it. Carries no record's content.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Try the same again.
+    #[error("the log is busy or out of reach: {0}")]
+    Retriable(String),
+    /// The transaction was undone: restore and go on.
+    #[error("the transaction was undone: {0}")]
+    Aborted(String),
+    /// Leave and start afresh, or call a person.
+    #[error("the log cannot be used: {0}")]
+    Fatal(String),
+}

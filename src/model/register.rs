@@ -1,0 +1,53 @@
+//! The register's changelog: rows by key, each owned by one room, none with clear identity.
+
+/// Which room's row it is; the first byte of a row's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum RowKind {
+    /// Accepted events (assess).
+    Event = b'e',
+    /// Person records with their tokens (link).
+    Record = b'r',
+    /// Links between records (link).
+    Edge = b'g',
+    /// Human decisions on pairs of records (link).
+    Decision = b'd',
+    /// List entries as last published (disclose).
+    Listed = b'l',
+    /// Alerts as last published (disclose).
+    Alerted = b'a',
+    /// Outcome counters (pipeline).
+    Counters = b'c',
+    /// Head of the audit chain (audit).
+    AuditHead = b'h',
+}
+
+impl RowKind {
+    /// Reads the kind back from a key's first byte.
+    #[must_use]
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [
+            Self::Event,
+            Self::Record,
+            Self::Edge,
+            Self::Decision,
+            Self::Listed,
+            Self::Alerted,
+            Self::Counters,
+            Self::AuditHead,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// One change of one row: a new value, or its removal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RowChange {
+    /// Whose row.
+    pub kind: RowKind,
+    /// Which row, unique within kind and scope.
+    pub id: Vec<u8>,
+    /// The new value (postcard), or `None` for removal.
+    pub value: Option<Vec<u8>>,
+}
