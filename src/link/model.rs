@@ -152,6 +152,19 @@ impl LinkageModel {
         self
     }
 
+    /// The same model with other odds before evidence.
+    #[must_use]
+    pub fn with_prior_bits(mut self, bits: f64) -> Self {
+        self.prior = Bits::new(bits).0;
+        self
+    }
+
+    /// The odds before evidence.
+    #[must_use]
+    pub fn prior_bits(&self) -> Bits {
+        Bits(self.prior)
+    }
+
     /// The same model with the frequencies of these values in place of the average.
     #[must_use]
     pub fn with_frequencies(mut self, frequencies: Frequencies) -> Self {

@@ -12,7 +12,7 @@ mod places;
 use jiff::civil::Date;
 use zeroize::Zeroizing;
 
-pub use self::dates::{DateOrder, NormalDate};
+pub use self::dates::{DateOrder, NormalDate, find_date_order};
 pub use self::places::{NormalAddress, NormalPostcode};
 use crate::model::event::{Role, Status};
 use crate::model::tokens::NumberKind;
