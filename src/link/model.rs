@@ -39,7 +39,9 @@ pub struct LinkageModel {
     pub(super) review: i32,
     pub(super) clip: i32,
     pub(super) household_cap: i32,
+    pub(super) twins_apart: bool,
     pub(super) number_cap: i32,
+    pub(super) disputed_number: i32,
     pub(super) local_ref: i32,
     pub(super) crossed: i32,
     pub(super) block_limit: usize,
@@ -159,6 +161,14 @@ impl LinkageModel {
         self
     }
 
+    /// The same model for records among which no relatives live together: shared homes count in full.
+    #[must_use]
+    pub fn without_households(mut self) -> Self {
+        self.household_cap = i32::MAX;
+        self.twins_apart = false;
+        self
+    }
+
     /// The odds before evidence.
     #[must_use]
     pub fn prior_bits(&self) -> Bits {
@@ -228,7 +238,9 @@ struct RawDecision {
     review_bits: f64,
     clip_bits: f64,
     household_cap_bits: f64,
+    twins_apart: bool,
     number_cap_bits: f64,
+    disputed_number_bits: f64,
     local_ref_bits: f64,
     crossed_bits: f64,
     block_limit: usize,
@@ -323,7 +335,9 @@ impl RawModel {
             review: bits("review_bits", decision.review_bits)?,
             clip: bits("clip_bits", decision.clip_bits)?,
             household_cap: bits("household_cap_bits", decision.household_cap_bits)?,
+            twins_apart: decision.twins_apart,
             number_cap: bits("number_cap_bits", decision.number_cap_bits)?,
+            disputed_number: bits("disputed_number_bits", decision.disputed_number_bits)?,
             local_ref: bits("local_ref_bits", decision.local_ref_bits)?,
             crossed: bits("crossed_bits", decision.crossed_bits)?,
             block_limit: decision.block_limit,

@@ -155,8 +155,7 @@ impl Linker {
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
     /// the first settlement. Never for a running register.
     pub fn calibrate(&mut self) {
-        let model = LinkageModel::clone(&self.model).with_prior_bits(super::calibrate::prior_bits(self));
-        self.model = Arc::new(model);
+        self.model = Arc::new(super::calibrate::fit(self));
         for slot in self.profile_of.values() {
             let features = &self.profiles[*slot].features;
             let own_weight = weigh::weigh(&self.model, features, features).total;

@@ -70,6 +70,38 @@ pub(super) fn weigh(model: &LinkageModel, one: &Features, two: &Features) -> Wei
     Weight { total: parts.total(model).0, different_numbers: parts.different_numbers, twins: parts.twins }
 }
 
+/// How a pair looks that lives under one roof by one family name: what tells families from one person written twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Household {
+    /// Not of one home and family name.
+    No,
+    /// Different given names and dates of birth: relatives.
+    Relatives,
+    /// Anything else: one person, or twins, or not enough is known.
+    Unclear,
+}
+
+/// Whether two people look like relatives in one home.
+pub(super) fn household(model: &LinkageModel, one: &Features, two: &Features) -> Household {
+    let parts = Parts::of(model, one, two);
+    // A postcode may hold a whole town; it stands for the home only where there is no address to ask.
+    let home = if parts.home_level == AddressLevel::Missing {
+        parts.same_home
+    } else {
+        parts.home_level <= AddressLevel::NumberStreet
+    };
+    if !home || parts.crossed || parts.family_level > NameLevel::Alternative {
+        Household::No
+    } else if parts.given_level == NameLevel::Nothing
+        && parts.date_level >= DateLevel::Year
+        && parts.date_level != DateLevel::Missing
+    {
+        Household::Relatives
+    } else {
+        Household::Unclear
+    }
+}
+
 /// The same, with everything that explains it.
 pub(super) fn explain(model: &LinkageModel, one: &Features, two: &Features, same_local_ref: bool) -> Comparison {
     let parts = Parts::of(model, one, two);
@@ -118,6 +150,7 @@ struct Parts {
     number_level: Option<NumberLevel>,
     numbers: i32,
     different_numbers: bool,
+    same_home: bool,
     twins: bool,
 }
 
@@ -162,9 +195,12 @@ impl Parts {
             number_level = Some(number_level.map_or(level, |worst| worst.max(level)));
             different_numbers |= checked && level != NumberLevel::Exact;
         }
+        // A number beside another given name and no agreeing date may be a relative's, borrowed or mistaken.
+        let disputed = names.given_level == NameLevel::Nothing && !names.crossed && date_level >= DateLevel::YearMonth;
         let same_number = number_level.is_some_and(|level| level != NumberLevel::Nothing);
         let same_home = place_level == PostcodeLevel::Unit || home_level <= AddressLevel::NumberStreet;
-        let twins = !names.crossed
+        let twins = model.twins_apart
+            && !names.crossed
             && !same_number
             && same_home
             && date_level == DateLevel::Exact
@@ -185,8 +221,9 @@ impl Parts {
             home_level,
             home,
             number_level,
-            numbers: numbers.min(model.number_cap),
+            numbers: numbers.min(if disputed { model.disputed_number } else { model.number_cap }),
             different_numbers,
+            same_home,
             twins,
         }
     }
