@@ -77,6 +77,7 @@ pub(super) enum PostcodeLevel {
 pub(super) enum AddressLevel {
     Whole,
     NumberStreet,
+    ManyWords,
     Words,
     Word,
     Nothing,
@@ -236,7 +237,8 @@ impl Home {
         match shared {
             0 => AddressLevel::Nothing,
             1 => AddressLevel::Word,
-            _ => AddressLevel::Words,
+            2 => AddressLevel::Words,
+            _ => AddressLevel::ManyWords,
         }
     }
 }

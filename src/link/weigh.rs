@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::compare::{AddressLevel, DateLevel, Features, MiddleLevel, NameLevel, NumberLevel, PostcodeLevel};
-use super::model::{Bits, LinkageModel, Table};
+use super::model::{ADDRESS, Bits, DATE, FAMILY, FIELDS, GIVEN, LinkageModel, MIDDLE, NUMBER, POSTCODE, Table};
 
 /// The fields of a comparison, in the order in which they are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,21 @@ pub(super) fn household(model: &LinkageModel, one: &Features, two: &Features) ->
     }
 }
 
+/// The level of each field by its place in the model's tables; `None` where a field is missing or says nothing by itself.
+pub(super) fn levels(model: &LinkageModel, one: &Features, two: &Features) -> [Option<usize>; FIELDS] {
+    let parts = Parts::of(model, one, two);
+    let names = |level: NameLevel| (level != NameLevel::Missing && !parts.crossed).then_some(level as usize);
+    [
+        names(parts.given_level),
+        (parts.middle_level != MiddleLevel::Missing).then_some(parts.middle_level as usize),
+        names(parts.family_level),
+        (parts.date_level != DateLevel::Missing).then_some(parts.date_level as usize),
+        (parts.place_level != PostcodeLevel::Missing).then_some(parts.place_level as usize),
+        (parts.home_level != AddressLevel::Missing).then_some(parts.home_level as usize),
+        parts.number_level.map(|level| level as usize),
+    ]
+}
+
 /// The same, with everything that explains it.
 pub(super) fn explain(model: &LinkageModel, one: &Features, two: &Features, same_local_ref: bool) -> Comparison {
     let parts = Parts::of(model, one, two);
@@ -161,9 +176,9 @@ impl Parts {
         let family_rarity = rarity(one.family.rarity, two.family.rarity);
         let mut names = Names {
             given_level,
-            given: name_bits(model, &model.given, given_level, given_rarity),
+            given: name_bits(model, &model.tables[GIVEN], given_level, given_rarity),
             family_level,
-            family: name_bits(model, &model.family, family_level, family_rarity),
+            family: name_bits(model, &model.tables[FAMILY], family_level, family_rarity),
             crossed: false,
         };
         if given_level >= NameLevel::Initial && family_level >= NameLevel::Initial {
@@ -173,25 +188,25 @@ impl Parts {
         let date_rarity = rarity(one.date.rarity, two.date.rarity);
         let date = match date_level {
             DateLevel::Missing => 0,
-            DateLevel::Exact => model.date[0] + date_rarity,
-            level => model.date[level as usize],
+            DateLevel::Exact => model.tables[DATE][0] + date_rarity,
+            level => model.tables[DATE][level as usize],
         };
         let place_level = one.place.level(&two.place);
         let place = match place_level {
             PostcodeLevel::Missing => 0,
-            PostcodeLevel::Unit => model.postcode[0] + rarity(one.place.rarity, two.place.rarity),
-            level => model.postcode[level as usize],
+            PostcodeLevel::Unit => model.tables[POSTCODE][0] + rarity(one.place.rarity, two.place.rarity),
+            level => model.tables[POSTCODE][level as usize],
         };
         let home_level = one.home.level(&two.home);
-        let home = if home_level == AddressLevel::Missing { 0 } else { model.address[home_level as usize] };
+        let home = if home_level == AddressLevel::Missing { 0 } else { model.tables[ADDRESS][home_level as usize] };
         let middle_level = one.middle_level(two);
-        let middle = if middle_level == MiddleLevel::Missing { 0 } else { model.middle[middle_level as usize] };
+        let middle = if middle_level == MiddleLevel::Missing { 0 } else { model.tables[MIDDLE][middle_level as usize] };
 
         let mut numbers = 0;
         let mut number_level: Option<NumberLevel> = None;
         let mut different_numbers = false;
         for (level, checked) in one.numbers(two) {
-            numbers += model.number[level as usize];
+            numbers += model.tables[NUMBER][level as usize];
             number_level = Some(number_level.map_or(level, |worst| worst.max(level)));
             different_numbers |= checked && level != NumberLevel::Exact;
         }
@@ -252,11 +267,11 @@ impl Names {
         if first > NameLevel::Phonetic && second > NameLevel::Phonetic {
             return;
         }
-        let first_bits = name_bits(model, &model.given, first, rarity(one.given.rarity, two.family.rarity));
-        let second_bits = name_bits(model, &model.family, second, rarity(one.family.rarity, two.given.rarity));
+        let first_bits = name_bits(model, &model.tables[GIVEN], first, rarity(one.given.rarity, two.family.rarity));
+        let second_bits = name_bits(model, &model.tables[FAMILY], second, rarity(one.family.rarity, two.given.rarity));
         // Which of the two sides is "one" must not matter, so each pair is weighed as the mean of both fields.
-        let first_other = name_bits(model, &model.family, first, rarity(one.given.rarity, two.family.rarity));
-        let second_other = name_bits(model, &model.given, second, rarity(one.family.rarity, two.given.rarity));
+        let first_other = name_bits(model, &model.tables[FAMILY], first, rarity(one.given.rarity, two.family.rarity));
+        let second_other = name_bits(model, &model.tables[GIVEN], second, rarity(one.family.rarity, two.given.rarity));
         let given = (first_bits + first_other + second_bits + second_other) / 4;
         let crossed = 2 * given + model.crossed;
         if crossed > self.given + self.family {
@@ -336,6 +351,7 @@ fn address_label(level: AddressLevel) -> &'static str {
     match level {
         AddressLevel::Whole => "whole",
         AddressLevel::NumberStreet => "number_and_street",
+        AddressLevel::ManyWords => "many_words",
         AddressLevel::Words => "words",
         AddressLevel::Word => "one_word",
         AddressLevel::Nothing => "nothing",
