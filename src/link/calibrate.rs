@@ -8,7 +8,7 @@ use super::register::Linker;
 use super::weigh::{Household, household, levels, weigh};
 
 /// How many profiles are looked at; enough for shares of a few percent.
-const SAMPLE: usize = 20_000;
+const SAMPLE: usize = 4_000;
 
 /// Rounds of expectation and maximisation; the prior moves little after a few.
 const ROUNDS: usize = 6;

@@ -28,7 +28,7 @@ impl Bits {
 }
 
 /// How many levels a field may have.
-pub(super) const MOST_LEVELS: usize = 7;
+pub(super) const MOST_LEVELS: usize = 8;
 
 /// What levels of one field are worth, by the level's place in its list.
 pub(super) type Table = [i32; MOST_LEVELS];
@@ -73,6 +73,9 @@ pub struct LinkageModel {
     pub(super) clip: i32,
     pub(super) household_cap: i32,
     pub(super) twins_apart: bool,
+    pub(super) perhaps_twins: i32,
+    pub(super) generations: i32,
+    pub(super) other_sex: i32,
     pub(super) number_cap: i32,
     pub(super) disputed_number: i32,
     pub(super) local_ref: i32,
@@ -194,6 +197,8 @@ impl LinkageModel {
     pub fn without_households(mut self) -> Self {
         self.household_cap = i32::MAX;
         self.twins_apart = false;
+        self.perhaps_twins = 0;
+        self.generations = 0;
         self
     }
 
@@ -274,6 +279,9 @@ struct RawDecision {
     clip_bits: f64,
     household_cap_bits: f64,
     twins_apart: bool,
+    perhaps_twins_bits: f64,
+    generations_bits: f64,
+    other_sex_bits: f64,
     number_cap_bits: f64,
     disputed_number_bits: f64,
     local_ref_bits: f64,
@@ -324,7 +332,7 @@ macro_rules! raw_levels {
     };
 }
 
-raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, nothing });
+raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, letter, nothing });
 raw_levels!(RawMiddle { exact, initial, nothing });
 raw_levels!(RawDate { exact, one_digit, swapped, year_month, month_day, year, nothing });
 raw_levels!(RawPostcode { unit, deletion, sector, district, area, nothing });
@@ -380,6 +388,9 @@ impl RawModel {
             clip: bits("clip_bits", decision.clip_bits)?,
             household_cap: bits("household_cap_bits", decision.household_cap_bits)?,
             twins_apart: decision.twins_apart,
+            perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
+            generations: bits("generations_bits", decision.generations_bits)?,
+            other_sex: bits("other_sex_bits", decision.other_sex_bits)?,
             number_cap: bits("number_cap_bits", decision.number_cap_bits)?,
             disputed_number: bits("disputed_number_bits", decision.disputed_number_bits)?,
             local_ref: bits("local_ref_bits", decision.local_ref_bits)?,
@@ -405,7 +416,7 @@ mod tests {
     fn the_compiled_in_model_is_valid() {
         let model = LinkageModel::compiled_in();
         assert!(!model.version().is_empty());
-        assert!(model.tables[GIVEN][0] > 0 && model.tables[GIVEN][6] < 0);
+        assert!(model.tables[GIVEN][0] > 0 && model.tables[GIVEN][7] < 0);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Field {
     Numbers,
     /// The same agency's same reference.
     LocalRef,
+    /// What tells relatives of one home apart: twins, generations, sex.
+    Relatives,
 }
 
 /// Why two records can never be one person, whatever else agrees.
@@ -92,7 +94,7 @@ pub(super) fn household(model: &LinkageModel, one: &Features, two: &Features) ->
     };
     if !home || parts.crossed || parts.family_level > NameLevel::Alternative {
         Household::No
-    } else if parts.given_level == NameLevel::Nothing
+    } else if matches!(parts.given_level, NameLevel::Letter | NameLevel::Nothing)
         && parts.date_level >= DateLevel::Year
         && parts.date_level != DateLevel::Missing
     {
@@ -132,6 +134,9 @@ pub(super) fn explain(model: &LinkageModel, one: &Features, two: &Features, same
     if let Some(level) = parts.number_level {
         fields.push((Field::Numbers, number_label(level), Bits(parts.numbers)));
     }
+    if parts.relatives != 0 {
+        fields.push((Field::Relatives, "likely", Bits(parts.relatives)));
+    }
     let bonus = if same_local_ref { model.local_ref } else { 0 };
     if same_local_ref {
         fields.push((Field::LocalRef, "same", Bits(bonus)));
@@ -167,6 +172,8 @@ struct Parts {
     different_numbers: bool,
     same_home: bool,
     twins: bool,
+    /// What speaks for two relatives rather than one person.
+    relatives: i32,
 }
 
 impl Parts {
@@ -211,16 +218,25 @@ impl Parts {
             different_numbers |= checked && level != NumberLevel::Exact;
         }
         // A number beside another given name and no agreeing date may be a relative's, borrowed or mistaken.
-        let disputed = names.given_level == NameLevel::Nothing && !names.crossed && date_level >= DateLevel::YearMonth;
+        let other_given = !names.crossed && matches!(names.given_level, NameLevel::Letter | NameLevel::Nothing);
+        let disputed = other_given && date_level >= DateLevel::YearMonth;
         let same_number = number_level.is_some_and(|level| level != NumberLevel::Nothing);
         let same_home = place_level == PostcodeLevel::Unit || home_level <= AddressLevel::NumberStreet;
-        let twins = model.twins_apart
-            && !names.crossed
+        let same_family = names.family_level <= NameLevel::Alternative;
+        let like_twins = other_given && same_family && !same_number && date_level == DateLevel::Exact;
+        let twins = model.twins_apart && like_twins && same_home;
+        let mut relatives = if like_twins { model.perhaps_twins } else { 0 };
+        if same_home
+            && same_family
+            && names.given_level <= NameLevel::Alternative
             && !same_number
-            && same_home
-            && date_level == DateLevel::Exact
-            && names.family_level <= NameLevel::Alternative
-            && matches!(names.given_level, NameLevel::Nothing);
+            && date_level == DateLevel::Nothing
+        {
+            relatives += model.generations;
+        }
+        if one.same_sex(two) == Some(false) {
+            relatives += model.other_sex;
+        }
         Self {
             given_level: names.given_level,
             given: names.given,
@@ -240,6 +256,7 @@ impl Parts {
             different_numbers,
             same_home,
             twins,
+            relatives,
         }
     }
 
@@ -247,7 +264,8 @@ impl Parts {
     fn total(&self, model: &LinkageModel) -> (i32, i32) {
         let shared: SmallVec<[i32; 3]> = SmallVec::from_buf([self.family.max(0), self.place.max(0), self.home.max(0)]);
         let excess = (shared.iter().sum::<i32>() - model.household_cap).max(0);
-        let sum = self.given + self.middle + self.family + self.date + self.place + self.home + self.numbers;
+        let sum =
+            self.given + self.middle + self.family + self.date + self.place + self.home + self.numbers + self.relatives;
         (model.prior + sum - excess, -excess)
     }
 }
@@ -295,7 +313,7 @@ fn name_bits(model: &LinkageModel, table: &Table, level: NameLevel, rarity: i32)
         NameLevel::Nickname | NameLevel::Deletion | NameLevel::Phonetic | NameLevel::Alternative => {
             table[level as usize] + model.fuzzy(rarity)
         }
-        NameLevel::Initial | NameLevel::Nothing => table[level as usize],
+        NameLevel::Initial | NameLevel::Letter | NameLevel::Nothing => table[level as usize],
     }
 }
 
@@ -309,6 +327,7 @@ fn name_label(level: NameLevel, crossed: bool) -> &'static str {
         NameLevel::Phonetic => "sound",
         NameLevel::Alternative => "other_name",
         NameLevel::Initial => "initial",
+        NameLevel::Letter => "first_letter",
         NameLevel::Nothing => "nothing",
     }
 }
