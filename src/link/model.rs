@@ -72,6 +72,8 @@ pub struct LinkageModel {
     pub(super) review: i32,
     pub(super) clip: i32,
     pub(super) household_cap: i32,
+    pub(super) margin: i32,
+    pub(super) conflict: i32,
     pub(super) twins_apart: bool,
     pub(super) perhaps_twins: i32,
     pub(super) generations: i32,
@@ -196,6 +198,7 @@ impl LinkageModel {
     #[must_use]
     pub fn without_households(mut self) -> Self {
         self.household_cap = i32::MAX;
+        self.margin = 0;
         self.twins_apart = false;
         self.perhaps_twins = 0;
         self.generations = 0;
@@ -278,6 +281,8 @@ struct RawDecision {
     review_bits: f64,
     clip_bits: f64,
     household_cap_bits: f64,
+    margin_bits: f64,
+    conflict_bits: f64,
     twins_apart: bool,
     perhaps_twins_bits: f64,
     generations_bits: f64,
@@ -387,6 +392,8 @@ impl RawModel {
             review: bits("review_bits", decision.review_bits)?,
             clip: bits("clip_bits", decision.clip_bits)?,
             household_cap: bits("household_cap_bits", decision.household_cap_bits)?,
+            margin: bits("margin_bits", decision.margin_bits)?,
+            conflict: bits("conflict_bits", decision.conflict_bits)?,
             twins_apart: decision.twins_apart,
             perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
             generations: bits("generations_bits", decision.generations_bits)?,
