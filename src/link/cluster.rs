@@ -187,7 +187,10 @@ mod tests {
     fn a_chain_does_not_pull_its_ends_together() {
         // 0-1 and 1-2 agree, 0-2 speaks against it more than they speak for it.
         let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
-        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie)), [vec![0, 1], vec![2]]);
+        assert_eq!(
+            nodes(&partition(&[Node { records: 1 }; 3], Rules { conflict: -9000, ..RULES }, tie)),
+            [vec![0, 1], vec![2]]
+        );
     }
 
     #[test]
