@@ -23,7 +23,7 @@ mod units;
 mod weigh;
 
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};
-pub use self::model::{Bits, Frequencies, LinkageModel, ModelError};
+pub use self::model::{Bits, LinkageModel, ModelError};
 pub use self::register::Linker;
 pub use self::rows::BadRow;
 pub use self::weigh::{Comparison, Field, Veto};
