@@ -321,7 +321,7 @@ impl RawModel {
         let within = |name: &'static str, ok: bool| if ok { Ok(()) } else { Err(ModelError::Range(name)) };
         within("provenance", !provenance.trim().is_empty())?;
         within("review_bits", decision.review_bits <= decision.link_bits)?;
-        within("block_limit", (2..=100_000).contains(&decision.block_limit))?;
+        within("block_limit", (2..=10_000).contains(&decision.block_limit))?;
         within("unit_limit", (8..=4096).contains(&decision.unit_limit))?;
         within("bar_step_bits", decision.bar_step_bits >= 0.5)?;
         within("fuzzy_strength", (0.0..=1.0).contains(&frequency.fuzzy_strength))?;
