@@ -14,6 +14,14 @@ from faker.providers.person.en_GB import Provider
 
 NICKNAMES = {"william": "bill", "elizabeth": "liz", "robert": "bob", "thomas": "tom", "katherine": "kate", "james": "jim",
              "margaret": "peggy", "michael": "mike", "david": "dave", "susan": "sue", "christopher": "chris", "matthew": "matt"}
+COLUMNS = """row_id = "id"
+given_names = ["first", "middle"]
+family_name = "last"
+date_of_birth = "dob"
+sex = "sex"
+postcode = "postcode"
+address = "address"
+"""
 STREETS = ["High", "Festing", "Albert", "Victoria", "Elm", "Highland", "Winter", "Somers", "Fawcett", "Kirby", "London",
            "Copnor", "Milton", "Goldsmith", "Francis", "Devonshire", "Haslemere", "Jessie", "Essex", "Telephone"]
 KINDS = ["Road", "Street", "Avenue", "Grove", "Close", "Terrace"]
@@ -159,6 +167,8 @@ def main():
         writer.writeheader()
         for number, row in enumerate(rows):
             writer.writerow({"id": number} | row)
+    with open(chosen.out.removesuffix(".csv") + ".toml", "w") as file:
+        file.write(COLUMNS)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ pub struct LinkageModel {
     pub(super) bar_step: i32,
     pub(super) rates: [Rates; FIELDS],
     pub(super) tables: [Table; FIELDS],
+    exact_strength: f64,
     fuzzy_strength_256: i32,
     floor_share: f64,
     chance: Chance,
@@ -203,7 +204,7 @@ impl LinkageModel {
     /// How much more, or less, agreement on this value tells than agreement on an average one.
     fn rarity(&self, shares: &Shares, token: Token, chance: f64) -> i16 {
         let Some(share) = shares.of(token) else { return 0 };
-        let bits = (chance / share.max(self.floor_share)).log2().clamp(-12.0, 12.0);
+        let bits = self.exact_strength * (chance / share.max(self.floor_share)).log2().clamp(-12.0, 12.0);
         i16::try_from(Bits::new(bits).0).expect("twelve bits in 1/256 fit sixteen")
     }
 
@@ -255,6 +256,7 @@ struct RawDecision {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFrequency {
+    exact_strength: f64,
     fuzzy_strength: f64,
     floor_share: f64,
 }
@@ -324,6 +326,7 @@ impl RawModel {
         within("block_limit", (2..=10_000).contains(&decision.block_limit))?;
         within("unit_limit", (8..=4096).contains(&decision.unit_limit))?;
         within("bar_step_bits", decision.bar_step_bits >= 0.5)?;
+        within("exact_strength", (0.0..=1.0).contains(&frequency.exact_strength))?;
         within("fuzzy_strength", (0.0..=1.0).contains(&frequency.fuzzy_strength))?;
         within("floor_share", frequency.floor_share > 0.0 && frequency.floor_share < 0.1)?;
         let chance = Chance {
@@ -363,6 +366,7 @@ impl RawModel {
             bar_step: bits("bar_step_bits", decision.bar_step_bits)?,
             rates,
             tables: rates.map(|rates| rates.table()),
+            exact_strength: frequency.exact_strength,
             fuzzy_strength_256: Bits::new(frequency.fuzzy_strength).0,
             floor_share: frequency.floor_share,
             chance,
