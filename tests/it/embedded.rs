@@ -23,7 +23,7 @@ use crate::conformance::{
 struct TestKey(Aes256Gcm);
 
 impl TestKey {
-    fn new(secret: u8) -> Arc<dyn AtRest> {
+    fn shared(secret: u8) -> Arc<dyn AtRest> {
         Arc::new(Self(Aes256Gcm::new(&[secret; 32].into())))
     }
 }
@@ -59,11 +59,11 @@ impl Embedded {
     }
 
     fn open(&self) -> Result<EmbeddedLog, LogError> {
-        EmbeddedLog::open(&self.path(), feeds(), TestKey::new(1))
+        EmbeddedLog::open(&self.path(), feeds(), TestKey::shared(1))
     }
 
     fn open_client(&self) -> EmbeddedClient {
-        EmbeddedClient::open(&self.path(), TestKey::new(1)).expect("opens")
+        EmbeddedClient::open(&self.path(), TestKey::shared(1)).expect("opens")
     }
 
     /// Every byte that lies in the directory.
@@ -147,7 +147,7 @@ fn clear_text_never_touches_the_disk() {
 fn another_key_or_place_does_not_open_a_record() {
     let house = Embedded::new();
     publish(&mut house.open_client(), "a", &["1", "2"]);
-    let open = |secret| EmbeddedLog::open(&house.path(), feeds(), TestKey::new(secret)).expect("opens");
+    let open = |secret| EmbeddedLog::open(&house.path(), feeds(), TestKey::shared(secret)).expect("opens");
     let mut log = open(2);
     ready(&mut log);
     assert!(fatal(log.poll(1, Duration::ZERO)).contains("feeds.a.v1 offset 0"));
@@ -193,8 +193,9 @@ fn what_is_no_longer_needed_is_swept() {
         delete_retention: Duration::from_millis(1_000),
         clock: Arc::new(move || clock.load(Ordering::Relaxed)),
     };
-    let mut client = EmbeddedClient::open_with(&house.path(), TestKey::new(1), settings.clock.clone()).expect("opens");
-    let mut log = EmbeddedLog::open_with(&house.path(), feeds(), TestKey::new(1), settings).expect("opens");
+    let mut client =
+        EmbeddedClient::open_with(&house.path(), TestKey::shared(1), settings.clock.clone()).expect("opens");
+    let mut log = EmbeddedLog::open_with(&house.path(), feeds(), TestKey::shared(1), settings).expect("opens");
     ready(&mut log);
     publish(&mut client, "a", &["1", "2", "3"]);
     let records = take(&mut log, 2, 2);
@@ -261,14 +262,14 @@ fn child_process() {
     };
     let path = PathBuf::from(path);
     if role == "publish" {
-        let mut client = EmbeddedClient::open(&path, TestKey::new(1)).expect("opens");
+        let mut client = EmbeddedClient::open(&path, TestKey::shared(1)).expect("opens");
         for number in 0..100 {
             publish(&mut client, "a", &[number.to_string()]);
         }
         return;
     }
     // Copies the feed to a topic and the register, one record per commit, until it is killed.
-    let mut log = EmbeddedLog::open(&path, feeds(), TestKey::new(1)).expect("opens");
+    let mut log = EmbeddedLog::open(&path, feeds(), TestKey::shared(1)).expect("opens");
     ready(&mut log);
     loop {
         let Polled::Records(records) = log.poll(1, Duration::from_secs(1)).expect("poll") else { continue };
