@@ -1,1 +1,5 @@
-fn main() {}
+//! The one integration binary: a module per subject.
+
+mod conformance;
+mod embedded;
+mod memory;
