@@ -2,7 +2,67 @@
 //!
 //! Owns the ledger of events and the rules. Sees record ids, dates and codes; never a token, never a name.
 
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use crate::config::rules::Rules;
+use crate::model::event::{Detail, Role};
+use crate::model::finding::{Finding, Profile};
+use crate::model::ids::{ClusterId, PartyId, RecordId};
+use ledger::{Case, Ledger};
+
 pub mod findings;
 pub mod history;
 pub mod ledger;
 pub mod profile;
+
+/// Everything that is known of one linked person as of a date.
+pub struct Assessed {
+    /// Who.
+    pub cluster: ClusterId,
+    /// What was found, by id.
+    pub findings: Vec<Finding>,
+    /// As victim and as perpetrator, where there is a report within the list window.
+    pub profiles: Vec<Profile>,
+    /// Services that have the person in an open case.
+    pub cases: BTreeMap<PartyId, Case>,
+}
+
+/// Assesses one linked person.
+#[must_use]
+pub fn assess(
+    ledger: &Ledger,
+    cluster: ClusterId,
+    records: &[RecordId],
+    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+    as_of: Date,
+    rules: &Rules,
+) -> Assessed {
+    let history = history::appearances(ledger, records, cluster_of);
+    let findings = findings::findings(&history, rules);
+    let profiles = [Role::Victim, Role::Perpetrator]
+        .into_iter()
+        .filter_map(|role| profile::profile(&history, &findings, role, as_of, rules))
+        .collect();
+    Assessed { cluster, findings, profiles, cases: open_cases(ledger, records) }
+}
+
+/// Services that have one of the records in an open case; of several cases the one whose record comes first.
+#[must_use]
+pub fn open_cases(ledger: &Ledger, records: &[RecordId]) -> BTreeMap<PartyId, Case> {
+    let mut cases: BTreeMap<PartyId, Case> = BTreeMap::new();
+    for record in records {
+        for (_, event) in ledger.of_record(*record) {
+            if !matches!(event.detail, Detail::CaseloadEntry { .. }) {
+                continue;
+            }
+            let Some(case) = ledger.open_case(event) else { continue };
+            let kept = cases.entry(event.agency.clone()).or_insert(case);
+            if case.record < kept.record {
+                *kept = case;
+            }
+        }
+    }
+    cases
+}
