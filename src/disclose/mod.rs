@@ -1,1 +1,4 @@
 //! .
+mod jose;
+pub mod open;
+pub mod seal;
