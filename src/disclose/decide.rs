@@ -15,7 +15,7 @@ use crate::assess::ledger::Case;
 use crate::config::agreement::{Agreement, Channel, Clause, Field, IdentityMode, Recipient};
 use crate::config::rules::Rules;
 use crate::keys::output::OutputKey;
-use crate::keys::vault::VaultKey;
+use crate::keys::KeyRing;
 use crate::model::event::Role;
 use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
@@ -31,7 +31,7 @@ pub struct Desk<'a> {
     /// The day.
     pub as_of: Date,
     /// Opens sealed identities.
-    pub vault: &'a VaultKey,
+    pub keys: &'a KeyRing,
     /// Each recipient's key for pseudonyms; a recipient without keys is held, never served in clear.
     pub outputs: &'a BTreeMap<PartyId, OutputKey>,
     /// Sealed identities.
@@ -356,7 +356,7 @@ impl Desk<'_> {
     }
 
     fn open(&self, record: RecordId) -> Option<OpenedPerson> {
-        self.identities.open(record, self.scope, self.vault)
+        self.identities.open(record, self.scope, self.keys)
     }
 
     /// Adds what every message says of itself.

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::keys::vault::VaultKey;
+use crate::keys::KeyRing;
 use crate::model::ids::{RecordId, ScopeId};
 use crate::model::register::{RowChange, RowKind};
 use crate::model::sealed::{PERSON, Sealed};
@@ -49,9 +49,9 @@ impl Identities {
 
     /// Opens a record's identity. `None` when it is not held, or sealed under a key that is gone.
     #[must_use]
-    pub fn open(&self, record: RecordId, scope: &ScopeId, vault: &VaultKey) -> Option<OpenedPerson> {
+    pub fn open(&self, record: RecordId, scope: &ScopeId, keys: &KeyRing) -> Option<OpenedPerson> {
         let sealed = self.sealed.get(&record)?;
-        let clear = vault.open(PERSON, &[scope.as_str().as_bytes(), &record.0], sealed)?;
+        let clear = keys.vault_of(sealed.epoch)?.open(PERSON, &[scope.as_str().as_bytes(), &record.0], sealed)?;
         serde_json::from_slice(&clear).ok()
     }
 

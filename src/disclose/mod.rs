@@ -5,5 +5,9 @@
 
 pub mod decide;
 pub mod identities;
+mod jose;
+pub mod message;
+pub mod open;
+pub mod seal;
 pub mod told;
 pub mod view;

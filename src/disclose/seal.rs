@@ -1,0 +1,216 @@
+//! Sealing: signs a CloudEvent and encrypts it to one recipient, so that only this recipient can read it, and can tell
+//! that we wrote it, for it, and until when it holds.
+//!
+//! The costly step of encryption is the key agreement. One agreement serves a recipient's key for a bounded interval, by
+//! count and by time; every message has a fresh content key and nonce of its own. Pure: time and randomness are arguments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use aes_kw::KwAes256;
+use jiff::{SignedDuration, Timestamp};
+use p256::SecretKey;
+use p256::elliptic_curve::Generate;
+use rand::CryptoRng;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::jose;
+use crate::keys::jwk;
+use crate::keys::recipient::RecipientKey;
+use crate::keys::signing::SigningKey;
+use crate::model::ids::PartyId;
+
+/// How long one key agreement serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgreementInterval {
+    /// Messages at most.
+    pub max_messages: u32,
+    /// Time at most.
+    pub max_age: SignedDuration,
+}
+
+impl Default for AgreementInterval {
+    fn default() -> Self {
+        Self { max_messages: 65_536, max_age: SignedDuration::from_hours(1) }
+    }
+}
+
+/// Why a message was not sealed. It is held and reported, never sent in any other form (invariant I5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The recipient must renew its key.
+    #[error("the recipient's key has expired")]
+    RecipientKeyExpired,
+    /// We must renew our key.
+    #[error("our signing key has expired")]
+    SigningKeyExpired,
+    /// The bytes are no CloudEvent with `recipient` and `expirytime`.
+    #[error("not a CloudEvent with recipient and expirytime")]
+    NotAMessage,
+    /// `recipient` names somebody else.
+    #[error("the message is addressed to somebody else")]
+    AddressedElsewhere,
+    /// `expirytime` is over.
+    #[error("the message has expired already")]
+    MessageExpired,
+}
+
+/// Seals messages, remembering the key agreement with each recipient's key.
+#[derive(Default)]
+pub struct Sealer {
+    interval: AgreementInterval,
+    agreements: BTreeMap<String, (Arc<Agreement>, u32)>,
+}
+
+impl Sealer {
+    /// Seals with agreements that serve for `interval`.
+    #[must_use]
+    pub fn new(interval: AgreementInterval) -> Self {
+        Self { interval, agreements: BTreeMap::new() }
+    }
+
+    /// Seals one message: signs `event`, the bytes of a CloudEvent that names this recipient, and encrypts it.
+    pub fn seal(
+        &mut self,
+        event: &[u8],
+        recipient: &RecipientKey,
+        signer: &SigningKey,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<String, SealError> {
+        self.prepare(recipient, now, rng)?.seal(event, signer)
+    }
+
+    /// Draws all that one message needs of randomness. What remains, the envelope does alone, on any thread.
+    pub fn prepare(
+        &mut self,
+        recipient: &RecipientKey,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Envelope, SealError> {
+        if recipient.expires().is_some_and(|expires| expires <= now) {
+            return Err(SealError::RecipientKeyExpired);
+        }
+        let agreement = self.agreement(recipient, now, rng);
+        let (mut content_key, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
+        rng.fill_bytes(content_key.as_mut());
+        rng.fill_bytes(&mut nonce);
+        Ok(Envelope { recipient: recipient.party().clone(), agreement, content_key, nonce, now })
+    }
+
+    fn agreement(&mut self, recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Arc<Agreement> {
+        let interval = self.interval;
+        // An agreement from the future means that the clock was set back: its age is not known, so it ends too.
+        let fresh =
+            |agreed: &Agreement| (SignedDuration::ZERO..interval.max_age).contains(&now.duration_since(agreed.since));
+        self.agreements.retain(|_, (agreed, used)| fresh(agreed) && *used < interval.max_messages);
+        let (agreed, used) = match self.agreements.get_mut(recipient.kid()) {
+            Some(entry) => entry,
+            None => {
+                let agreed = Arc::new(Agreement::new(recipient, now, rng));
+                self.agreements.entry(recipient.kid().into()).or_insert((agreed, 0))
+            }
+        };
+        *used += 1;
+        Arc::clone(agreed)
+    }
+}
+
+/// A key agreement with one recipient's key: the protected header, ephemeral public key included, and what wraps content
+/// keys. The ephemeral private key is gone as soon as this exists.
+struct Agreement {
+    since: Timestamp,
+    header: String,
+    wrapping: KwAes256,
+}
+
+impl Agreement {
+    fn new(recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let ephemeral = SecretKey::generate_from_rng(rng);
+        let shared = ephemeral.diffie_hellman(recipient.public());
+        let shared = Zeroizing::new((*shared.raw_secret_bytes()).into());
+        let [x, y] = jwk::coordinates(&ephemeral.public_key());
+        let header = serde_json::json!({
+            "alg": jose::KEY_ALGORITHM,
+            "enc": jose::CONTENT_ENCRYPTION,
+            "kid": recipient.kid(),
+            "epk": { "kty": "EC", "crv": "P-256", "x": x, "y": y },
+            "apu": jose::encode(jose::SENDER),
+            "apv": jose::encode(recipient.kid()),
+            "cty": jose::ENCRYPTED_TYPE,
+        });
+        Self {
+            since: now,
+            header: jose::encode(header.to_string()),
+            wrapping: jose::key_encryption_key(&shared, recipient.kid()),
+        }
+    }
+}
+
+/// Everything that one message to one recipient needs, drawn and ready. Serves once: its nonce and key are never used again.
+pub struct Envelope {
+    recipient: PartyId,
+    agreement: Arc<Agreement>,
+    content_key: Zeroizing<[u8; 32]>,
+    nonce: [u8; 12],
+    now: Timestamp,
+}
+
+impl Envelope {
+    /// Signs and encrypts: compact JWE of a compact JWS of `event`.
+    pub fn seal(self, event: &[u8], signer: &SigningKey) -> Result<String, SealError> {
+        let attributes: Attributes = serde_json::from_slice(event).map_err(|_| SealError::NotAMessage)?;
+        if attributes.recipient != self.recipient {
+            return Err(SealError::AddressedElsewhere);
+        }
+        if attributes.expirytime <= self.now {
+            return Err(SealError::MessageExpired);
+        }
+        if signer.expires().is_some_and(|expires| expires <= self.now) {
+            return Err(SealError::SigningKeyExpired);
+        }
+        Ok(self.encrypt(&sign(event, signer)))
+    }
+
+    fn encrypt(&self, signed: &str) -> String {
+        let mut wrapped = [0; 40];
+        self.agreement.wrapping.wrap_key(self.content_key.as_ref(), &mut wrapped).expect("32 bytes wrap to 40");
+        let header = self.agreement.header.as_str();
+        let cipher = Aes256Gcm::new_from_slice(self.content_key.as_ref()).expect("256 bits are a key");
+        let payload = Payload { msg: signed.as_bytes(), aad: header.as_bytes() };
+        let sealed = cipher.encrypt(&Nonce::from(self.nonce), payload).expect("a message is far below 64 GiB");
+        let (ciphertext, tag) = sealed.split_last_chunk::<16>().expect("AES-GCM appends 16 bytes");
+        [header, &jose::encode(wrapped), &jose::encode(self.nonce), &jose::encode(ciphertext), &jose::encode(tag)]
+            .join(".")
+    }
+}
+
+/// What must stand inside the signature. Nothing else of the event is looked at here.
+#[derive(Deserialize)]
+struct Attributes {
+    recipient: PartyId,
+    expirytime: Timestamp,
+}
+
+/// Compact JWS over the bytes as they are.
+fn sign(event: &[u8], signer: &SigningKey) -> Zeroizing<String> {
+    let header = serde_json::json!({
+        "alg": jose::SIGNATURE_ALGORITHM,
+        "kid": signer.kid(),
+        "typ": jose::SIGNED_TYPE,
+        "cty": jose::CONTENT_TYPE,
+    });
+    let header = jose::encode(header.to_string());
+    // Room for all of it at once: the event may hold a sealed identity in clear, and growing would leave copies behind.
+    let mut signed = Zeroizing::new(String::with_capacity(header.len() + event.len().div_ceil(3) * 4 + 100));
+    signed.push_str(&header);
+    signed.push('.');
+    jose::encode_to(event, &mut signed);
+    let signature = signer.sign(signed.as_bytes());
+    signed.push('.');
+    jose::encode_to(&signature, &mut signed);
+    signed
+}
