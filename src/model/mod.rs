@@ -2,7 +2,10 @@
 
 pub mod event;
 pub mod feed;
+<<<<<<< HEAD
 pub mod finding;
+=======
+>>>>>>> door
 pub mod ids;
 pub mod outcome;
 pub mod register;

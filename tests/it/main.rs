@@ -1,5 +1,6 @@
-//! The one integration binary: a module per subject.
+//! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 
 mod conformance;
+mod door;
 mod embedded;
 mod memory;
