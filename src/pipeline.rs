@@ -32,9 +32,11 @@ use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{ClusterId, EventId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
+use crate::normalise::event::normalise;
 use crate::pseudonymise::Pseudonymiser;
-use crate::validate::{FeedContext, Validator};
-use crate::{normalise, pseudonymise};
+use crate::pseudonymise::event::blind;
+use crate::validate::Validator;
+use crate::validate::feed::FeedContext;
 
 /// Where audit lines go.
 pub const AUDIT_TOPIC: &str = "audit.v1";
@@ -54,7 +56,7 @@ pub struct Now {
 pub struct Setup {
     agreement: Agreement,
     rules: Rules,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     model: Arc<LinkageModel>,
     validator: Validator,
     pseudonymisers: BTreeMap<ScopeId, Pseudonymiser>,
@@ -64,14 +66,8 @@ pub struct Setup {
 impl Setup {
     /// Puts checked parts together. A scope without a linkage key is not served; a recipient without a key is held.
     #[must_use]
-    pub fn new(agreement: Agreement, rules: Rules, keys: KeyRing, model: Arc<LinkageModel>, record_bytes: usize) -> Self {
-        let feeds = agreement.feeds.iter().map(|feed| FeedContext {
-            party: feed.party.clone(),
-            kind: feed.kind,
-            sources: feed.sources.iter().cloned().collect(),
-            scopes: agreement.scopes.iter().cloned().collect(),
-        });
-        let validator = Validator::new(feeds).with_max_record_bytes(record_bytes);
+    pub fn new(agreement: Agreement, rules: Rules, keys: Arc<KeyRing>, model: Arc<LinkageModel>, record_bytes: usize) -> Self {
+        let validator = Validator::new(feed_contexts(&agreement)).with_max_record_bytes(record_bytes);
         let scopes = agreement.scopes.iter();
         let pseudonymisers =
             scopes.filter_map(|scope| Some((scope.clone(), Pseudonymiser::new(keys.linkage(scope)?)))).collect();
@@ -97,10 +93,10 @@ impl Setup {
     fn read(&self, record: &FeedRecord) -> Result<Taken, Rejection> {
         let valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
         let ignored_fields = valid.ignored_fields;
-        let normal = normalise::normalise(valid);
+        let normal = normalise(valid);
         let dropped_identifiers = normal.dropped_identifiers();
         let pseudonymiser = self.pseudonymisers.get(&normal.scope).ok_or_else(unserved_scope)?;
-        let event = pseudonymise::blind(pseudonymiser, self.keys.vault(), normal, fresh_nonce);
+        let event = blind(pseudonymiser, self.keys.vault(), normal, fresh_nonce);
         Ok(Taken { event, ignored_fields, dropped_identifiers })
     }
 
@@ -116,6 +112,16 @@ impl Setup {
             })
         })
     }
+}
+
+/// What the validator needs to know of each feed.
+pub fn feed_contexts(agreement: &Agreement) -> impl Iterator<Item = FeedContext> {
+    agreement.feeds.iter().map(|feed| FeedContext {
+        party: feed.party.clone(),
+        kind: feed.kind,
+        sources: feed.sources.clone(),
+        scopes: agreement.scopes.clone(),
+    })
 }
 
 struct Taken {

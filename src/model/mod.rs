@@ -2,10 +2,7 @@
 
 pub mod event;
 pub mod feed;
-<<<<<<< HEAD
 pub mod finding;
-=======
->>>>>>> door
 pub mod ids;
 pub mod outcome;
 pub mod register;

@@ -124,4 +124,6 @@ reject_codes! {
     BadSupersedes = "EVT-051",
     /// Any other rule of the schema.
     Schema = "EVT-090",
+    /// A fault of ours.
+    Internal = "EVT-099",
 }
