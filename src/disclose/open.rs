@@ -262,3 +262,238 @@ struct Attributes {
 fn present<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(input).map(|_| true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use aes_kw::KwAes256;
+    use p256::elliptic_curve::Generate;
+    use p256::{PublicKey, SecretKey};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::disclose::seal::Sealer;
+    use crate::keys::KeyRing;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const EVENT: &str = r#"{"specversion":"1.0","recipient":"up2u","expirytime":"2027-06-01T00:00:00Z","data":{}}"#;
+
+    struct Parties {
+        ring: KeyRing,
+        up2u: RecipientPrivateKey,
+        stop: RecipientPrivateKey,
+    }
+
+    impl Parties {
+        fn new(seed: u64) -> Self {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let (ring, services) = (dir.path().join("ring"), dir.path().join("services"));
+            let scope = "portsmouth".parse().expect("a name");
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            let ring = KeyRing::create(&ring, &services, &scope, &["up2u", "stop"].map(party), NOW, &mut rng);
+            let key = |name: &str| RecipientPrivateKey::read(&services.join(name)).expect("a key");
+            Self { ring: ring.expect("made"), up2u: key("up2u.jwk.json"), stop: key("stop.jwk.json") }
+        }
+
+        fn seal(&self, event: &str) -> String {
+            let up2u = self.ring.recipient(&party("up2u")).expect("a key");
+            let mut rng = ChaCha20Rng::seed_from_u64(3);
+            Sealer::default().seal(event.as_bytes(), up2u, self.ring.signing(), NOW, &mut rng).expect("sealed")
+        }
+
+        fn open(&self, message: &str) -> Result<Opened, OpenError> {
+            open(message, &self.up2u, self.ring.signers(), &party("up2u"), NOW)
+        }
+
+        /// A JWS as anybody could write it who has our signing key.
+        fn signed(&self, header: &Value, event: &str) -> String {
+            let input = format!("{}.{}", jose::encode(header.to_string()), jose::encode(event));
+            let signature = jose::encode(self.ring.signing().sign(input.as_bytes()));
+            format!("{input}.{signature}")
+        }
+
+        fn signed_header(&self) -> Value {
+            json!({"alg": "ES256", "kid": self.ring.signing().kid(), "typ": jose::SIGNED_TYPE, "cty": jose::CONTENT_TYPE})
+        }
+
+        /// A JWE as anybody can write it to up2u, with members of the header replaced (`null` takes one away).
+        fn encrypted(&self, signed: &str, replaced: &Value) -> String {
+            let to = self.ring.recipient(&party("up2u")).expect("a key");
+            encrypted(to.public(), to.kid(), signed, replaced)
+        }
+    }
+
+    fn encrypted(to: &PublicKey, kid: &str, signed: &str, replaced: &Value) -> String {
+        let ephemeral = SecretKey::generate_from_rng(&mut ChaCha20Rng::seed_from_u64(4));
+        let [x, y] = jwk::coordinates(&ephemeral.public_key());
+        let mut header = json!({"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": kid, "cty": "JOSE",
+            "epk": {"kty": "EC", "crv": "P-256", "x": x, "y": y},
+            "apu": jose::encode(jose::SENDER), "apv": jose::encode(kid)});
+        for (name, value) in replaced.as_object().expect("members") {
+            header[name] = value.clone();
+        }
+        let members: serde_json::Map<_, _> =
+            header.as_object().expect("members").clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let header = jose::encode(Value::Object(members).to_string());
+        let shared = (*ephemeral.diffie_hellman(to).raw_secret_bytes()).into();
+        let wrapping: KwAes256 = jose::key_encryption_key(&shared, kid);
+        let mut wrapped = [0; 40];
+        wrapping.wrap_key(&[5; 32], &mut wrapped).expect("wraps");
+        let cipher = Aes256Gcm::new_from_slice(&[5; 32]).expect("a key");
+        let payload = Payload { msg: signed.as_bytes(), aad: header.as_bytes() };
+        let sealed = cipher.encrypt(&Nonce::from([6; 12]), payload).expect("encrypted");
+        let (ciphertext, tag) = sealed.split_at(sealed.len() - 16);
+        [header, jose::encode(wrapped), jose::encode([6; 12]), jose::encode(ciphertext), jose::encode(tag)].join(".")
+    }
+
+    fn party(name: &str) -> PartyId {
+        name.parse().expect("a name")
+    }
+
+    #[test]
+    fn opens_what_was_sealed_byte_for_byte() {
+        let parties = Parties::new(1);
+        let opened = parties.open(&parties.seal(EVENT)).expect("opened");
+        assert_eq!(opened.event(), EVENT.as_bytes());
+        assert_eq!(opened.signer(), parties.ring.signing().kid());
+        assert!(!format!("{opened:?}").contains("specversion"));
+        let forged = parties.encrypted(&parties.signed(&parties.signed_header(), EVENT), &json!({}));
+        assert!(parties.open(&forged).is_ok(), "the refusals below are for the changed member and nothing else");
+    }
+
+    #[test]
+    fn a_changed_byte_in_any_part_is_refused() {
+        let parties = Parties::new(1);
+        let message = parties.seal(EVENT);
+        for (part, expected) in [
+            (1, OpenError::ContentKeyRefused),
+            (2, OpenError::Tampered),
+            (3, OpenError::Tampered),
+            (4, OpenError::Tampered),
+        ] {
+            let mut parts: Vec<String> = message.split('.').map(str::to_owned).collect();
+            let mut bytes = jose::decode(&parts[part]).expect("base64url");
+            bytes[0] ^= 1;
+            parts[part] = jose::encode(bytes);
+            assert_eq!(parties.open(&parts.join(".")).err(), Some(expected), "part {part}");
+        }
+        for position in 0..message.len() {
+            let mut changed = message.clone().into_bytes();
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert!(parties.open(&changed).is_err(), "character {position}");
+        }
+    }
+
+    #[test]
+    fn every_downgrade_of_the_encryption_has_its_name() {
+        let parties = Parties::new(1);
+        let signed = parties.signed(&parties.signed_header(), EVENT);
+        let epk = json!({"kty": "EC", "crv": "P-256", "x": jose::encode([1; 32]), "y": jose::encode([1; 32])});
+        let okp = json!({"kty": "OKP", "crv": "X25519", "x": jose::encode([1; 32])});
+        for (replaced, expected) in [
+            (json!({"alg": "dir", "epk": null}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "none"}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "RSA1_5"}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "RSA-OAEP"}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "ECDH-ES"}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "ECDH-ES+A128KW"}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "PBES2-HS256+A128KW", "p2c": 1_000_000_000}), OpenError::KeyAlgorithmRefused),
+            (json!({"alg": "ecdh-es+a256kw"}), OpenError::KeyAlgorithmRefused),
+            (json!({"enc": "A128GCM"}), OpenError::ContentEncryptionRefused),
+            (json!({"enc": "A256CBC-HS512"}), OpenError::ContentEncryptionRefused),
+            (json!({"enc": null}), OpenError::ContentEncryptionRefused),
+            (json!({"crit": ["exp"], "exp": 1}), OpenError::CriticalMember),
+            (json!({"crit": []}), OpenError::CriticalMember),
+            (json!({"zip": "DEF"}), OpenError::Compressed),
+            (json!({"kid": parties.stop.kid()}), OpenError::WrongKey),
+            (json!({"kid": null}), OpenError::WrongKey),
+            (json!({"epk": epk}), OpenError::BadEphemeralKey),
+            (json!({"epk": okp}), OpenError::BadEphemeralKey),
+            (json!({"epk": null}), OpenError::BadEphemeralKey),
+            (json!({"apu": jose::encode("somebody")}), OpenError::BadHeader),
+            (json!({"apv": null}), OpenError::BadHeader),
+            (json!({"cty": "JWT"}), OpenError::NotSigned),
+        ] {
+            assert_eq!(parties.open(&parties.encrypted(&signed, &replaced)).err(), Some(expected), "{replaced}");
+        }
+    }
+
+    #[test]
+    fn every_downgrade_of_the_signature_has_its_name() {
+        let parties = Parties::new(1);
+        for (name, value, expected) in [
+            ("alg", json!("none"), OpenError::SignatureAlgorithmRefused),
+            ("alg", json!("HS256"), OpenError::SignatureAlgorithmRefused),
+            ("alg", json!("ES384"), OpenError::SignatureAlgorithmRefused),
+            ("alg", json!("RS256"), OpenError::SignatureAlgorithmRefused),
+            ("crit", json!(["b64"]), OpenError::CriticalMember),
+            ("crit", json!(null), OpenError::CriticalMember),
+            ("typ", json!("priorityd-audit-head+jws"), OpenError::WrongType),
+            ("cty", json!("json"), OpenError::WrongType),
+            ("kid", json!("priorityd#unknown"), OpenError::UnknownSigner),
+        ] {
+            let mut header = parties.signed_header();
+            header[name] = value;
+            let message = parties.encrypted(&parties.signed(&header, EVENT), &json!({}));
+            assert_eq!(parties.open(&message).err(), Some(expected), "{header}");
+        }
+        let unsigned = format!("{}.{}.", jose::encode(parties.signed_header().to_string()), jose::encode(EVENT));
+        assert_eq!(parties.open(&parties.encrypted(&unsigned, &json!({}))).err(), Some(OpenError::BadSignature));
+        assert_eq!(parties.open(&parties.encrypted(EVENT, &json!({}))).err(), Some(OpenError::NotSigned));
+    }
+
+    #[test]
+    fn wrong_keys_wrong_signers_and_wrong_addressees_are_told_apart() {
+        let (parties, others) = (Parties::new(1), Parties::new(2));
+        let message = parties.seal(EVENT);
+        let (up2u, stop) = (party("up2u"), party("stop"));
+        let signers = parties.ring.signers();
+        assert_eq!(open(&message, &parties.stop, signers, &stop, NOW).err(), Some(OpenError::WrongKey));
+        assert_eq!(open(&message, &others.up2u, signers, &up2u, NOW).err(), Some(OpenError::WrongKey));
+        let unknown = open(&message, &parties.up2u, others.ring.signers(), &up2u, NOW);
+        assert_eq!(unknown.err(), Some(OpenError::UnknownSigner));
+
+        // Sealed to another key under this key's name.
+        let stop_key = parties.ring.recipient(&stop).expect("a key").public();
+        let signed = parties.signed(&parties.signed_header(), EVENT);
+        let misnamed = encrypted(stop_key, parties.up2u.kid(), &signed, &json!({}));
+        assert_eq!(parties.open(&misnamed).err(), Some(OpenError::ContentKeyRefused));
+
+        // What we signed for stop, encrypted to up2u by whoever opened it.
+        let for_stop = parties.signed(&parties.signed_header(), &EVENT.replace("up2u", "stop"));
+        assert_eq!(parties.open(&parties.encrypted(&for_stop, &json!({}))).err(), Some(OpenError::ReAddressed));
+
+        let nothing = parties.signed(&parties.signed_header(), "{}");
+        assert_eq!(parties.open(&parties.encrypted(&nothing, &json!({}))).err(), Some(OpenError::NotAMessage));
+        for not_encrypted in ["", "a.b.c", "....", "a.b.c.d.e.f"] {
+            assert!(parties.open(not_encrypted).is_err());
+        }
+    }
+
+    #[test]
+    fn time_ends_messages_and_signers() {
+        let parties = Parties::new(1);
+        let message = parties.seal(EVENT);
+        let (up2u, end) = (party("up2u"), "2027-06-01T00:00:00Z".parse().expect("a time"));
+        let late = open(&message, &parties.up2u, parties.ring.signers(), &up2u, end);
+        assert_eq!(late.err(), Some(OpenError::Expired));
+
+        let published = String::from_utf8(parties.ring.signing_jwks().to_vec()).expect("UTF-8");
+        let with = |from: &str, to: &str| {
+            let text = published.replace(from, to);
+            SignerKeys::parse(Path::new("published"), text.as_bytes()).expect("in order")
+        };
+        let retired = with("\"active\"", "\"retired\"");
+        let result = open(&message, &parties.up2u, &retired, &up2u, NOW);
+        assert_eq!(result.err(), Some(OpenError::ExpiredSigner));
+        let expired = with("\"epoch\": 1,", &format!("\"epoch\": 1, \"expires\": \"{NOW}\","));
+        let result = open(&message, &parties.up2u, &expired, &up2u, NOW);
+        assert_eq!(result.err(), Some(OpenError::ExpiredSigner));
+        let rotated = with("\"active\"", "\"lookup_only\"");
+        assert!(open(&message, &parties.up2u, &rotated, &up2u, NOW).is_ok());
+    }
+}

@@ -214,3 +214,98 @@ fn sign(event: &[u8], signer: &SigningKey) -> Zeroizing<String> {
     jose::encode_to(&signature, &mut signed);
     signed
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::keys::KeyRing;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn ring() -> KeyRing {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let parties = ["up2u", "stop"].map(party);
+        let (ring, services) = (dir.path().join("ring"), dir.path().join("services"));
+        let scope = "portsmouth".parse().expect("a name");
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        KeyRing::create(&ring, &services, &scope, &parties, NOW, &mut rng).expect("made")
+    }
+
+    fn party(name: &str) -> PartyId {
+        name.parse().expect("a name")
+    }
+
+    fn event(recipient: &str, expires: Timestamp) -> String {
+        format!(r#"{{"specversion":"1.0","recipient":"{recipient}","expirytime":"{expires}"}}"#)
+    }
+
+    fn in_a_day() -> Timestamp {
+        NOW + SignedDuration::from_hours(24)
+    }
+
+    /// Protected header, encrypted key and nonce of a message.
+    fn front(message: &str) -> [String; 3] {
+        let mut parts = message.split('.').map(str::to_owned);
+        std::array::from_fn(|_| parts.next().expect("five parts"))
+    }
+
+    #[test]
+    fn an_agreement_serves_its_interval_and_no_longer() {
+        let ring = ring();
+        let (up2u, stop) =
+            (ring.recipient(&party("up2u")).expect("a key"), ring.recipient(&party("stop")).expect("a key"));
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let mut sealer = Sealer::new(AgreementInterval { max_messages: 3, max_age: SignedDuration::from_mins(10) });
+        let mut seal = |recipient: &RecipientKey, now| {
+            let event = event(recipient.party().as_str(), in_a_day());
+            let message = sealer.seal(event.as_bytes(), recipient, ring.signing(), now, &mut rng);
+            front(&message.expect("sealed"))
+        };
+        let first: [_; 3] = std::array::from_fn(|_| seal(up2u, NOW));
+        assert!(first.iter().all(|message| message[0] == first[0][0]), "one agreement serves three messages");
+        assert!(first[0][1] != first[1][1] && first[0][2] != first[1][2], "keys and nonces are each message's own");
+        let fourth = seal(up2u, NOW);
+        assert_ne!(fourth[0], first[0][0], "the count is over");
+        assert_ne!(seal(stop, NOW)[0], fourth[0], "recipients share nothing");
+        assert_eq!(seal(up2u, NOW + SignedDuration::from_mins(9))[0], fourth[0]);
+        let later = seal(up2u, NOW + SignedDuration::from_mins(10));
+        assert_ne!(later[0], fourth[0], "the time is over");
+        assert_ne!(seal(up2u, NOW)[0], later[0], "the clock was set back");
+    }
+
+    #[test]
+    fn what_must_not_leave_is_not_sealed() {
+        let ring = ring();
+        let up2u = ring.recipient(&party("up2u")).expect("a key");
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let mut seal =
+            |event: &str| Sealer::default().seal(event.as_bytes(), up2u, ring.signing(), NOW, &mut rng).err();
+        assert_eq!(seal(&event("up2u", in_a_day())), None);
+        assert_eq!(seal(&event("stop", in_a_day())), Some(SealError::AddressedElsewhere));
+        assert_eq!(seal(&event("up2u", NOW)), Some(SealError::MessageExpired));
+        assert_eq!(seal(r#"{"recipient":"up2u"}"#), Some(SealError::NotAMessage));
+        assert_eq!(seal("not JSON"), Some(SealError::NotAMessage));
+    }
+
+    #[test]
+    fn an_expired_key_holds_the_message() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (ring, services) = (dir.path().join("ring"), dir.path().join("services"));
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let tomorrow = Some(in_a_day());
+        let mut keys = crate::keys::NewKeys::new(&ring, NOW, tomorrow, &mut rng);
+        keys.all_missing(&"portsmouth".parse().expect("a name")).expect("made");
+        keys.recipient(&party("up2u"), &services).expect("made");
+        let ring = KeyRing::load(&ring).expect("in order");
+        let up2u = ring.recipient(&party("up2u")).expect("a key");
+        let refused = Sealer::default().prepare(up2u, in_a_day(), &mut rng).err();
+        assert_eq!(refused, Some(SealError::RecipientKeyExpired));
+        let mut envelope = Sealer::default().prepare(up2u, NOW, &mut rng).expect("not expired");
+        envelope.now = in_a_day();
+        let event = event("up2u", in_a_day() + SignedDuration::from_hours(1));
+        assert_eq!(envelope.seal(event.as_bytes(), ring.signing()), Err(SealError::SigningKeyExpired));
+    }
+}
