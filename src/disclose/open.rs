@@ -5,6 +5,7 @@ use std::fmt;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
+use aes_kw::KwAes256;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -112,7 +113,7 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message that must be for `recipient`, signed by one of `signers` and not over at `now`.
+/// Opens one message that must be for `recipient`, signed by one of `signers` and not over at `now`.
 pub fn open(
     message: &str,
     key: &RecipientPrivateKey,
@@ -120,24 +121,76 @@ pub fn open(
     recipient: &PartyId,
     now: Timestamp,
 ) -> Result<Opened, OpenError> {
-    let signed = decrypt(message, key)?;
-    let (event, signer) = verify(&signed, signers, now)?;
-    let attributes: Attributes = serde_json::from_slice(&event).map_err(|_| OpenError::NotAMessage)?;
-    if attributes.recipient != recipient.as_str() {
-        return Err(OpenError::ReAddressed);
-    }
-    if attributes.expirytime <= now {
-        return Err(OpenError::Expired);
-    }
-    Ok(Opened { event, signer, expires: attributes.expirytime })
+    Opener::new(key, signers, recipient).open(message, now)
 }
 
-/// The encryption: RFC 7516 §5.2.
-fn decrypt(message: &str, key: &RecipientPrivateKey) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let parts: Vec<&str> = message.split('.').collect();
-    let [protected, wrapped, nonce, ciphertext, tag] = parts[..] else {
-        return Err(OpenError::NotEncrypted);
-    };
+/// Opens many messages. Those of one interval share a protected header, ephemeral key included, byte for byte; the last
+/// one that opened a message is remembered together with what it came to.
+pub struct Opener<'a> {
+    key: &'a RecipientPrivateKey,
+    signers: &'a SignerKeys,
+    recipient: &'a PartyId,
+    agreed: Option<(String, KwAes256)>,
+}
+
+impl<'a> Opener<'a> {
+    /// Opens messages that must be for `recipient` and signed by one of `signers`.
+    #[must_use]
+    pub fn new(key: &'a RecipientPrivateKey, signers: &'a SignerKeys, recipient: &'a PartyId) -> Self {
+        Self { key, signers, recipient, agreed: None }
+    }
+
+    /// Opens a message that must not be over at `now`.
+    pub fn open(&mut self, message: &str, now: Timestamp) -> Result<Opened, OpenError> {
+        let signed = self.decrypt(message)?;
+        let (event, signer) = verify(&signed, self.signers, now)?;
+        let attributes: Attributes = serde_json::from_slice(&event).map_err(|_| OpenError::NotAMessage)?;
+        if attributes.recipient != self.recipient.as_str() {
+            return Err(OpenError::ReAddressed);
+        }
+        if attributes.expirytime <= now {
+            return Err(OpenError::Expired);
+        }
+        Ok(Opened { event, signer, expires: attributes.expirytime })
+    }
+
+    /// The encryption: RFC 7516 §5.2.
+    fn decrypt(&mut self, message: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let parts: Vec<&str> = message.split('.').collect();
+        let [protected, wrapped, nonce, ciphertext, tag] = parts[..] else {
+            return Err(OpenError::NotEncrypted);
+        };
+        let (header, wrapping) = match self.agreed.take() {
+            Some(agreed) if agreed.0 == protected => agreed,
+            Some(_) | None => (protected.to_owned(), agree(protected, self.key)?),
+        };
+        let part = |text| jose::decode(text).ok_or(OpenError::NotEncrypted);
+        let (wrapped, nonce, mut sealed, tag) = (part(wrapped)?, part(nonce)?, part(ciphertext)?, part(tag)?);
+        let (Ok(nonce), Ok(tag)) = (<[u8; 12]>::try_from(nonce), <[u8; 16]>::try_from(tag)) else {
+            return Err(OpenError::NotEncrypted);
+        };
+        sealed.extend_from_slice(&tag);
+        let mut content_key = Zeroizing::new([0; 32]);
+        if wrapped.len() != content_key.len() + aes_kw::IV_LEN {
+            return Err(OpenError::ContentKeyRefused);
+        }
+        wrapping.unwrap_key(&wrapped, content_key.as_mut()).map_err(|_| OpenError::ContentKeyRefused)?;
+        let cipher = Aes256Gcm::new_from_slice(content_key.as_ref()).expect("256 bits are a key");
+        let payload = Payload { msg: &sealed, aad: protected.as_bytes() };
+        let clear = cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| OpenError::Tampered)?;
+        self.agreed = Some((header, wrapping));
+        Ok(Zeroizing::new(clear))
+    }
+}
+
+impl fmt::Debug for Opener<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Opener({})", self.recipient)
+    }
+}
+
+/// Checks a protected header and agrees on the key that wraps content keys.
+fn agree(protected: &str, key: &RecipientPrivateKey) -> Result<KwAes256, OpenError> {
     let header: EncryptionHeader = read_header(protected, OpenError::NotEncrypted)?;
     if header.crit {
         return Err(OpenError::CriticalMember);
@@ -165,23 +218,7 @@ fn decrypt(message: &str, key: &RecipientPrivateKey) -> Result<Zeroizing<Vec<u8>
     let ephemeral = ephemeral.filter(|epk| epk.kty == "EC" && epk.crv == "P-256");
     let ephemeral =
         ephemeral.and_then(|epk| jwk::from_coordinates(&epk.x, &epk.y)).ok_or(OpenError::BadEphemeralKey)?;
-
-    let part = |text| jose::decode(text).ok_or(OpenError::NotEncrypted);
-    let (wrapped, nonce, mut sealed, tag) = (part(wrapped)?, part(nonce)?, part(ciphertext)?, part(tag)?);
-    let (Ok(nonce), Ok(tag)) = (<[u8; 12]>::try_from(nonce), <[u8; 16]>::try_from(tag)) else {
-        return Err(OpenError::NotEncrypted);
-    };
-    sealed.extend_from_slice(&tag);
-    let mut content_key = Zeroizing::new([0; 32]);
-    if wrapped.len() != content_key.len() + aes_kw::IV_LEN {
-        return Err(OpenError::ContentKeyRefused);
-    }
-    jose::key_encryption_key(&key.agree(&ephemeral), key.kid())
-        .unwrap_key(&wrapped, content_key.as_mut())
-        .map_err(|_| OpenError::ContentKeyRefused)?;
-    let cipher = Aes256Gcm::new_from_slice(content_key.as_ref()).expect("256 bits are a key");
-    let payload = Payload { msg: &sealed, aad: protected.as_bytes() };
-    cipher.decrypt(&Nonce::from(nonce), payload).map(Zeroizing::new).map_err(|_| OpenError::Tampered)
+    Ok(jose::key_encryption_key(&key.agree(&ephemeral), key.kid()))
 }
 
 /// The signature: RFC 7515 §5.2.
@@ -267,7 +304,6 @@ fn present<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
 mod tests {
     use std::path::Path;
 
-    use aes_kw::KwAes256;
     use p256::elliptic_curve::Generate;
     use p256::{PublicKey, SecretKey};
     use rand::SeedableRng;
@@ -385,6 +421,29 @@ mod tests {
             changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).expect("ASCII");
             assert!(parties.open(&changed).is_err(), "character {position}");
+        }
+    }
+
+    #[test]
+    fn an_opener_remembers_nothing_that_it_should_not() {
+        let parties = Parties::new(1);
+        let (first, party) = (parties.seal(EVENT), party("up2u"));
+        let second = parties.encrypted(&parties.signed(&parties.signed_header(), EVENT), &json!({}));
+        let downgraded = parties.encrypted(&parties.signed(&parties.signed_header(), EVENT), &json!({"zip": "DEF"}));
+        let mut spliced: Vec<&str> = first.split('.').collect();
+        spliced[1] = second.split('.').nth(1).expect("five parts");
+        let spliced = spliced.join(".");
+        let mut opener = Opener::new(&parties.up2u, parties.ring.signers(), &party);
+        for (message, expected) in [
+            (&first, None),
+            (&first, None),
+            (&spliced, Some(OpenError::ContentKeyRefused)),
+            (&first, None),
+            (&second, None),
+            (&downgraded, Some(OpenError::Compressed)),
+            (&second, None),
+        ] {
+            assert_eq!(opener.open(message, NOW).err(), expected);
         }
     }
 

@@ -25,14 +25,14 @@ use crate::model::ids::PartyId;
 
 /// How long one key agreement serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AgreementInterval {
+pub struct KeyAgreementInterval {
     /// Messages at most.
     pub max_messages: u32,
     /// Time at most.
     pub max_age: SignedDuration,
 }
 
-impl Default for AgreementInterval {
+impl Default for KeyAgreementInterval {
     fn default() -> Self {
         Self { max_messages: 65_536, max_age: SignedDuration::from_hours(1) }
     }
@@ -61,14 +61,14 @@ pub enum SealError {
 /// Seals messages, remembering the key agreement with each recipient's key.
 #[derive(Default)]
 pub struct Sealer {
-    interval: AgreementInterval,
-    agreements: BTreeMap<String, (Arc<Agreement>, u32)>,
+    interval: KeyAgreementInterval,
+    agreements: BTreeMap<String, (Arc<KeyAgreement>, u32)>,
 }
 
 impl Sealer {
     /// Seals with agreements that serve for `interval`.
     #[must_use]
-    pub fn new(interval: AgreementInterval) -> Self {
+    pub fn new(interval: KeyAgreementInterval) -> Self {
         Self { interval, agreements: BTreeMap::new() }
     }
 
@@ -101,16 +101,17 @@ impl Sealer {
         Ok(Envelope { recipient: recipient.party().clone(), agreement, content_key, nonce, now })
     }
 
-    fn agreement(&mut self, recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Arc<Agreement> {
+    fn agreement(&mut self, recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Arc<KeyAgreement> {
         let interval = self.interval;
         // An agreement from the future means that the clock was set back: its age is not known, so it ends too.
-        let fresh =
-            |agreed: &Agreement| (SignedDuration::ZERO..interval.max_age).contains(&now.duration_since(agreed.since));
+        let fresh = |agreed: &KeyAgreement| {
+            (SignedDuration::ZERO..interval.max_age).contains(&now.duration_since(agreed.since))
+        };
         self.agreements.retain(|_, (agreed, used)| fresh(agreed) && *used < interval.max_messages);
         let (agreed, used) = match self.agreements.get_mut(recipient.kid()) {
             Some(entry) => entry,
             None => {
-                let agreed = Arc::new(Agreement::new(recipient, now, rng));
+                let agreed = Arc::new(KeyAgreement::new(recipient, now, rng));
                 self.agreements.entry(recipient.kid().into()).or_insert((agreed, 0))
             }
         };
@@ -121,13 +122,13 @@ impl Sealer {
 
 /// A key agreement with one recipient's key: the protected header, ephemeral public key included, and what wraps content
 /// keys. The ephemeral private key is gone as soon as this exists.
-struct Agreement {
+struct KeyAgreement {
     since: Timestamp,
     header: String,
     wrapping: KwAes256,
 }
 
-impl Agreement {
+impl KeyAgreement {
     fn new(recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let ephemeral = SecretKey::generate_from_rng(rng);
         let shared = ephemeral.diffie_hellman(recipient.public());
@@ -153,7 +154,7 @@ impl Agreement {
 /// Everything that one message to one recipient needs, drawn and ready. Serves once: its nonce and key are never used again.
 pub struct Envelope {
     recipient: PartyId,
-    agreement: Arc<Agreement>,
+    agreement: Arc<KeyAgreement>,
     content_key: Zeroizing<[u8; 32]>,
     nonce: [u8; 12],
     now: Timestamp,
@@ -258,7 +259,7 @@ mod tests {
         let (up2u, stop) =
             (ring.recipient(&party("up2u")).expect("a key"), ring.recipient(&party("stop")).expect("a key"));
         let mut rng = ChaCha20Rng::seed_from_u64(2);
-        let mut sealer = Sealer::new(AgreementInterval { max_messages: 3, max_age: SignedDuration::from_mins(10) });
+        let mut sealer = Sealer::new(KeyAgreementInterval { max_messages: 3, max_age: SignedDuration::from_mins(10) });
         let mut seal = |recipient: &RecipientKey, now| {
             let event = event(recipient.party().as_str(), in_a_day());
             let message = sealer.seal(event.as_bytes(), recipient, ring.signing(), now, &mut rng);
