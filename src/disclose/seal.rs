@@ -25,14 +25,14 @@ use crate::model::ids::PartyId;
 
 /// How long one key agreement serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AgreementInterval {
+pub struct KeyAgreementInterval {
     /// Messages at most.
     pub max_messages: u32,
     /// Time at most.
     pub max_age: SignedDuration,
 }
 
-impl Default for AgreementInterval {
+impl Default for KeyAgreementInterval {
     fn default() -> Self {
         Self { max_messages: 65_536, max_age: SignedDuration::from_hours(1) }
     }
@@ -61,14 +61,14 @@ pub enum SealError {
 /// Seals messages, remembering the key agreement with each recipient's key.
 #[derive(Default)]
 pub struct Sealer {
-    interval: AgreementInterval,
-    agreements: BTreeMap<String, (Arc<Agreement>, u32)>,
+    interval: KeyAgreementInterval,
+    agreements: BTreeMap<String, (Arc<KeyAgreement>, u32)>,
 }
 
 impl Sealer {
     /// Seals with agreements that serve for `interval`.
     #[must_use]
-    pub fn new(interval: AgreementInterval) -> Self {
+    pub fn new(interval: KeyAgreementInterval) -> Self {
         Self { interval, agreements: BTreeMap::new() }
     }
 
@@ -101,16 +101,17 @@ impl Sealer {
         Ok(Envelope { recipient: recipient.party().clone(), agreement, content_key, nonce, now })
     }
 
-    fn agreement(&mut self, recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Arc<Agreement> {
+    fn agreement(&mut self, recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Arc<KeyAgreement> {
         let interval = self.interval;
         // An agreement from the future means that the clock was set back: its age is not known, so it ends too.
-        let fresh =
-            |agreed: &Agreement| (SignedDuration::ZERO..interval.max_age).contains(&now.duration_since(agreed.since));
+        let fresh = |agreed: &KeyAgreement| {
+            (SignedDuration::ZERO..interval.max_age).contains(&now.duration_since(agreed.since))
+        };
         self.agreements.retain(|_, (agreed, used)| fresh(agreed) && *used < interval.max_messages);
         let (agreed, used) = match self.agreements.get_mut(recipient.kid()) {
             Some(entry) => entry,
             None => {
-                let agreed = Arc::new(Agreement::new(recipient, now, rng));
+                let agreed = Arc::new(KeyAgreement::new(recipient, now, rng));
                 self.agreements.entry(recipient.kid().into()).or_insert((agreed, 0))
             }
         };
@@ -121,13 +122,13 @@ impl Sealer {
 
 /// A key agreement with one recipient's key: the protected header, ephemeral public key included, and what wraps content
 /// keys. The ephemeral private key is gone as soon as this exists.
-struct Agreement {
+struct KeyAgreement {
     since: Timestamp,
     header: String,
     wrapping: KwAes256,
 }
 
-impl Agreement {
+impl KeyAgreement {
     fn new(recipient: &RecipientKey, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let ephemeral = SecretKey::generate_from_rng(rng);
         let shared = ephemeral.diffie_hellman(recipient.public());
@@ -153,7 +154,7 @@ impl Agreement {
 /// Everything that one message to one recipient needs, drawn and ready. Serves once: its nonce and key are never used again.
 pub struct Envelope {
     recipient: PartyId,
-    agreement: Arc<Agreement>,
+    agreement: Arc<KeyAgreement>,
     content_key: Zeroizing<[u8; 32]>,
     nonce: [u8; 12],
     now: Timestamp,
@@ -213,4 +214,99 @@ fn sign(event: &[u8], signer: &SigningKey) -> Zeroizing<String> {
     signed.push('.');
     jose::encode_to(&signature, &mut signed);
     signed
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::keys::KeyRing;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn ring() -> KeyRing {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let parties = ["up2u", "stop"].map(party);
+        let (ring, services) = (dir.path().join("ring"), dir.path().join("services"));
+        let scope = "portsmouth".parse().expect("a name");
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        KeyRing::create(&ring, &services, &scope, &parties, NOW, &mut rng).expect("made")
+    }
+
+    fn party(name: &str) -> PartyId {
+        name.parse().expect("a name")
+    }
+
+    fn event(recipient: &str, expires: Timestamp) -> String {
+        format!(r#"{{"specversion":"1.0","recipient":"{recipient}","expirytime":"{expires}"}}"#)
+    }
+
+    fn in_a_day() -> Timestamp {
+        NOW + SignedDuration::from_hours(24)
+    }
+
+    /// Protected header, encrypted key and nonce of a message.
+    fn front(message: &str) -> [String; 3] {
+        let mut parts = message.split('.').map(str::to_owned);
+        std::array::from_fn(|_| parts.next().expect("five parts"))
+    }
+
+    #[test]
+    fn an_agreement_serves_its_interval_and_no_longer() {
+        let ring = ring();
+        let (up2u, stop) =
+            (ring.recipient(&party("up2u")).expect("a key"), ring.recipient(&party("stop")).expect("a key"));
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let mut sealer = Sealer::new(KeyAgreementInterval { max_messages: 3, max_age: SignedDuration::from_mins(10) });
+        let mut seal = |recipient: &RecipientKey, now| {
+            let event = event(recipient.party().as_str(), in_a_day());
+            let message = sealer.seal(event.as_bytes(), recipient, ring.signing(), now, &mut rng);
+            front(&message.expect("sealed"))
+        };
+        let first: [_; 3] = std::array::from_fn(|_| seal(up2u, NOW));
+        assert!(first.iter().all(|message| message[0] == first[0][0]), "one agreement serves three messages");
+        assert!(first[0][1] != first[1][1] && first[0][2] != first[1][2], "keys and nonces are each message's own");
+        let fourth = seal(up2u, NOW);
+        assert_ne!(fourth[0], first[0][0], "the count is over");
+        assert_ne!(seal(stop, NOW)[0], fourth[0], "recipients share nothing");
+        assert_eq!(seal(up2u, NOW + SignedDuration::from_mins(9))[0], fourth[0]);
+        let later = seal(up2u, NOW + SignedDuration::from_mins(10));
+        assert_ne!(later[0], fourth[0], "the time is over");
+        assert_ne!(seal(up2u, NOW)[0], later[0], "the clock was set back");
+    }
+
+    #[test]
+    fn what_must_not_leave_is_not_sealed() {
+        let ring = ring();
+        let up2u = ring.recipient(&party("up2u")).expect("a key");
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let mut seal =
+            |event: &str| Sealer::default().seal(event.as_bytes(), up2u, ring.signing(), NOW, &mut rng).err();
+        assert_eq!(seal(&event("up2u", in_a_day())), None);
+        assert_eq!(seal(&event("stop", in_a_day())), Some(SealError::AddressedElsewhere));
+        assert_eq!(seal(&event("up2u", NOW)), Some(SealError::MessageExpired));
+        assert_eq!(seal(r#"{"recipient":"up2u"}"#), Some(SealError::NotAMessage));
+        assert_eq!(seal("not JSON"), Some(SealError::NotAMessage));
+    }
+
+    #[test]
+    fn an_expired_key_holds_the_message() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (ring, services) = (dir.path().join("ring"), dir.path().join("services"));
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let tomorrow = Some(in_a_day());
+        let mut keys = crate::keys::NewKeys::new(&ring, NOW, tomorrow, &mut rng);
+        keys.all_missing(&"portsmouth".parse().expect("a name")).expect("made");
+        keys.recipient(&party("up2u"), &services).expect("made");
+        let ring = KeyRing::load(&ring).expect("in order");
+        let up2u = ring.recipient(&party("up2u")).expect("a key");
+        let refused = Sealer::default().prepare(up2u, in_a_day(), &mut rng).err();
+        assert_eq!(refused, Some(SealError::RecipientKeyExpired));
+        let mut envelope = Sealer::default().prepare(up2u, NOW, &mut rng).expect("not expired");
+        envelope.now = in_a_day();
+        let event = event("up2u", in_a_day() + SignedDuration::from_hours(1));
+        assert_eq!(envelope.seal(event.as_bytes(), ring.signing()), Err(SealError::SigningKeyExpired));
+    }
 }

@@ -1,4 +1,4 @@
-//! Making keys. A new key is the first of its purpose, epoch 1 and active at once; a successor comes by rotation.
+//! Making keys. A new key is the only active one of its purpose; a successor to an active one comes by rotation.
 
 use std::path::{Path, PathBuf};
 
@@ -71,8 +71,7 @@ impl<'a> NewKeys<'a> {
 
     /// A signing pair; the public set is written anew.
     pub fn signing(&mut self) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
-        let meta = self.meta(Purpose::Signing);
-        self.require_first(&meta)?;
+        let meta = self.vacant(self.meta(Purpose::Signing))?;
         let path = self.dir.join(format!("{}.{}{KEY_FILE}", meta.purpose, meta.epoch));
         let text = jwk::write_private(&meta, &SecretKey::generate_from_rng(self.rng));
         file::write_new_private(&path, &text).map_err(one)?;
@@ -88,8 +87,7 @@ impl<'a> NewKeys<'a> {
     /// A pair for a recipient: the private half goes to `private_dir` for the service to take, the public half into the
     /// ring. The private half is written first, so that nothing is ever sealed to a key that nobody has.
     pub fn recipient(&mut self, party: &PartyId, private_dir: &Path) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
-        let meta = KeyMeta { party: Some(party.clone()), ..self.meta(Purpose::Recipient) };
-        self.require_first(&meta)?;
+        let meta = self.vacant(KeyMeta { party: Some(party.clone()), ..self.meta(Purpose::Recipient) })?;
         let key = SecretKey::generate_from_rng(self.rng);
         if !private_dir.exists() {
             file::create_private_dir(private_dir).map_err(one)?;
@@ -108,7 +106,7 @@ impl<'a> NewKeys<'a> {
     }
 
     fn secret(&mut self, meta: KeyMeta) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
-        self.require_first(&meta)?;
+        let meta = self.vacant(meta)?;
         let mut secret = Zeroizing::new([0; 32]);
         self.rng.fill_bytes(secret.as_mut());
         let path = self.dir.join(format!("{}{KEY_FILE}", jwk::kid(&meta, None)));
@@ -121,20 +119,22 @@ impl<'a> NewKeys<'a> {
         KeyMeta { purpose, scope: None, party: None, epoch: 1, state: KeyState::Active, created, expires }
     }
 
-    /// Refuses a second key of the same purpose (and scope or party), and to add to a ring that is not in order.
-    fn require_first(&self, meta: &KeyMeta) -> Result<(), Vec<KeyProblem>> {
+    /// Gives the key the next epoch of its purpose (and scope or party). Refuses when one is active or about to be, and
+    /// to add to a ring that is not in order.
+    fn vacant(&self, meta: KeyMeta) -> Result<KeyMeta, Vec<KeyProblem>> {
         file::create_private_dir(self.dir).map_err(one)?;
         let (keys, problems) = ring::read(self.dir);
         if !problems.is_empty() {
             return Err(problems);
         }
-        match keys.iter().find(|found| found.jwk.meta.slot() == meta.slot()) {
-            None => Ok(()),
-            Some(found) => {
-                let remedy = "a ring has one active key for each purpose, scope and party";
-                Err(one(KeyProblem::new(&found.file, format!("is a {} key already", meta.purpose), remedy)))
-            }
+        let others = || keys.iter().filter(|found| found.jwk.meta.slot() == meta.slot());
+        let in_use = |found: &&ring::Found| matches!(found.jwk.meta.state, KeyState::Active | KeyState::Pending);
+        if let Some(found) = others().find(in_use) {
+            let remedy = "a ring has one active key for each purpose, scope and party";
+            return Err(one(KeyProblem::new(&found.file, format!("is a {} key already", meta.purpose), remedy)));
         }
+        let last = others().map(|found| found.jwk.meta.epoch).max().unwrap_or(0);
+        Ok(KeyMeta { epoch: last + 1, ..meta })
     }
 }
 

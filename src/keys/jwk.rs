@@ -408,7 +408,10 @@ fn check_pair(raw: &RawJwk, form: Form, state: KeyState, findings: &mut Findings
             findings.add("`d`, a private key, in a set of public keys", "take it out, and replace the pair");
             None
         }
-        (None, Form::Private) if state == KeyState::Retired => Some(Material::Public(public)),
+        // What only verifies needs no private part, and is safer without one.
+        (None, Form::Private) if matches!(state, KeyState::LookupOnly | KeyState::Retired) => {
+            Some(Material::Public(public))
+        }
         (None, Form::Private) => {
             findings.add("`d`, the private part, is missing", "32 bytes in base64url without padding");
             None

@@ -178,6 +178,7 @@ impl KeyRing {
                     }
                     signers.push((kid, meta, key.public_key()));
                 }
+                (Purpose::Signing, Material::Public(key)) => signers.push((kid, meta, key)),
                 (Purpose::Recipient, Material::Public(key)) => {
                     let party = meta.party.expect("a recipient key has a party");
                     if state == KeyState::Active {
@@ -224,6 +225,7 @@ pub(super) fn published_signers(keys: &[Found]) -> Vec<u8> {
     jwk::write_set(keys.iter().filter_map(|found| match (&found.jwk.meta, &found.jwk.material) {
         (KeyMeta { purpose: Purpose::Signing, state: KeyState::Retired, .. }, _) => None,
         (meta @ KeyMeta { purpose: Purpose::Signing, .. }, Material::Private(key)) => Some((meta, key.public_key())),
+        (meta @ KeyMeta { purpose: Purpose::Signing, .. }, Material::Public(key)) => Some((meta, *key)),
         (_, Material::Secret(_) | Material::Private(_) | Material::Public(_) | Material::Gone) => None,
     }))
 }
@@ -421,6 +423,28 @@ mod tests {
         assert_eq!((loaded.vault().epoch(), loaded.vault_of(1).is_some()), (2, true));
         edit(dir.path(), "output.1.jwk.json", "\"active\"", "\"retired\"");
         assert!(report(dir.path()).contains("has no active output key; run `priorityd keys new output`"));
+    }
+
+    #[test]
+    fn a_signer_of_the_past_verifies_without_its_private_part() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        made(dir.path()).expect("made");
+        let ring = dir.path().join("ring");
+        let path = ring.join("signing.1.jwk.json");
+        let mut old: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+        old.as_object_mut().expect("members").remove("d");
+        fs::write(&path, old.to_string()).expect("written");
+        assert!(report(dir.path()).contains("`d`, the private part, is missing"));
+        old["priorityd"]["state"] = "lookup_only".into();
+        fs::write(&path, old.to_string()).expect("written");
+        assert!(report(dir.path()).contains("has no active signing key"));
+        let mut rng = ChaCha20Rng::seed_from_u64(8);
+        NewKeys::new(&ring, Timestamp::UNIX_EPOCH, None, &mut rng).signing().expect("the place is vacant");
+        let loaded = KeyRing::load(&ring).expect("in order");
+        assert_ne!(loaded.signing().kid(), old["kid"]);
+        let published: serde_json::Value = serde_json::from_slice(loaded.signing_jwks()).expect("JSON");
+        let kids: Vec<_> = published["keys"].as_array().expect("keys").iter().map(|key| &key["kid"]).collect();
+        assert_eq!(kids, [&old["kid"], &loaded.signing().kid().into()]);
     }
 
     #[test]

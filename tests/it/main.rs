@@ -1,6 +1,9 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
+//! `tests/run` installs what they need of other languages first.
 
 mod conformance;
 mod door;
 mod embedded;
+mod jose;
+mod keys;
 mod memory;
