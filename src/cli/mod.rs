@@ -17,6 +17,7 @@ mod keys;
 mod publish;
 mod run;
 mod show;
+mod simulate;
 mod subscribe;
 
 pub use failure::Failure;
@@ -41,6 +42,8 @@ enum Command {
     Subscribe(subscribe::SubscribeArgs),
     /// Check configuration, agreement, keys and event files, offline
     Check(check::CheckArgs),
+    /// Write a synthetic city's feeds as files, with the truth beside them
+    Simulate(simulate::SimulateArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
     /// Verify and search the audit chain
@@ -69,6 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Subscribe(args) => subscribe::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
         Command::Keys(args) => keys::run(args, &mut out).map_err(Failure::from),
+        Command::Simulate(args) => simulate::run(args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
         Command::Audit(args) => audit::run(args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(args),
     };
