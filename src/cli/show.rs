@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::disclose::open::{OpenError, open};
+use crate::disclose::open::{OpenError, Opener};
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
 use crate::log::{Client, LogError, StoredRecord, topic_name};
@@ -47,6 +47,7 @@ impl Reader {
         wait: Duration,
     ) -> Result<Vec<Seen>, LogError> {
         let offset = self.offsets.entry(kind).or_insert(0);
+        let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
         let mut seen = Vec::new();
         let mut wait = wait;
         loop {
@@ -54,17 +55,17 @@ impl Reader {
             let Some(last) = records.last() else { return Ok(seen) };
             *offset = last.offset + 1;
             wait = Duration::ZERO;
-            seen.extend(records.into_iter().map(|record| open_one(record, &self.key, &self.signers, &self.recipient)));
+            seen.extend(records.into_iter().map(|record| open_one(record, &mut opener)));
         }
     }
 }
 
-fn open_one(record: StoredRecord, key: &RecipientPrivateKey, signers: &SignerKeys, recipient: &PartyId) -> Seen {
+fn open_one(record: StoredRecord, opener: &mut Opener<'_>) -> Seen {
     let Some(value) = record.value else {
         return Seen::Tombstone(String::from_utf8_lossy(&record.key).into_owned());
     };
     let message = std::str::from_utf8(&value).unwrap_or_default();
-    match open(message, key, signers, recipient, Timestamp::now()) {
+    match opener.open(message, Timestamp::now()) {
         // What was signed is a CloudEvent that was read as JSON to check its recipient.
         Ok(opened) => Seen::Event(serde_json::from_slice(opened.event()).unwrap_or_default()),
         Err(error) => Seen::Refused(record.offset, error),

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::failure::Failure;
 use crate::model::ids::PartyId;
 use crate::simulate::{City, Row, WireName};
 
@@ -40,6 +41,18 @@ pub struct Simulated {
     pub rows: u64,
     /// People, canaries included.
     pub people: u64,
+}
+
+impl Simulated {
+    /// Says what was written.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn print(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let events: u64 = self.events.values().sum();
+        writeln!(out, "{events} events of {} feeds, {} linkage rows, {} people", self.events.len(), self.rows, self.people)?;
+        Ok(())
+    }
 }
 
 /// Writes everything.

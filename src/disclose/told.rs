@@ -83,9 +83,9 @@ impl Told {
         self.lists.get(&cluster).cloned().unwrap_or_default()
     }
 
-    /// Everybody who is on any list.
-    pub fn listed_clusters(&self) -> impl Iterator<Item = ClusterId> {
-        self.lists.keys().copied()
+    /// Everybody about whom anybody was told anything.
+    pub fn clusters(&self) -> impl Iterator<Item = ClusterId> {
+        self.lists.keys().chain(self.by_cluster.keys()).copied()
     }
 
     /// Notes what one recipient's list says of a person, or that it says nothing any more.
