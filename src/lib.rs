@@ -1,4 +1,4 @@
-//! .
+//! x
 pub mod assess;
 pub mod audit;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod log;
 pub mod model;
 pub mod normalise;
 pub mod ops;
+pub mod pipeline;
 pub mod pseudonymise;
 pub mod report;
 pub mod simulate;

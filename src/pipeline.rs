@@ -25,7 +25,7 @@ use crate::disclose::seal::Sealer;
 use crate::disclose::told::{Told, ToldAlert};
 use crate::keys::KeyRing;
 use crate::keys::output::OutputKey;
-use crate::link::{ClusterChange, Linker, LinkageModel, PossibleMatch};
+use crate::link::{Bits, ClusterChange, LinkageModel, Linker, PossibleMatch};
 use crate::log::{FeedRecord, Position, RegisterRow, TopicRecord, Transaction, topic_name};
 use crate::model::event::BlindEvent;
 use crate::model::finding::{Finding, FindingKind};
@@ -42,6 +42,9 @@ use crate::validate::feed::FeedContext;
 pub const AUDIT_TOPIC: &str = "audit.v1";
 /// Where what a human must look at goes.
 pub const REVIEW_TOPIC: &str = "review.v1";
+
+/// From here on a link is called strong: the odds are a thousand to one and better.
+const STRONG_BITS: f64 = 10.0;
 
 /// The day and the moment that one batch happens at: pure stages have no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,7 +251,7 @@ impl Engine {
         let mut work = Work::default();
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             let scope = self.scopes.get(&id).expect("listed above");
-            let everybody: BTreeSet<_> = scope.linker.clusters().collect();
+            let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
             self.publish(&id, &before, &everybody, now, rng, &mut work);
         }
@@ -263,7 +266,7 @@ impl Engine {
         self.scopes
             .iter()
             .map(|(id, scope)| {
-                let clusters: Vec<_> = scope.linker.clusters().collect();
+                let clusters: Vec<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
                 (id.clone(), clusters.par_iter().map(|cluster| scope.assess(*cluster, as_of, rules)).collect())
             })
             .collect()
@@ -361,8 +364,8 @@ impl Engine {
         let mut before: BTreeSet<ClusterId> = touched.clusters;
         before.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         let settled = scope.linker.settle();
-        before.extend(settled.before);
-        let mut concerned: BTreeSet<ClusterId> = settled.after.into_iter().collect();
+        before.extend(settled.touched_before);
+        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.into_iter().collect();
         concerned.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
         // Findings count distinct counterparties, so whoever shares an event with somebody who was touched is looked at too.
@@ -376,10 +379,13 @@ impl Engine {
             let body = combination(change);
             self.audit(AuditKind::Combination, id, &body, now, work);
         }
-        for (possible, raised) in settled.reviews.iter().map(|found| (found, true)).chain(settled.cleared.iter().map(|gone| (gone, false))) {
-            let key = review_key(id, possible);
-            let body = raised.then(|| possible_match(&key, id, possible).to_string().into_bytes());
-            work.output(self.partition, REVIEW_TOPIC.to_owned(), key, body);
+        for possible in &settled.reviews_raised {
+            let key = review_key(id, possible.a, possible.b);
+            let body = possible_match(&key, id, possible).to_string().into_bytes();
+            work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
+        }
+        for (a, b) in &settled.reviews_withdrawn {
+            work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
         }
         self.publish(id, &before, &concerned, now, rng, work);
     }
@@ -411,7 +417,7 @@ impl Engine {
             outputs: &setup.outputs,
             identities,
             cases_of: &|cluster| open_cases(ledger, linker.members(cluster)),
-            confidence_of: &|cluster| linker.confidence(cluster),
+            confidence_of: &|cluster| confidence(linker.confidence(cluster)),
         };
         let disclosed = desk.disclose(before, &people, told);
         self.review_both_roles(id, &people, work);
@@ -633,22 +639,34 @@ fn opposing(event: &LedgerEvent) -> Vec<(RecordId, RecordId)> {
 }
 
 fn combination(change: &ClusterChange) -> Value {
-    json!({"change": change.kind(), "before": change.before(), "after": change.after()})
+    let kind = format!("{:?}", change.kind).to_lowercase();
+    json!({"change": kind, "person": change.id, "related": change.related, "records": change.members})
 }
 
-fn review_key(scope: &ScopeId, possible: &PossibleMatch) -> String {
-    format!("possible_match/{scope}/{}/{}", possible.a, possible.b)
+fn review_key(scope: &ScopeId, a: RecordId, b: RecordId) -> String {
+    format!("possible_match/{scope}/{a}/{b}")
 }
 
 fn possible_match(key: &str, scope: &ScopeId, possible: &PossibleMatch) -> Value {
+    let pattern: BTreeMap<_, _> =
+        possible.pattern.iter().map(|(field, level)| (format!("{field:?}").to_lowercase(), *level)).collect();
     json!({
         "review_id": key,
         "kind": "possible_match",
         "scope": scope,
         "records": [possible.a, possible.b],
-        "bits": possible.bits,
-        "pattern": possible.pattern,
+        "bits": possible.weight.to_f64(),
+        "pattern": pattern,
     })
+}
+
+/// How sure the weakest link of a person is, in words for a reader.
+fn confidence(weakest: Option<Bits>) -> &'static str {
+    match weakest {
+        None => "single_source",
+        Some(bits) if bits.to_f64() >= STRONG_BITS => "strong",
+        Some(_) => "moderate",
+    }
 }
 
 fn unserved_scope() -> Rejection {

@@ -43,7 +43,7 @@ impl Deployment {
         let keys = KeyRing::load(&settings.keys).map_err(|problems| lines.extend(texts(&problems)));
         let model = match &settings.linkage_model {
             None => Ok(LinkageModel::compiled_in()),
-            Some(file) => LinkageModel::load(file).map_err(|problem| lines.push(problem.to_string())),
+            Some(file) => load_model(file).map_err(|problem| lines.push(problem)),
         };
         let (Ok(agreement), Ok(keys), Ok(model)) = (agreement, keys, model) else {
             return Err(Failure::all(Kind::Configuration, lines));
@@ -102,6 +102,12 @@ impl Deployment {
 /// The side of services: topics only, so it needs no key of ours.
 pub fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
     open_client(log, Arc::new(NoFeeds))
+}
+
+fn load_model(file: &Path) -> Result<LinkageModel, String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn open_client(log: &LogSettings, at_rest: Arc<dyn AtRest>) -> Result<Box<dyn Client>, Failure> {
