@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::assess::ledger::{Acceptance, Ledger, LedgerEvent};
-use crate::assess::{Assessed, assess, history, open_cases};
+use crate::assess::{Assessed, assess, cases, history};
 use crate::audit::{AuditKind, Chain};
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
@@ -413,10 +413,11 @@ impl Engine {
             agreement: &setup.agreement,
             rules: &setup.rules,
             as_of: now.as_of,
+            at: now.at,
             keys: &setup.keys,
             outputs: &setup.outputs,
             identities,
-            cases_of: &|cluster| open_cases(ledger, linker.members(cluster)),
+            cases_of: &|cluster| cases(ledger, linker.members(cluster)),
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
         };
         let disclosed = desk.disclose(before, &people, told);
@@ -466,8 +467,7 @@ impl Engine {
             let value = match sealed {
                 Ok(value) => value.map(String::into_bytes),
                 Err(error) => {
-                    // Nothing leaves in another form. The told state says it left, so that only a person can mend this:
-                    // an expired key is refused when the ring is loaded and watched by a metric.
+                    // Expired keys were held before anything was told, so this is a fault of ours.
                     tracing::error!(recipient = %message.recipient, reason = %error, "a message was held: it cannot be sealed");
                     *work.report.held.entry("cannot_be_sealed").or_insert(0) += 1;
                     continue;

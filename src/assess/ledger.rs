@@ -75,9 +75,11 @@ pub struct Acceptance {
 /// One step in a service's case, in the order that decides: when, written down when, by which event.
 type CaseStep = (Timestamp, Timestamp, EventId);
 
-/// A service's open case about somebody.
+/// A service's case about somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
+    /// Open; a closed case gets nothing new.
+    pub open: bool,
     /// The record whose sealed part holds the service's own reference.
     pub record: RecordId,
     /// What the client is to the service.
@@ -136,16 +138,16 @@ impl Ledger {
         self.entries.iter().filter_map(|(id, _)| self.in_force(*id).map(|event| (*id, event)))
     }
 
-    /// The open case that a caseload entry belongs to, if its latest step has not closed it. A case is known by the
-    /// service's own reference alone, so that a closing entry counts whatever identity it carries.
+    /// The case that a caseload entry belongs to, as its latest step left it. A case is known by the service's own
+    /// reference alone, so that a closing entry counts whatever identity it carries.
     #[must_use]
-    pub fn open_case(&self, entry: &LedgerEvent) -> Option<Case> {
+    pub fn case(&self, entry: &LedgerEvent) -> Option<Case> {
         let client = entry.participants.first()?;
         let (.., latest) = self.cases.get(&client.local_ref)?.last()?;
         let latest = self.in_force(*latest)?;
         let record = latest.participants.first()?.record;
-        matches!(latest.detail, Detail::CaseloadEntry { state: CaseState::Open })
-            .then_some(Case { record, role: client.role })
+        let open = matches!(latest.detail, Detail::CaseloadEntry { state: CaseState::Open });
+        Some(Case { open, record, role: client.role })
     }
 
     /// Every record that a case has named: whoever they belong to is looked at again when a step is added or withdrawn.

@@ -25,7 +25,7 @@ pub struct Assessed {
     pub findings: Vec<Finding>,
     /// As victim and as perpetrator, where there is a report within the list window.
     pub profiles: Vec<Profile>,
-    /// Services that have the person in an open case.
+    /// Services that have, or had, the person as a client.
     pub cases: BTreeMap<PartyId, Case>,
 }
 
@@ -45,21 +45,22 @@ pub fn assess(
         .into_iter()
         .filter_map(|role| profile::profile(&history, &findings, role, as_of, rules))
         .collect();
-    Assessed { cluster, findings, profiles, cases: open_cases(ledger, records) }
+    Assessed { cluster, findings, profiles, cases: cases(ledger, records) }
 }
 
-/// Services that have one of the records in an open case; of several cases the one whose record comes first.
+/// Services that have, or had, one of the records as a client. Of several cases an open one counts before a closed one,
+/// and among equals the one whose record comes first.
 #[must_use]
-pub fn open_cases(ledger: &Ledger, records: &[RecordId]) -> BTreeMap<PartyId, Case> {
+pub fn cases(ledger: &Ledger, records: &[RecordId]) -> BTreeMap<PartyId, Case> {
     let mut cases: BTreeMap<PartyId, Case> = BTreeMap::new();
     for record in records {
         for (_, event) in ledger.of_record(*record) {
             if !matches!(event.detail, Detail::CaseloadEntry { .. }) {
                 continue;
             }
-            let Some(case) = ledger.open_case(event) else { continue };
+            let Some(case) = ledger.case(event) else { continue };
             let kept = cases.entry(event.agency.clone()).or_insert(case);
-            if case.record < kept.record {
+            if (!case.open, case.record) < (!kept.open, kept.record) {
                 *kept = case;
             }
         }

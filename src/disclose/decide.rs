@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -30,13 +30,15 @@ pub struct Desk<'a> {
     pub rules: &'a Rules,
     /// The day.
     pub as_of: Date,
+    /// The moment.
+    pub at: Timestamp,
     /// Opens sealed identities.
     pub keys: &'a KeyRing,
     /// Each recipient's key for pseudonyms; a recipient without keys is held, never served in clear.
     pub outputs: &'a BTreeMap<PartyId, OutputKey>,
     /// Sealed identities.
     pub identities: &'a Identities,
-    /// Open cases of any linked person.
+    /// Cases of any linked person.
     pub cases_of: &'a dyn Fn(ClusterId) -> BTreeMap<PartyId, Case>,
     /// How sure the links of a person are: `strong`, `moderate` or `single_source`.
     pub confidence_of: &'a dyn Fn(ClusterId) -> &'static str,
@@ -87,8 +89,10 @@ pub struct Disclosed {
 enum No {
     /// No clause grants it.
     NoClause,
-    /// The person is in none of its open cases.
+    /// The person is none of its clients.
     NotInCaseload,
+    /// The person was its client, and the case is closed: nothing new, and nothing to correct.
+    CaseClosed,
     /// Older than the alert window.
     TooOld,
     /// It would reach both parties of a pair through one inbox.
@@ -149,7 +153,11 @@ impl Desk<'_> {
     }
 
     fn may_be_served(&self, recipient: &Recipient) -> bool {
-        recipient.in_force(self.as_of) && self.outputs.contains_key(&recipient.party)
+        let lives = |expires: Option<Timestamp>| expires.is_none_or(|expires| self.at < expires);
+        recipient.in_force(self.as_of)
+            && self.outputs.contains_key(&recipient.party)
+            && self.keys.recipient(&recipient.party).is_some_and(|key| lives(key.expires()))
+            && lives(self.keys.signing().expires())
     }
 
     fn tell_alert(
@@ -168,7 +176,7 @@ impl Desk<'_> {
                 let reason = match no {
                     No::NoClause => "clause_closed",
                     No::NotInCaseload => "not_in_caseload",
-                    No::TooOld => return,
+                    No::TooOld | No::CaseClosed => return,
                     No::BothParties | No::BothRoles => {
                         out.hold(no.as_str());
                         "withdrawn"
@@ -293,7 +301,7 @@ impl Desk<'_> {
         }
         if clause.identity == IdentityMode::OwnReference && finding.role == Role::Perpetrator {
             let reaches_victim = finding.counterparts.iter().any(|other| {
-                (self.cases_of)(other.cluster).get(&recipient.party).is_some_and(|case| case.role == Role::Victim)
+                (self.cases_of)(other.cluster).get(&recipient.party).is_some_and(|case| case.open && case.role == Role::Victim)
             });
             if reaches_victim {
                 return Err(No::BothParties);
@@ -336,10 +344,12 @@ impl Desk<'_> {
         let mut no = No::NoClause;
         for clause in recipient.clauses.iter().filter(granted) {
             let case = person.cases.get(&recipient.party).filter(|case| case.role == clause.about);
-            if clause.identity != IdentityMode::OwnReference || case.is_some() {
-                return Ok(clause);
+            match case {
+                _ if clause.identity != IdentityMode::OwnReference => return Ok(clause),
+                Some(case) if case.open => return Ok(clause),
+                Some(_) => no = No::CaseClosed,
+                None => no = No::NotInCaseload,
             }
-            no = No::NotInCaseload;
         }
         Err(no)
     }
@@ -400,6 +410,7 @@ impl No {
         match self {
             Self::NoClause => "no_clause",
             Self::NotInCaseload => "not_in_caseload",
+            Self::CaseClosed => "case_closed",
             Self::TooOld => "too_old",
             Self::BothParties => "both_parties_in_one_caseload",
             Self::BothRoles => "both_roles_awaiting_review",

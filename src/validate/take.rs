@@ -174,6 +174,7 @@ impl Taker {
             nhs_number: filled_text(fields, "nhs_number"),
             crn: filled_text(fields, "crn"),
             noms_number: filled_text(fields, "noms_number"),
+            national_number: None,
         };
         self.count(fields);
         Some(taken)

@@ -6,4 +6,5 @@ mod door;
 mod embedded;
 mod jose;
 mod keys;
+mod linkage;
 mod memory;
