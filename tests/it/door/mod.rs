@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod examples;
+mod reading;
 mod secrecy;
+mod table;
 
 use std::path::{Path, PathBuf};
 
