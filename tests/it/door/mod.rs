@@ -1,5 +1,6 @@
 //! The front door: published schemas, examples, bad input.
 
+mod accepted;
 mod bad_input;
 mod examples;
 mod reading;

@@ -19,6 +19,7 @@ fn records_that_cannot_be_read() {
     latin1[at + 3] = 0xe7;
     let mut marked_utf8 = b"\xef\xbb\xbf".to_vec();
     marked_utf8.extend(incident.bytes());
+    let persons = |number: usize| format!("\"persons\":[{}", "{},".repeat(number));
     let nested = |depth: usize| edited("\"Deano\"", &format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
     assert_outcomes(vec![
         row("10 MB", vec![b' '; 10_000_000], At(TooLarge, "")),
@@ -55,6 +56,9 @@ fn records_that_cannot_be_read() {
             At(WrongForm, "/data/persons/0/identity/former_names/0/?"),
         ),
         row("deep nesting", nested(100), At(TooDeep, "/data/persons/1/identity/aliases/0/given_names/0")),
+        row("a list beyond any event", format!("[{}1]", "1,".repeat(500_000)), At(TooLarge, "")),
+        row("a crowd of nobodies", edited("\"persons\":[", &persons(300_000)), At(TooLarge, "")),
+        row("a smaller one", edited("\"persons\":[", &persons(15_000)), At(OutOfRange, "/data/persons")),
         row("nesting beyond any stack", "[".repeat(500_000), At(TooDeep, "/0/0/0/0/0/0/0/0")),
         row(
             "a property twice",
