@@ -1,6 +1,11 @@
 //! The front door: published schemas, examples, bad input.
 
+mod accepted;
+mod bad_input;
 mod examples;
+mod reading;
+mod secrecy;
+mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -52,4 +57,11 @@ fn files(folder: &str) -> Vec<(String, String)> {
 fn feed_of(event: &serde_json::Value) -> PartyId {
     let source = event["source"].as_str().and_then(|source| source.strip_prefix("urn:priorityd:"));
     party(source.expect("an example has a source"))
+}
+
+/// The published example of one type, e.g. `police.incident`.
+fn example(name: &str) -> serde_json::Value {
+    let path = schemas_dir().join(format!("examples/events/{name}.v1.json"));
+    let text = std::fs::read_to_string(path).expect("every type has an example");
+    serde_json::from_str(&text).expect("the example is JSON")
 }
