@@ -506,7 +506,7 @@ impl Engine {
                 }
                 let told = ToldAlert { generation: 1, live: false, digest: [0; 16], clause: String::new() };
                 scope.told.set_alert(finding.id, person.cluster, &reviewers, told);
-                let key = format!("both_roles/{}", finding.id);
+                let key = finding.id.to_string();
                 let body = json!({
                     "review_id": key,
                     "kind": "both_roles",
@@ -644,7 +644,13 @@ fn combination(change: &ClusterChange) -> Value {
 }
 
 fn review_key(scope: &ScopeId, a: RecordId, b: RecordId) -> String {
-    format!("possible_match/{scope}/{a}/{b}")
+    let mut hash = Sha256::new();
+    hash.update(b"priorityd/v1/review\0");
+    hash.update(scope.as_str().as_bytes());
+    hash.update([0]);
+    hash.update(a.0);
+    hash.update(b.0);
+    hex(&hash.finalize()[..16])
 }
 
 fn possible_match(key: &str, scope: &ScopeId, possible: &PossibleMatch) -> Value {
