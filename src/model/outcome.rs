@@ -86,6 +86,10 @@ reject_codes! {
     NotUtf8 = "EVT-002",
     /// Not JSON.
     NotJson = "EVT-003",
+    /// JSON nested deeper than any event.
+    TooDeep = "EVT-004",
+    /// The same property twice in one object.
+    DuplicateProperty = "EVT-005",
     /// Not a CloudEvents 1.0 envelope.
     NotCloudEvent = "EVT-010",
     /// A type that we do not know.
@@ -104,6 +108,8 @@ reject_codes! {
     OutOfRange = "EVT-023",
     /// A value of the wrong form.
     WrongForm = "EVT-024",
+    /// A field that our schemas do not know; only `priorityd check` minds.
+    UnknownField = "EVT-025",
     /// Not a date or time that exists.
     BadDate = "EVT-030",
     /// Dates that contradict each other.

@@ -1,1 +1,3 @@
-fn main() {}
+//! The integration tests, one binary: whatever crosses rooms, or needs the repository's files.
+
+mod door;
