@@ -122,7 +122,7 @@ impl<'a> Registry<'a> {
             }
         }
         let name = miswritten(name, truly.custom, clerk, &mut dice);
-        identity.date_of_birth = birth_date(truly.born, clerk, &mut dice);
+        identity.date_of_birth = birth_date(truly.born, city.start, clerk, &mut dice);
         identity.sex = if dice.chance(clerk.no_sex) { Some("unknown") } else { sex(truly.female) };
         let stale = dice.chance(clerk.stale_address);
         self.house(&mut identity, party, person, if stale { city.start } else { on }, &mut dice);
@@ -367,7 +367,7 @@ fn mistyped_postcode(postcode: &str, dice: &mut Dice) -> String {
     format!("{before}{letter}{after}")
 }
 
-fn birth_date(born: Date, clerk: &Clerk, dice: &mut Dice) -> Option<Date> {
+fn birth_date(born: Date, start: Date, clerk: &Clerk, dice: &mut Dice) -> Option<Date> {
     if dice.chance(clerk.no_birth) {
         return None;
     }
@@ -381,7 +381,8 @@ fn birth_date(born: Date, clerk: &Clerk, dice: &mut Dice) -> Option<Date> {
         3 => Date::new(born.year(), born.month(), 1 + (born.day() + 9) % 28).ok(),
         _ => Date::new(born.year() - 1, born.month(), born.day()).ok(),
     };
-    Some(wrong.unwrap_or(born))
+    // A date after an event would not pass any agency's own form.
+    Some(wrong.filter(|wrong| *wrong < start).unwrap_or(born))
 }
 
 /// A careless hand in one event: something less, or something wrong, than the agency's own record has.

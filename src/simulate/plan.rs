@@ -115,10 +115,10 @@ impl<'a> Plan<'a> {
                 superseded[earlier as usize] = true;
             }
         }
-        for number in 0..self.events.len() {
+        for (number, superseded) in superseded.into_iter().enumerate() {
             let mut dice = Dice::new(seed, Stream::Noise, number as u64, 0);
             self.events[number].slip = dice.chance(rates::SLIP);
-            if superseded[number] || !self.events[number].fields.stands_alone() {
+            if superseded || !self.events[number].fields.stands_alone() {
                 continue;
             }
             if dice.chance(rates::CANCELLED) {

@@ -49,11 +49,15 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
     let population = plan.population();
     let mut dice = Dice::new(population.seed, Stream::Relation, index as u64, 0);
     let canary = relation.perpetrator >= population.first_canary;
-    let crime_share = if dice.chance(rates::CRIME_TYPE) { rates::CRIME_OF_CRIME_TYPE } else { rates::CRIME_OF_OTHERS };
+    let (crime_share, events_a_year) = if dice.chance(rates::CRIME_TYPE) {
+        (rates::CRIME_OF_CRIME_TYPE, rates::EVENTS_A_YEAR)
+    } else {
+        (rates::CRIME_OF_OTHERS, rates::OTHER_EVENTS_A_YEAR)
+    };
     let mutual = dice.chance(rates::MUTUAL);
     let next = next_victim(plan, relation, &mut dice);
     let moved_on = dice.between(plan.begins, plan.ends);
-    let times = times(plan, canary, &mut dice);
+    let times = times(plan, events_a_year, canary, &mut dice);
     let (mut earlier, mut grade_before, mut last_marac) = (0, None, None);
     let mut with_next = false;
     for at in times {
@@ -103,13 +107,13 @@ fn next_victim(plan: &Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u
 }
 
 /// When something happens, in order.
-fn times(plan: &Plan<'_>, canary: bool, dice: &mut Dice) -> Vec<i64> {
+fn times(plan: &Plan<'_>, events_a_year: [f64; 4], canary: bool, dice: &mut Dice) -> Vec<i64> {
     let start = plan.population().start;
     let mut times = Vec::new();
     let mut year = start;
     while plan::seconds(year) < plan.ends {
-        let mut count = 1 + dice.weighted(&rates::EVENTS_A_YEAR) as i32;
-        while count >= 4 && count < 30 && dice.chance(rates::YET_ANOTHER) {
+        let mut count = 1 + dice.weighted(&events_a_year) as i32;
+        while (4..30).contains(&count) && dice.chance(rates::YET_ANOTHER) {
             count += 1;
         }
         if !dice.chance(rates::ACTIVE_IN_A_YEAR) {

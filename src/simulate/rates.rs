@@ -36,19 +36,22 @@ pub(super) const ABUSIVE: f64 = 0.95;
 pub(super) const ACTIVE_IN_A_YEAR: f64 = 0.92;
 /// Events of an active perpetrator in a year: 1, 2, 3, 4 and more. 77.4/14.3/4.4/3.9 (P17:123), here before the thinning
 /// by `CRIME_OF_CRIME_TYPE`.
-pub(super) const EVENTS_A_YEAR: [f64; 4] = [0.76, 0.148, 0.048, 0.044];
+pub(super) const EVENTS_A_YEAR: [f64; 4] = [0.758, 0.146, 0.045, 0.051];
+/// The same where events are seldom recorded as crimes: more of them happen once. With it, 25 % of incidents are repeats
+/// (P20:60).
+pub(super) const OTHER_EVENTS_A_YEAR: [f64; 4] = [0.86, 0.1, 0.025, 0.015];
 /// One more after the fourth, each time.
 pub(super) const YET_ANOTHER: f64 = 0.45;
 /// Relationships whose events are commonly recorded as crimes; with the next two, 59 % of incidents are (P20:60).
-pub(super) const CRIME_TYPE: f64 = 0.607;
+pub(super) const CRIME_TYPE: f64 = 0.58;
 /// Incidents recorded as crimes in those relationships.
 pub(super) const CRIME_OF_CRIME_TYPE: f64 = 0.92;
 /// And in the others.
 pub(super) const CRIME_OF_OTHERS: f64 = 0.08;
 /// Couples whose perpetrator is the man; with the families, 74 % of all (P17:123).
-pub(super) const MAN_IS_PERPETRATOR: f64 = 0.74;
-/// Victims of a child's or a sibling's violence who are women, where both live there; 73 % of all (P17:121).
-pub(super) const MOTHER_IS_VICTIM: f64 = 0.72;
+pub(super) const MAN_IS_PERPETRATOR: f64 = 0.80;
+/// Victims of a grown-up child's violence who are the mother; with the couples, 73 % of all victims are women (P17:121).
+pub(super) const MOTHER_IS_VICTIM: f64 = 0.5;
 /// Perpetrators who move on to another victim.
 pub(super) const MOVES_ON: f64 = 0.14;
 /// Relationships with violence in both directions, and how many of their events are turned round.
@@ -80,7 +83,7 @@ pub(super) const CHARGE: f64 = 0.34;
 /// See `ARREST`.
 pub(super) const CONVICTION: f64 = 0.85;
 /// Arrests that end in a conditional caution.
-pub(super) const CAUTION: f64 = 0.08;
+pub(super) const CAUTION: f64 = 0.05;
 /// Other crimes that are closed without further action within the play.
 pub(super) const NO_FURTHER_ACTION: f64 = 0.6;
 /// Crimes followed by a notice or order.
@@ -93,24 +96,28 @@ pub(super) const BREACHED: f64 = 0.27;
 /// about 30 % (P11:141).
 pub(super) const MARAC_OF_HIGH: f64 = 0.85;
 /// See `MARAC_OF_HIGH`.
-pub(super) const MARAC_AGAIN: f64 = 0.8;
+pub(super) const MARAC_AGAIN: f64 = 0.95;
 /// Later events graded at least as high as the one before.
 pub(super) const STAYS_AS_HIGH: f64 = 0.35;
 /// Incidents in households with children that make a MASH contact.
 pub(super) const MASH_OF_INCIDENT: f64 = 0.75;
 /// MASH contacts that involve domestic abuse (P20:70): sets how many others there are.
 pub(super) const MASH_WITH_ABUSE: f64 = 0.245;
+/// The others that are about the better known families; makes the children with five contacts and more (P17:135).
+pub(super) const KNOWN_FAMILY: f64 = 0.12;
+/// Contacts about one child of several.
+pub(super) const ONE_CHILD: f64 = 0.3;
 
 // Who is supported.
 
 /// Victims of one event in a service's caseload, by grade high, medium, standard.
 pub(super) const REACH_FIRST: [f64; 3] = [0.55, 0.35, 0.15];
-/// Repeat victims in a service's caseload (P20:85).
-pub(super) const REACH_REPEAT: f64 = 0.60;
+/// Repeat victims who take help up; some only after the play ends, so that 60 % are seen in a caseload (P20:85).
+pub(super) const REACH_REPEAT: f64 = 0.625;
 /// Referrals that the person does not take up, for each that they do.
 pub(super) const DECLINED: f64 = 0.35;
-/// Repeat perpetrators in a programme or service (P20:35).
-pub(super) const REACH_PERPETRATOR: f64 = 0.05;
+/// Repeat perpetrators who go to a service by themselves; with cautions and earlier clients, 5 % are in one (P20:35).
+pub(super) const REACH_PERPETRATOR: f64 = 0.015;
 /// Victims who were clients before the play began.
 pub(super) const CLIENT_BEFORE: f64 = 0.12;
 /// Convicts with a community order; with Building Better Relationships.

@@ -33,6 +33,11 @@ impl Stage {
         Self { population: Population::new(city), scope: city.scope.clone(), bad_share: city.bad_share }
     }
 
+    #[cfg(test)]
+    pub(super) fn population(&self) -> &Population {
+        &self.population
+    }
+
     /// Plays: every line in the order of sending. Takes some 200 bytes of memory an event beside the line in hand.
     pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
         let mut plan = Plan::new(Registry::new(&self.population));

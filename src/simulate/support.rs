@@ -250,7 +250,9 @@ pub(super) fn live_beside(plan: &mut Plan<'_>) {
             return;
         }
         // A few families come up again and again.
-        let household = families[dice.rank(families.len() as u32) as usize];
+        let count = families.len() as u32;
+        let place = if dice.chance(rates::KNOWN_FAMILY) { dice.rank(count) } else { dice.below(count) };
+        let household = families[place as usize];
         contact_without_abuse(plan, household, &mut dice);
     }
 }
@@ -292,9 +294,12 @@ fn contact_without_abuse(plan: &mut Plan<'_>, household: u32, dice: &mut Dice) {
     let authority = Party::LocalAuthority;
     let at = dice.between(plan.begins, plan.ends - 1);
     let recorded = at + HOUR + dice.mostly_short(8 * DAY);
-    let children: SmallVec<[u32; 4]> = population.children(household, plan::day(at)).collect();
+    let mut children: SmallVec<[u32; 4]> = population.children(household, plan::day(at)).collect();
     if children.is_empty() {
         return;
+    }
+    if dice.chance(rates::ONE_CHILD) {
+        children = smallvec![*dice.pick(&children)];
     }
     let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
     let parent = population.members(household).find(|member| !population.person(*member).child);

@@ -1,6 +1,7 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 //! `tests/run` installs what they need of other languages first.
 
+mod city;
 mod conformance;
 mod door;
 mod embedded;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod figures;
+
 use serde_json::Value;
 
 use super::*;
