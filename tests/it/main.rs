@@ -1,5 +1,7 @@
 //! The one integration binary: a module per subject.
 
+mod broker;
 mod conformance;
 mod embedded;
+mod kafka;
 mod memory;
