@@ -73,7 +73,7 @@ impl Transactor {
         let deadline = Instant::now() + self.call_timeout;
         loop {
             // In short portions, so that a refusal is told at once and not after the whole timeout.
-            let portion = Duration::from_millis(500).min(self.call_timeout);
+            let portion = Duration::from_millis(100).min(self.call_timeout);
             let outcome = self.producer.init_transactions(portion);
             self.producer.poll(Duration::ZERO);
             let Err(error) = outcome else { return Ok(()) };
