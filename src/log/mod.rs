@@ -4,6 +4,7 @@
 //! bytes: this room reads neither events nor messages.
 
 pub mod embedded;
+pub mod kafka;
 pub mod memory;
 
 use std::sync::Arc;

@@ -1,11 +1,13 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 //! `tests/run` installs what they need of other languages first.
 
+mod broker;
 mod city;
 mod conformance;
 mod door;
 mod embedded;
 mod jose;
+mod kafka;
 mod keys;
 mod linkage;
 mod memory;

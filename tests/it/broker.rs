@@ -1,0 +1,157 @@
+//! Starts a real Apache Kafka for the tests and ends it with them. Whatever is missing for that is a failure.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tempfile::TempDir;
+
+/// A running broker; tests that overlap share one.
+pub(crate) struct Broker {
+    process: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+/// A topic to create.
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    pub(crate) settings: &'static [(&'static str, &'static str)],
+}
+
+static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
+
+/// How long a broker may take to start on a busy machine.
+const START: Duration = Duration::from_secs(90);
+
+impl Broker {
+    /// The broker of this test run, started if none runs.
+    pub(crate) fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let broker = Arc::new(Self::start());
+            *shared = Arc::downgrade(&broker);
+            broker
+        })
+    }
+
+    /// Where clients find it.
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Creates topics and waits until they are known.
+    pub(crate) fn create(&self, topics: &[Topic]) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap());
+        let admin: AdminClient<DefaultClientContext> = config.create().expect("an admin client");
+        let new: Vec<_> = topics
+            .iter()
+            .map(|topic| {
+                let new = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(1));
+                topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
+            })
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let created = runtime.block_on(admin.create_topics(&new, &AdminOptions::new())).expect("creates topics");
+        assert!(created.iter().all(Result::is_ok), "{created:?}");
+    }
+
+    fn start() -> Self {
+        let libraries = libraries();
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let (port, controller_port) = (free_port(), free_port());
+        let data = folder.path().join("data");
+        let settings = include_str!("../kafka/server.properties")
+            .replace("@PORT@", &port.to_string())
+            .replace("@CONTROLLER_PORT@", &controller_port.to_string())
+            .replace("@DATA@", &data.to_string_lossy());
+        let settings_file = folder.path().join("server.properties");
+        fs::write(&settings_file, settings).expect("writes the settings");
+        let class_path = libraries.join("*");
+        let java = |arguments: &[&str]| {
+            let mut command = Command::new("java");
+            command.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+            command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn").arg("-cp").arg(&class_path);
+            // The tools lay out their help by it, and fail on some values.
+            command.args(arguments).arg(&settings_file).env_remove("COLUMNS");
+            command
+        };
+        let id = "cHJpb3JpdHlkLXRlc3RzMQ";
+        let format = ["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id, "-c"];
+        let formatted = java(&format).output().expect("java runs: the tests need Java 17");
+        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let log_file = folder.path().join("broker.log");
+        let log = File::create(&log_file).expect("creates the log");
+        // The broker ends with its parent's end of the pipe, so even a killed test run leaves none behind.
+        let broker = java(&["kafka.Kafka"]);
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(r#""$@" & broker=$!; cat >/dev/null; kill -9 $broker; wait $broker"#).arg("sh");
+        shell.arg(broker.get_program()).args(broker.get_args()).env_remove("COLUMNS");
+        shell.stdin(Stdio::piped()).stdout(log.try_clone().expect("shares the log")).stderr(log);
+        let mut broker = Self { process: shell.spawn().expect("a shell starts"), port, _folder: folder };
+        broker.wait_until_it_answers(&log_file);
+        broker
+    }
+
+    fn wait_until_it_answers(&mut self, log_file: &Path) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap()).set("reconnect.backoff.max.ms", "250");
+        config.set("log_level", "0");
+        let probe: BaseConsumer = config.create().expect("a client");
+        let deadline = Instant::now() + START;
+        while probe.fetch_metadata(None, Duration::from_millis(500)).is_err() {
+            let said = || fs::read_to_string(log_file).unwrap_or_default();
+            assert!(Instant::now() < deadline, "the broker does not answer: {}", said());
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        if let Err(error) = self.process.wait() {
+            assert!(std::thread::panicking(), "the broker does not end: {error}");
+        }
+    }
+}
+
+/// Fetches the broker from Maven Central once per target directory.
+fn libraries() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
+    let folder = target.join("tests/kafka");
+    fs::create_dir_all(&folder).expect("creates the cache");
+    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/pom.xml");
+    let wanted = fs::read_to_string(&pom).expect("reads the pom");
+    let lock = File::create(folder.join("lock")).expect("creates the lock");
+    lock.lock().expect("other test runs wait");
+    let (libraries, complete) = (folder.join("libs"), folder.join("complete"));
+    if fs::read_to_string(&complete).is_ok_and(|fetched| fetched == wanted) {
+        return libraries;
+    }
+    if libraries.exists() {
+        fs::remove_dir_all(&libraries).expect("removes another version");
+    }
+    let fetched = Command::new("mvn")
+        .args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-f"])
+        .arg(&pom)
+        .arg(format!("-DoutputDirectory={}", libraries.display()))
+        .output()
+        .expect("mvn runs: the tests fetch their broker with Maven");
+    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stdout));
+    fs::write(&complete, wanted).expect("notes what was fetched");
+    libraries
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
