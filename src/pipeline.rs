@@ -69,14 +69,19 @@ pub struct Setup {
 impl Setup {
     /// Puts checked parts together. A scope without a linkage key is not served; a recipient without a key is held.
     #[must_use]
-    pub fn new(agreement: Agreement, rules: Rules, keys: Arc<KeyRing>, model: Arc<LinkageModel>, record_bytes: usize) -> Self {
+    pub fn new(
+        agreement: Agreement,
+        rules: Rules,
+        keys: Arc<KeyRing>,
+        model: Arc<LinkageModel>,
+        record_bytes: usize,
+    ) -> Self {
         let validator = Validator::new(feed_contexts(&agreement)).with_max_record_bytes(record_bytes);
         let scopes = agreement.scopes.iter();
         let pseudonymisers =
             scopes.filter_map(|scope| Some((scope.clone(), Pseudonymiser::new(keys.linkage(scope)?)))).collect();
         let with_key = agreement.recipients.iter().filter(|recipient| keys.recipient(&recipient.party).is_some());
-        let outputs =
-            with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
+        let outputs = with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
         Self { agreement, rules, keys, model, validator, pseudonymisers, outputs }
     }
 
@@ -193,7 +198,9 @@ impl Engine {
                 self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister)?;
             }
             RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister)?,
-            RowKind::Listed | RowKind::Alerted => self.scope(scope)?.told.restore(kind, id, value).ok_or(BadRegister)?,
+            RowKind::Listed | RowKind::Alerted => {
+                self.scope(scope)?.told.restore(kind, id, value).ok_or(BadRegister)?
+            }
         }
         Ok(())
     }
@@ -298,7 +305,8 @@ impl Engine {
 
     /// Takes one event into the ledger and its people into linkage.
     fn accept(&mut self, record: &FeedRecord, event: BlindEvent, now: Now, work: &mut Work) -> Outcome {
-        let (id, supersedes, scope_id, agency) = (event.id, event.supersedes, event.scope.clone(), event.agency.clone());
+        let (id, supersedes, scope_id, agency) =
+            (event.id, event.supersedes, event.scope.clone(), event.agency.clone());
         let scope = self.scope_mut(&scope_id);
         let Acceptance { outcome, entered, left } = scope.ledger.accept(event);
         let Some(outcome) = outcome else {
@@ -455,9 +463,8 @@ impl Engine {
         let sealed: Vec<_> = ready
             .into_par_iter()
             .map(|(message, envelope)| {
-                let sealed = envelope.map(|ready| {
-                    ready.and_then(|(event, envelope)| envelope.seal(&event, setup.keys.signing()))
-                });
+                let sealed = envelope
+                    .map(|ready| ready.and_then(|(event, envelope)| envelope.seal(&event, setup.keys.signing())));
                 (message, sealed.transpose())
             })
             .collect();

@@ -64,7 +64,8 @@ fn of_report(
         finding.facts.new_counterparty = Some(is_new);
         found.push(finding);
     }
-    let same_pair: Vec<_> = repeats.into_iter().filter(|earlier| earlier.shares_counterpart(&report.opposite)).collect();
+    let same_pair: Vec<_> =
+        repeats.into_iter().filter(|earlier| earlier.shares_counterpart(&report.opposite)).collect();
     if !same_pair.is_empty() {
         found.push(with_evidence(base(FindingKind::SamePairAgain), &same_pair));
     }
@@ -83,7 +84,9 @@ fn of_report(
             found.push(finding);
         }
         let completed = history.iter().rev().find_map(|earlier| match earlier.event.detail {
-            Detail::ProgrammeComplete { programme } if earlier.event.occurred_at < report.at => Some((earlier.id, programme)),
+            Detail::ProgrammeComplete { programme } if earlier.event.occurred_at < report.at => {
+                Some((earlier.id, programme))
+            }
             _ => None,
         });
         if let Some((id, programme)) = completed {
@@ -204,10 +207,7 @@ fn both_roles(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
 /// Does the event say only that a service works with somebody?
 #[must_use]
 pub fn is_service_event(detail: &Detail) -> bool {
-    matches!(
-        detail,
-        Detail::CaseloadEntry { .. } | Detail::ReferralReceived { .. } | Detail::AlertAcknowledged { .. }
-    )
+    matches!(detail, Detail::CaseloadEntry { .. } | Detail::ReferralReceived { .. } | Detail::AlertAcknowledged { .. })
 }
 
 /// The order that an event tells of, with the day it was served.

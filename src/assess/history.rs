@@ -40,7 +40,10 @@ impl Appearance<'_> {
 /// Are the two roles the two sides of a pair? Those are never one person (cannot-link).
 #[must_use]
 pub fn opposes(one: Role, other: Role) -> bool {
-    matches!((one, other), (Role::Victim | Role::Child, Role::Perpetrator) | (Role::Perpetrator, Role::Victim | Role::Child))
+    matches!(
+        (one, other),
+        (Role::Victim | Role::Child, Role::Perpetrator) | (Role::Perpetrator, Role::Victim | Role::Child)
+    )
 }
 
 /// The day of a time, in UTC.
@@ -108,7 +111,9 @@ pub fn reports(history: &[Appearance<'_>], role: Role) -> Vec<Report> {
     for appearance in history.iter().filter(|appearance| appearance.me.role == role && !appearance.me.under_16) {
         let (key, family) = match &appearance.event.detail {
             Detail::Incident { .. } => (appearance.id, None),
-            Detail::Crime { incident, offence_family, .. } => (incident.unwrap_or(appearance.id), Some(*offence_family)),
+            Detail::Crime { incident, offence_family, .. } => {
+                (incident.unwrap_or(appearance.id), Some(*offence_family))
+            }
             _ => continue,
         };
         let report = reports.entry(key).or_insert_with(|| Report {

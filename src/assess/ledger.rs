@@ -126,11 +126,7 @@ impl Ledger {
 
     /// Events in force that name a record, by id.
     pub fn of_record(&self, record: RecordId) -> impl Iterator<Item = (EventId, &LedgerEvent)> {
-        self.by_record
-            .get(&record)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.in_force(*id).map(|event| (*id, event)))
+        self.by_record.get(&record).into_iter().flatten().filter_map(|id| self.in_force(*id).map(|event| (*id, event)))
     }
 
     /// All events in force.

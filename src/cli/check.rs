@@ -38,9 +38,8 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if agreement.feed(feed).is_none() {
         return Err(Failure::new(Kind::Configuration, format!("--feed: the agreement has no feed {feed}")));
     }
-    let validator = Validator::new(feed_contexts(agreement))
-        .with_max_record_bytes(deployment.settings.record_bytes)
-        .strict();
+    let validator =
+        Validator::new(feed_contexts(agreement)).with_max_record_bytes(deployment.settings.record_bytes).strict();
     let mut problems = Vec::new();
     for file in &args.events {
         let count = check_file(&validator, feed, file, &mut problems)?;

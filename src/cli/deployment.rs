@@ -9,11 +9,12 @@ use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
 use crate::config::agreement::Agreement;
-use crate::config::settings::{LogSettings, Settings};
+use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
-use crate::log::{AtRest, Client, Log};
+use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, Scram, ScramMechanism, Tls};
+use crate::log::{self, AtRest, Client, Log};
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
 use crate::pipeline::Setup;
@@ -85,7 +86,7 @@ impl Deployment {
                 let settings = EmbeddedSettings { feed_retention, ..EmbeddedSettings::default() };
                 Ok(Box::new(EmbeddedLog::open_with(path, feeds, self.at_rest(), settings)?))
             }
-            LogSettings::Kafka(_) => Err(not_yet()),
+            LogSettings::Kafka(settings) => Ok(Box::new(KafkaLog::open(kafka(settings), feeds)?)),
         }
     }
 
@@ -116,7 +117,7 @@ fn open_client(log: &LogSettings, at_rest: Arc<dyn AtRest>) -> Result<Box<dyn Cl
             make_folder(path)?;
             Ok(Box::new(EmbeddedClient::open(path, at_rest)?))
         }
-        LogSettings::Kafka(_) => Err(not_yet()),
+        LogSettings::Kafka(settings) => Ok(Box::new(KafkaClient::new(kafka(settings)))),
     }
 }
 
@@ -128,8 +129,25 @@ fn make_folder(file: &Path) -> Result<(), Failure> {
     })
 }
 
-fn not_yet() -> Failure {
-    Failure::new(Kind::Configuration, "log = \"kafka\" is not served by this version; use log = \"embedded\"")
+/// The checked settings in the log's own terms.
+fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
+    let client = settings.certificate_file.clone().zip(settings.key_file.clone());
+    let client = client.map(|(certificate_file, key_file)| ClientCertificate {
+        certificate_file,
+        key_file,
+        key_password_file: None,
+    });
+    let is_tls = settings.ca_file.is_some() || client.is_some();
+    let scram = settings.user.clone().zip(settings.password_file.clone());
+    log::kafka::KafkaSettings {
+        tls: is_tls.then(|| Tls { ca_file: settings.ca_file.clone(), client }),
+        scram: scram.map(|(username, password_file)| Scram {
+            mechanism: ScramMechanism::Sha512,
+            username,
+            password_file,
+        }),
+        ..log::kafka::KafkaSettings::new(&settings.bootstrap, &settings.group, &settings.instance)
+    }
 }
 
 fn texts(problems: &[impl ToString]) -> impl Iterator<Item = String> {

@@ -40,12 +40,7 @@ impl Reader {
     }
 
     /// Reads what is new on `alerts` or `list`, waiting at most `wait` for the first.
-    pub fn read(
-        &mut self,
-        client: &mut dyn Client,
-        kind: &'static str,
-        wait: Duration,
-    ) -> Result<Vec<Seen>, LogError> {
+    pub fn read(&mut self, client: &mut dyn Client, kind: &'static str, wait: Duration) -> Result<Vec<Seen>, LogError> {
         let offset = self.offsets.entry(kind).or_insert(0);
         let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
         let mut seen = Vec::new();

@@ -50,7 +50,13 @@ impl Simulated {
     /// When `out` cannot be written.
     pub fn print(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let events: u64 = self.events.values().sum();
-        writeln!(out, "{events} events of {} feeds, {} linkage rows, {} people", self.events.len(), self.rows, self.people)?;
+        writeln!(
+            out,
+            "{events} events of {} feeds, {} linkage rows, {} people",
+            self.events.len(),
+            self.rows,
+            self.people
+        )?;
         Ok(())
     }
 }

@@ -163,11 +163,8 @@ const FEED_KINDS: &[(&str, FeedKind)] = &[
 const ROLES: &[(&str, Role)] = &[("victim", Role::Victim), ("perpetrator", Role::Perpetrator)];
 const REGIMES: &[(&str, Regime)] = &[("law-enforcement", Regime::LawEnforcement), ("general", Regime::General)];
 const CHANNELS: &[(&str, Channel)] = &[("alerts", Channel::Alerts), ("list", Channel::List)];
-const IDENTITY_MODES: &[(&str, IdentityMode)] = &[
-    ("none", IdentityMode::None),
-    ("own-reference", IdentityMode::OwnReference),
-    ("sealed", IdentityMode::Sealed),
-];
+const IDENTITY_MODES: &[(&str, IdentityMode)] =
+    &[("none", IdentityMode::None), ("own-reference", IdentityMode::OwnReference), ("sealed", IdentityMode::Sealed)];
 const NAME_FORM: &str = "use 1-32 lower-case letters, digits, _ and -, starting with a letter";
 
 impl Agreement {

@@ -27,7 +27,11 @@ impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, key, found, fix } = self;
         let file = file.display();
-        if key.is_empty() { write!(out, "{file}: {found}; {fix}") } else { write!(out, "{file}: {key}: {found}; {fix}") }
+        if key.is_empty() {
+            write!(out, "{file}: {found}; {fix}")
+        } else {
+            write!(out, "{file}: {key}: {found}; {fix}")
+        }
     }
 }
 

@@ -60,6 +60,8 @@ pub struct KafkaSettings {
     pub bootstrap: String,
     /// Consumer group, also the prefix of transactional ids.
     pub group: String,
+    /// Name of this instance, unique within the group and the same after a restart.
+    pub instance: String,
     /// Certificate authority's file (PEM); with it, TLS.
     pub ca_file: Option<PathBuf>,
     /// Client certificate's file (PEM), for mutual TLS.
@@ -148,6 +150,7 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
         };
         let bootstrap = from.required("bootstrap", problems).map(str::to_owned);
         let group = from.text("group", problems).unwrap_or("priorityd").to_owned();
+        let instance = from.text("instance", problems).unwrap_or("1").to_owned();
         let mut path = |key| from.text(key, problems).map(|path| home.join(path));
         let (ca_file, certificate_file) = (path("ca_file"), path("certificate_file"));
         let (key_file, password_file) = (path("key_file"), path("password_file"));
@@ -163,6 +166,7 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
         Some(LogSettings::Kafka(KafkaSettings {
             bootstrap,
             group,
+            instance,
             ca_file,
             certificate_file,
             key_file,

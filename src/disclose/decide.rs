@@ -14,8 +14,8 @@ use crate::assess::Assessed;
 use crate::assess::ledger::Case;
 use crate::config::agreement::{Agreement, Channel, Clause, Field, IdentityMode, Recipient};
 use crate::config::rules::Rules;
-use crate::keys::output::OutputKey;
 use crate::keys::KeyRing;
+use crate::keys::output::OutputKey;
 use crate::model::event::Role;
 use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
@@ -146,9 +146,8 @@ impl Desk<'_> {
                 self.tell_list(recipient, person, told, &mut out);
             }
         }
-        out.messages.sort_by(|one, other| {
-            (&one.recipient, one.kind, &one.id).cmp(&(&other.recipient, other.kind, &other.id))
-        });
+        out.messages
+            .sort_by(|one, other| (&one.recipient, one.kind, &one.id).cmp(&(&other.recipient, other.kind, &other.id)));
         out
     }
 
@@ -301,7 +300,9 @@ impl Desk<'_> {
         }
         if clause.identity == IdentityMode::OwnReference && finding.role == Role::Perpetrator {
             let reaches_victim = finding.counterparts.iter().any(|other| {
-                (self.cases_of)(other.cluster).get(&recipient.party).is_some_and(|case| case.open && case.role == Role::Victim)
+                (self.cases_of)(other.cluster)
+                    .get(&recipient.party)
+                    .is_some_and(|case| case.open && case.role == Role::Victim)
             });
             if reaches_victim {
                 return Err(No::BothParties);
@@ -354,7 +355,13 @@ impl Desk<'_> {
         Err(no)
     }
 
-    fn naming(&self, recipient: &Recipient, person: &Assessed, clause: &Clause, record: RecordId) -> Result<Naming, No> {
+    fn naming(
+        &self,
+        recipient: &Recipient,
+        person: &Assessed,
+        clause: &Clause,
+        record: RecordId,
+    ) -> Result<Naming, No> {
         Ok(match clause.identity {
             IdentityMode::None => Naming::Pseudonym,
             IdentityMode::OwnReference => {

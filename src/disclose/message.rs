@@ -32,7 +32,12 @@ impl MessageKind {
 
 /// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone.
 #[must_use]
-pub fn cloud_event(message: &Message, scope: &ScopeId, recipient: &Recipient, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
+pub fn cloud_event(
+    message: &Message,
+    scope: &ScopeId,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Option<Zeroizing<Vec<u8>>> {
     let days = i64::from(recipient.message_days);
     let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
     let event = json!({

@@ -19,7 +19,12 @@ pub enum Naming {
 
 /// The body of an alert, without its id.
 #[must_use]
-pub fn alert(finding: &Finding, clause: &Clause, naming: Naming, perpetrators: Vec<OpenedPerson>) -> Map<String, Value> {
+pub fn alert(
+    finding: &Finding,
+    clause: &Clause,
+    naming: Naming,
+    perpetrators: Vec<OpenedPerson>,
+) -> Map<String, Value> {
     let facts = &finding.facts;
     let mut view = View { clause, body: Map::new() };
     view.always("kind", json!(finding.kind.as_str()));

@@ -77,6 +77,11 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
             };
             Ok(Row::Decision(RecordId(one), RecordId(two), decision))
         }
-        RowKind::Event | RowKind::Identity | RowKind::Listed | RowKind::Alerted | RowKind::Counters | RowKind::AuditHead => Err(bad),
+        RowKind::Event
+        | RowKind::Identity
+        | RowKind::Listed
+        | RowKind::Alerted
+        | RowKind::Counters
+        | RowKind::AuditHead => Err(bad),
     }
 }

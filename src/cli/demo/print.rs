@@ -14,7 +14,11 @@ const SHOWN: usize = 2;
 
 pub(super) fn opening(out: &mut dyn Write, city: &City, play: &Play, recipients: usize) -> std::io::Result<()> {
     writeln!(out, "A synthetic city: {} people, {} to {}, seed {}.", city.people, city.start(), city.end, city.seed)?;
-    writeln!(out, "Police, probation, the local authority and the services' own caseloads send {} events.", play.feeds.len())?;
+    writeln!(
+        out,
+        "Police, probation, the local authority and the services' own caseloads send {} events.",
+        play.feeds.len()
+    )?;
     writeln!(out, "{recipients} recipients read with their own keys. Names arrive sealed; here they stay masked.\n")
 }
 
@@ -49,16 +53,27 @@ pub(super) fn closing(
     services: &[Service],
     kept: Option<&Path>,
 ) -> std::io::Result<()> {
-    if let Some(service) = services.iter().max_by_key(|service| named_entries(service)).filter(|s| named_entries(s) > 0) {
+    if let Some(service) = services.iter().max_by_key(|service| named_entries(service)).filter(|s| named_entries(s) > 0)
+    {
         list(out, service)?;
     }
     let events = &summary.events;
-    writeln!(out, "\nevents    {} read = {} accepted + {} rejected + {} duplicate + {} superseded",
-        events.read, events.accepted, events.rejected, events.duplicate, events.superseded)?;
-    writeln!(out, "people    {} true people in {} records, linked to {}", summary.people, summary.records, summary.clusters)?;
+    writeln!(
+        out,
+        "\nevents    {} read = {} accepted + {} rejected + {} duplicate + {} superseded",
+        events.read, events.accepted, events.rejected, events.duplicate, events.superseded
+    )?;
+    writeln!(
+        out,
+        "people    {} true people in {} records, linked to {}",
+        summary.people, summary.records, summary.clusters
+    )?;
     let linkage = &summary.linkage;
-    writeln!(out, "links     precision {:.4}, recall {:.4}, F1 {:.4} against the city's truth; {} households merged",
-        linkage.precision, linkage.recall, linkage.f1, linkage.household_merges)?;
+    writeln!(
+        out,
+        "links     precision {:.4}, recall {:.4}, F1 {:.4} against the city's truth; {} households merged",
+        linkage.precision, linkage.recall, linkage.f1, linkage.household_merges
+    )?;
     writeln!(out, "findings")?;
     for (kind, count) in summary.findings.iter().filter(|(_, count)| **count > 0) {
         writeln!(out, "          {count:>7}  {}", kind.replace('_', " "))?;
@@ -66,7 +81,11 @@ pub(super) fn closing(
     writeln!(out, "messages   alerts  corrections  list")?;
     for service in services {
         let messages = &summary.messages[&service.party];
-        writeln!(out, "          {:>7}  {:>11}  {:>4}  {}", messages.alerts, messages.corrections, messages.list, service.name)?;
+        writeln!(
+            out,
+            "          {:>7}  {:>11}  {:>4}  {}",
+            messages.alerts, messages.corrections, messages.list, service.name
+        )?;
     }
     writeln!(out, "list      {}", summary.list_digest)?;
     writeln!(out, "took      {:.1} s", summary.seconds)?;
@@ -108,7 +127,11 @@ fn named_entries(service: &Service) -> usize {
 }
 
 fn mask_person(person: &Value) -> &'static str {
-    if person["date_of_birth"].is_string() { "▒▒▒▒ ▒▒▒▒▒▒ (born ▒▒▒▒)" } else { "▒▒▒▒ ▒▒▒▒▒▒ (birth unknown)" }
+    if person["date_of_birth"].is_string() {
+        "▒▒▒▒ ▒▒▒▒▒▒ (born ▒▒▒▒)"
+    } else {
+        "▒▒▒▒ ▒▒▒▒▒▒ (birth unknown)"
+    }
 }
 
 fn mask(reference: &Value) -> String {
