@@ -1,6 +1,7 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 //! `tests/run` installs what they need of other languages first.
 
+mod biographies;
 mod broker;
 mod city;
 mod conformance;
@@ -11,3 +12,4 @@ mod kafka;
 mod keys;
 mod linkage;
 mod memory;
+mod support;
