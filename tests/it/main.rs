@@ -5,6 +5,7 @@ mod biographies;
 mod broker;
 mod city;
 mod conformance;
+mod convergence;
 mod door;
 mod embedded;
 mod jose;
