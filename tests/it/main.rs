@@ -6,6 +6,7 @@ mod broker;
 mod city;
 mod conformance;
 mod convergence;
+mod daemon;
 mod door;
 mod embedded;
 mod jose;
