@@ -74,7 +74,8 @@ pub fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failure> {
         }
     };
     if *key.party() != args.recipient {
-        let line = format!("--key: it is the key of {}, and only {}'s opens these messages", key.party(), args.recipient);
+        let line =
+            format!("--key: it is the key of {}, and only {}'s opens these messages", key.party(), args.recipient);
         return Err(Failure::new(Kind::Denied, line));
     }
     let mut reader = Reader::new(args.recipient.clone(), key, signers);
