@@ -3,6 +3,7 @@
 
 mod audit;
 mod biographies;
+mod blindness;
 mod broker;
 mod city;
 mod conformance;
