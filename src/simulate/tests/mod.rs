@@ -191,3 +191,25 @@ fn canaries_come_up_in_every_main_feed_as_listed_and_nowhere_else() {
         assert!(!none.iter().any(|(_, line)| line.contains(&canary.text)), "{:?}", canary.kind);
     }
 }
+
+#[test]
+fn the_smallest_cities_and_the_longest_plays_work_too() {
+    for people in 0..8 {
+        let play = City { canaries: 4, ..City::new(u64::from(people), people, 1) }.play();
+        assert_eq!(play.truth.households.len(), people as usize + 4);
+    }
+    let play = City::new(1, 200, 120).play();
+    let years: BTreeSet<_> =
+        good(&play).iter().map(|(json, _)| text(&json["data"], "recorded_at")[..4].to_owned()).collect();
+    assert_eq!(years.len(), 10);
+}
+
+#[test]
+fn linkage_rows_are_unique_and_several_to_a_person() {
+    let rows = City::new(2, 5_000, 12).identities();
+    let ids: BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
+    let people: BTreeSet<_> = rows.iter().map(|row| row.person).collect();
+    let customs: BTreeSet<_> = rows.iter().map(|row| row.custom).collect();
+    assert_eq!((ids.len(), customs.len()), (rows.len(), Custom::ALL.len()));
+    assert!(rows.len() > people.len() * 3 / 2);
+}
