@@ -80,7 +80,7 @@ macro_rules! reject_codes {
 }
 
 reject_codes! {
-    /// Larger than the limit on one record.
+    /// Larger than the limits on one record: bytes, or values.
     TooLarge = "EVT-001",
     /// Not UTF-8.
     NotUtf8 = "EVT-002",

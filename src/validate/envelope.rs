@@ -90,7 +90,8 @@ fn not_cloud_event(path: Path, rule: &'static str, help: &'static str) -> Proble
     Problem::new(Check::Envelope, RejectCode::NotCloudEvent, path, rule, help)
 }
 
-/// Checks the required attributes and the feed's rights. `Some` when the type is known, even if other things are wrong.
+/// Checks the required attributes and the feed's rights. `Some` when the type is one of the feed's, so that the rest can
+/// be checked, even if other things are wrong.
 pub(super) fn check(envelope: &Value, feed: &FeedContext, problems: &mut Vec<Problem>) -> Option<&'static EventType> {
     let Some(fields) = envelope.as_object() else {
         problems.push(not_cloud_event(
@@ -130,6 +131,7 @@ pub(super) fn check(envelope: &Value, feed: &FeedContext, problems: &mut Vec<Pro
         let help = format!("this feed sends: {}", names_of_feed(feed));
         let rule = "the type belongs to the feed";
         problems.push(Problem::new(Check::Envelope, RejectCode::TypeNotOfFeed, path, rule, help));
+        return None;
     }
     Some(known)
 }

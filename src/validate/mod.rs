@@ -98,7 +98,7 @@ impl Validator {
         self.check_size(headers, payload).ok()?;
         let document = envelope::assemble(headers, payload, &self.schemas.known).ok()?;
         let id = document.0.get("id")?.as_str()?;
-        is_uuid(id).then(|| id.to_ascii_lowercase())
+        is_uuid(id).then(|| id.to_owned())
     }
 
     fn check_size(&self, headers: &[(String, Vec<u8>)], payload: &[u8]) -> Result<(), Problem> {

@@ -130,13 +130,8 @@ impl Problem {
 /// Puts problems into the order in which they are told, each code and path once.
 pub(super) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by(|a, b| (a.check, &a.path, a.code, &a.rule).cmp(&(b.check, &b.path, b.code, &b.rule)));
-    let mut told: Vec<Problem> = Vec::with_capacity(problems.len());
-    for problem in problems {
-        if !told.iter().any(|earlier| earlier.code == problem.code && earlier.path == problem.path) {
-            told.push(problem);
-        }
-    }
-    told
+    problems.dedup_by(|later, earlier| later.code == earlier.code && later.path == earlier.path);
+    problems
 }
 
 #[cfg(test)]

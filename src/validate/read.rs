@@ -14,6 +14,9 @@ use crate::model::outcome::RejectCode;
 
 /// Levels of nesting that are read. Our events use seven; the rest is room for fields that we ignore.
 const MAX_DEPTH: usize = 32;
+/// Values in one record, at any depth. Each may be wrong in several ways, and telling them all must stay cheap: an
+/// event of fifty people with ten aliases each has some three thousand.
+const MAX_VALUES: u32 = 20_000;
 
 /// A JSON document of a record, wiped on drop. No `Debug`: it holds clear identity.
 pub(super) struct Document(pub(super) Value);
@@ -72,12 +75,14 @@ enum Refused {
     Duplicate,
     Nul,
     Depth,
+    Values,
 }
 
 /// Why reading stopped, and where: steps from the inside out, as the readers return.
 #[derive(Default)]
 struct Fault {
     refused: Option<Refused>,
+    values: u32,
     inner_steps: Vec<InnerStep>,
 }
 
@@ -108,6 +113,10 @@ impl Fault {
                 (RejectCode::DuplicateProperty, "an object has each property once", "send each field once")
             }
             Refused::Nul => (RejectCode::WrongForm, "text has no NUL character", "remove U+0000 from the text"),
+            Refused::Values => {
+                path = Path::default();
+                (RejectCode::TooLarge, "a record has at most 20000 values", "send the fields of the schema only")
+            }
             Refused::Depth => {
                 // A path as long as the nesting helps nobody.
                 path.0.truncate(8);
@@ -147,6 +156,11 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Value;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        let values = self.fault.borrow().values + 1;
+        self.fault.borrow_mut().values = values;
+        if values > MAX_VALUES {
+            return Err(self.refuse(Refused::Values));
+        }
         input.deserialize_any(self)
     }
 }

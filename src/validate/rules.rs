@@ -12,6 +12,8 @@ use crate::model::outcome::RejectCode;
 
 /// How far clocks and time zones may disagree before two dates contradict each other.
 const TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
+/// As many persons as the schema lets an event have; it tells where there are more.
+const MAX_PERSONS: usize = 50;
 /// Nothing that we are told of happened earlier.
 const FIRST_YEAR: i16 = 1900;
 
@@ -117,7 +119,7 @@ fn check_instants(data: &Map<String, Value>, appended_ms: i64, problems: &mut Ve
         problems.push(contradiction(Path::of(&["data", "recorded_at"]), "nothing is recorded in the future"));
     }
     let persons = data.get("persons").and_then(Value::as_array);
-    for (index, person) in persons.into_iter().flatten().enumerate() {
+    for (index, person) in persons.into_iter().flatten().enumerate().take(MAX_PERSONS) {
         let Some(born) = person.get("identity").and_then(|identity| identity.get("date_of_birth")) else { continue };
         let path = || Path::of(&["data", "persons"]).index(index).name("identity").name("date_of_birth");
         match (day(born), occurred) {
@@ -170,7 +172,7 @@ fn check_persons(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
     let Some(persons) = data.get("persons").and_then(Value::as_array) else { return };
     let contradiction =
         |path, rule, help| Problem::new(Check::Persons, RejectCode::PersonsContradict, path, rule, help);
-    for (index, person) in persons.iter().enumerate() {
+    for (index, person) in persons.iter().enumerate().take(MAX_PERSONS) {
         let path = || Path::of(&["data", "persons"]).index(index);
         let role = person.get("role").and_then(Value::as_str);
         let status = person.get("status").and_then(Value::as_str);

@@ -13,6 +13,9 @@ use crate::model::outcome::RejectCode;
 
 const OWN_SCHEMA: &str = "the schemas are part of this program, and tests compile them";
 
+/// Errors of one record that are told: more help nobody, and a record made to be wrong must not cost much.
+const MAX_TOLD: usize = 1000;
+
 /// The schema of one type, compiled.
 struct Compiled {
     kind: &'static EventType,
@@ -91,10 +94,11 @@ impl Schemas {
         self.compiled(kind).is_some_and(|compiled| compiled.validator.is_valid(envelope))
     }
 
-    /// Everything in which it is not.
+    /// Everything in which it is not, up to a limit.
     pub(super) fn check(&self, kind: &EventType, envelope: &Value, problems: &mut Vec<Problem>) {
         let Some(compiled) = self.compiled(kind) else { return };
-        problems.extend(compiled.validator.iter_errors(envelope).map(|error| self.translate(&error, kind)));
+        let errors = compiled.validator.iter_errors(envelope).take(MAX_TOLD);
+        problems.extend(errors.map(|error| self.translate(&error, kind)));
     }
 
     fn compiled(&self, kind: &EventType) -> Option<&Compiled> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use priorityd::model::event::Detail;
+use priorityd::model::outcome::RejectCode;
 use priorityd::validate::types::{COMMON_SCHEMA, EVENT_TYPES};
 use serde_json::Value;
 
@@ -91,6 +92,17 @@ fn every_output_has_a_schema_and_an_example() {
         let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema);
         let validator = validator.expect("the schema compiles");
         assert!(validator.is_valid(&json(example)), "{name}");
+    }
+}
+
+#[test]
+fn the_readme_explains_every_code() {
+    let text = std::fs::read_to_string(schemas_dir().join("README.md")).expect("schemas/ has a README");
+    for code in RejectCode::ALL {
+        assert!(text.contains(code.as_str()), "{} is missing", code.as_str());
+    }
+    for kind in EVENT_TYPES {
+        assert!(text.contains(kind.event), "{} is missing", kind.event);
     }
 }
 

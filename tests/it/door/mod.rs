@@ -1,8 +1,11 @@
 //! The front door: published schemas, examples, bad input.
 
+mod accepted;
 mod bad_input;
 mod examples;
+mod reading;
 mod secrecy;
+mod table;
 
 use std::path::{Path, PathBuf};
 
