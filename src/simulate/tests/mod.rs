@@ -116,7 +116,7 @@ fn persons(event: &str, data: &Value, truth: &EventTruth) {
 
 #[test]
 fn every_type_of_every_party_appears() {
-    let play = City::new(5, 12_000, 12).play();
+    let play = City::new(5, 6_000, 12).play();
     let types: BTreeSet<String> = good(&play).iter().map(|(json, _)| text(json, "type").to_owned()).collect();
     let police = ["incident", "crime", "risk_assessment", "protection_order", "amend", "cancel"];
     let crc = ["order_start", "programme_start", "programme_complete", "programme_breach", "cancel"];
