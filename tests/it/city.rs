@@ -39,7 +39,7 @@ fn every_good_event_passes_the_strict_door() {
 
 #[test]
 fn every_bad_line_is_rejected_for_what_was_done_to_it() {
-    let city = City { bad_share: 0.3, ..City::new(3, 2_000, 6) };
+    let city = City { bad_share: 0.9, ..City::new(3, 6_000, 6) };
     let door = validator(&city);
     let play = city.play();
     let mut told: BTreeMap<BadKind, u32> = BTreeMap::new();
