@@ -3,6 +3,7 @@
 
 mod broker;
 mod city;
+mod config;
 mod conformance;
 mod door;
 mod embedded;
