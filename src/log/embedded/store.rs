@@ -37,6 +37,8 @@ const SCHEMA: &str = "
         STRICT, WITHOUT ROWID;
     CREATE TABLE register (key BLOB PRIMARY KEY NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL)
         STRICT, WITHOUT ROWID;
+    CREATE TABLE register_totals (row_count INTEGER NOT NULL, row_sum INTEGER NOT NULL) STRICT;
+    INSERT INTO register_totals VALUES (0, 0);
     CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
 ";
 
@@ -83,7 +85,21 @@ fn prepare_file(connection: &Connection) -> Result<(), LogError> {
     pragma("wal_autocheckpoint", 2000)?;
     pragma("journal_size_limit", 64 << 20)?;
     pragma("cache_size", -(64 << 10))?;
-    migrate(connection)
+    migrate(connection)?;
+    check_small_tables(connection)
+}
+
+/// The tables that say where everything stands are small enough to look at whole. Rows of the large ones are checked
+/// as they are read.
+fn check_small_tables(connection: &Connection) -> Result<(), LogError> {
+    for table in ["streams", "positions", "register_totals"] {
+        let check = format!("PRAGMA quick_check({table})");
+        let verdict: String = connection.query_row(&check, [], |row| row.get(0)).map_err(explain)?;
+        if verdict != "ok" {
+            return Err(damaged());
+        }
+    }
+    Ok(())
 }
 
 fn migrate(connection: &Connection) -> Result<(), LogError> {
