@@ -412,7 +412,7 @@ fn damage_is_told_and_never_taken_for_data() {
         match round % 3 {
             0 => damaged[at] ^= 1 << random.random_range(0..8),
             // The first bytes of pages say how they are to be read: most of the mischief lies there.
-            1 => damaged[at / 8192 * 8192 + at % 64] ^= 1 << random.random_range(0..8),
+            1 => damaged[at / 4096 * 4096 + at % 64] ^= 1 << random.random_range(0..8),
             _ => damaged.truncate(at),
         }
         let house = Embedded::new();

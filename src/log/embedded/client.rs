@@ -15,6 +15,9 @@ use crate::log::{
 };
 use crate::model::ids::{PartyId, ScopeId};
 
+/// Page cache of a client, which reads and writes along.
+const CACHE_KIB: i64 = 8 << 10;
+
 /// A publisher or subscriber on the file. Any number of them, in any process that may open the file.
 pub struct EmbeddedClient {
     connection: Connection,
@@ -30,7 +33,7 @@ impl EmbeddedClient {
 
     /// Opens the file with a clock of one's own.
     pub fn open_with(path: &Path, at_rest: Arc<dyn AtRest>, clock: ClockMs) -> Result<Self, LogError> {
-        Ok(Self { connection: store::open(path)?, at_rest, clock })
+        Ok(Self { connection: store::open(path, CACHE_KIB)?, at_rest, clock })
     }
 
     /// Appends records with headers (CloudEvents binary mode), in order, atomically.

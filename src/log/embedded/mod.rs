@@ -91,7 +91,7 @@ impl EmbeddedLog {
         settings: EmbeddedSettings,
     ) -> Result<Self, LogError> {
         let lock = lock(path)?;
-        let connection = store::open(path)?;
+        let connection = store::open(path, CACHE_KIB)?;
         let feed = |party: PartyId| Feed { name: feed_topic(&party), party, next_offset: 0 };
         let feeds = feeds.into_iter().map(feed).collect();
         Ok(Self { connection, feeds, state: State::New, turn: 0, at_rest, settings, _lock: lock })
@@ -136,6 +136,9 @@ impl EmbeddedLog {
         sqlite.commit().map_err(explain)
     }
 }
+
+/// Page cache of the daemon: the upper levels of the register's tree and much of the rest.
+const CACHE_KIB: i64 = 128 << 10;
 
 /// How many records of a feed or a list one commit sweeps at least: more than a commit usually adds.
 const SWEEP_RECORDS: i64 = 2_000;
