@@ -14,6 +14,7 @@ mod deployment;
 mod failure;
 mod healthcheck;
 mod keys;
+mod link;
 mod publish;
 mod run;
 mod show;
@@ -42,6 +43,8 @@ enum Command {
     Subscribe(subscribe::SubscribeArgs),
     /// Check configuration, agreement, keys and event files, offline
     Check(check::CheckArgs),
+    /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
+    Link(link::LinkArgs),
     /// Write a synthetic city's feeds as files, with the truth beside them
     Simulate(simulate::SimulateArgs),
     /// Make and list keys
@@ -65,16 +68,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut out = std::io::stdout().lock();
-    let done = match &arguments.command {
-        Command::Demo(args) => demo::run(args, &mut out),
-        Command::Run(args) => run::run(args),
-        Command::Publish(args) => publish::run(args, &mut out),
-        Command::Subscribe(args) => subscribe::run(args, &mut out),
-        Command::Check(args) => check::run(args, &mut out),
-        Command::Keys(args) => keys::run(args, &mut out).map_err(Failure::from),
-        Command::Simulate(args) => simulate::run(args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
-        Command::Audit(args) => audit::run(args, &mut out),
-        Command::Healthcheck(args) => healthcheck::run(args),
+    let done = match arguments.command {
+        Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Run(args) => run::run(&args),
+        Command::Publish(args) => publish::run(&args, &mut out),
+        Command::Subscribe(args) => subscribe::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &mut out),
+        Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
+        Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
+        Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
+        Command::Audit(args) => audit::run(&args, &mut out),
+        Command::Healthcheck(args) => healthcheck::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

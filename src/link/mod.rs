@@ -8,6 +8,7 @@
 //! model. No order, batching or removal shows. Hence: weights are integers, candidates depend on the set of profiles
 //! alone, ties go by record id, and only what a change can reach is settled again.
 
+mod calibrate;
 mod changes;
 mod cluster;
 mod compare;

@@ -343,6 +343,10 @@ fn a_zombie_paused_across_a_rebalance_is_refused() {
     let mut heir = Copier::new(cluster.open("heir"));
     heir.run(|heir| heir.rows() == 5);
     signal(&zombie, "-CONT");
+    // Meanwhile the zombie's own threads hear that it was thrown out, and forget its generation.
+    for _ in 0..20 {
+        heir.step(Duration::from_millis(100)).expect("goes on");
+    }
     writeln!(zombie.stdin.take().expect("piped"), "go on").expect("it listens");
     assert_eq!(next_word(&mut lines), "refused");
     zombie.wait().expect("ends");

@@ -1,9 +1,12 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 //! `tests/run` installs what they need of other languages first.
 
+mod biographies;
 mod broker;
 mod city;
+mod config;
 mod conformance;
+mod convergence;
 mod door;
 mod embedded;
 mod jose;
@@ -11,3 +14,4 @@ mod kafka;
 mod keys;
 mod linkage;
 mod memory;
+mod support;

@@ -112,7 +112,7 @@ impl KafkaLog {
     }
 
     /// Our membership now. It is kept from a gain until the next loss and not asked for with each transaction: a
-    /// member that was thrown out forgets its generation, and positions without one pass the broker's check.
+    /// member that was thrown out may have forgotten its generation, and not every broker refuses positions without.
     fn membership(&self) -> Option<ConsumerGroupMetadata> {
         let group = self.consumer.group_metadata()?;
         // Forgetting the generation and marking the assignment as lost are one step to who asks for either.
