@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::assess::ledger::{Acceptance, Ledger, LedgerEvent};
-use crate::assess::{Assessed, assess, cases, history};
+use crate::assess::ledger::{Acceptance, Ledger};
+use crate::assess::{Assessed, cases};
 use crate::audit::{AuditKind, Chain};
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
@@ -30,7 +30,7 @@ use crate::link::{LinkageModel, Linker};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
 use crate::model::event::BlindEvent;
 use crate::model::finding::{Finding, FindingKind};
-use crate::model::ids::{ClusterId, EventId, PartyId, RecordId, ScopeId};
+use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 use crate::normalise::event::normalise;
@@ -39,8 +39,10 @@ use crate::pseudonymise::event::blind;
 use crate::validate::Validator;
 use crate::validate::feed::FeedContext;
 
+mod scope;
 mod work;
 
+use self::scope::{Scope, opposing};
 pub use self::work::BatchReport;
 use self::work::{
     Touched, Work, combination, confidence, hex, id_reused, possible_match, read_key, review_key, unserved_scope,
@@ -146,14 +148,6 @@ struct Taken {
     event: BlindEvent,
     ignored_fields: u32,
     dropped_identifiers: u32,
-}
-
-/// The register of one scope, each part owned by its room.
-struct Scope {
-    ledger: Ledger,
-    linker: Linker,
-    identities: Identities,
-    told: Told,
 }
 
 /// The engine of one partition.
@@ -549,62 +543,6 @@ impl Engine {
             positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
         (work.transaction, work.report)
     }
-}
-
-impl Scope {
-    fn assess(&self, cluster: ClusterId, as_of: Date, rules: &Rules) -> Assessed {
-        let members = self.linker.members(cluster);
-        assess(&self.ledger, cluster, members, |record| self.linker.cluster_of(record), as_of, rules)
-    }
-
-    /// Linked persons who share an event with this one.
-    fn neighbours(&self, cluster: ClusterId) -> Vec<ClusterId> {
-        let records = self.linker.members(cluster).iter();
-        let events = records.flat_map(|record| self.ledger.of_record(*record));
-        let others = events.flat_map(|(_, event)| &event.participants);
-        others.filter_map(|person| self.linker.cluster_of(person.record)).filter(|other| *other != cluster).collect()
-    }
-
-    /// Undoes what an event that left force had brought about.
-    fn leave(&mut self, event: &LedgerEvent, touched: &mut Touched) {
-        for (one, other) in opposing(event) {
-            self.linker.allow(one, other);
-        }
-        for person in &event.participants {
-            touched.records.insert(person.record);
-            touched.clusters.extend(self.linker.cluster_of(person.record));
-            touched.records.extend(self.ledger.records_of_case(person.local_ref));
-        }
-    }
-
-    /// Forgets the records of events that left force, unless another event names them.
-    fn forget_unmentioned(&mut self, left: &[(EventId, LedgerEvent)]) {
-        for person in left.iter().flat_map(|(_, event)| &event.participants) {
-            if self.ledger.mentions(person.record) == 0 {
-                self.linker.remove(person.record);
-                self.identities.remove(person.record);
-            }
-        }
-    }
-
-    /// Rows that the rooms changed, other than linkage's.
-    fn rows(&mut self) -> Vec<RowChange> {
-        let mut rows = self.ledger.take_changes();
-        rows.extend(self.identities.take_changes());
-        rows.extend(self.told.take_changes());
-        rows
-    }
-}
-
-/// The pairs of records that one event says are two people: both parties, and neither with a child.
-fn opposing(event: &LedgerEvent) -> Vec<(RecordId, RecordId)> {
-    let people = &event.participants;
-    let mut pairs = Vec::new();
-    for (at, one) in people.iter().enumerate() {
-        let others = people[at + 1..].iter().filter(|other| history::opposes(one.role, other.role));
-        pairs.extend(others.filter(|other| other.record != one.record).map(|other| (one.record, other.record)));
-    }
-    pairs
 }
 
 /// The register holds a row that this version cannot read.
