@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rand::CryptoRng;
+use rand::{CryptoRng, Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::assess::ledger::{Acceptance, Ledger, LedgerEvent};
-use crate::assess::{Assessed, assess, cases, history};
+use crate::assess::ledger::{Acceptance, Ledger};
+use crate::assess::{Assessed, cases};
 use crate::audit::{AuditKind, Chain};
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
@@ -25,11 +26,11 @@ use crate::disclose::seal::Sealer;
 use crate::disclose::told::{Told, ToldAlert};
 use crate::keys::KeyRing;
 use crate::keys::output::OutputKey;
-use crate::link::{Bits, ClusterChange, LinkageModel, Linker, PossibleMatch};
-use crate::log::{FeedRecord, Position, RegisterRow, TopicRecord, Transaction, topic_name};
+use crate::link::{LinkageModel, Linker};
+use crate::log::{FeedRecord, Position, Transaction, topic_name};
 use crate::model::event::BlindEvent;
 use crate::model::finding::{Finding, FindingKind};
-use crate::model::ids::{ClusterId, EventId, PartyId, RecordId, ScopeId};
+use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 use crate::normalise::event::normalise;
@@ -38,13 +39,19 @@ use crate::pseudonymise::event::blind;
 use crate::validate::Validator;
 use crate::validate::feed::FeedContext;
 
+mod scope;
+mod work;
+
+use self::scope::{Scope, opposing};
+pub use self::work::BatchReport;
+use self::work::{
+    Touched, Work, combination, confidence, hex, id_reused, possible_match, read_key, review_key, unserved_scope,
+};
+
 /// Where audit lines go.
 pub const AUDIT_TOPIC: &str = "audit.v1";
 /// Where what a human must look at goes.
 pub const REVIEW_TOPIC: &str = "review.v1";
-
-/// From here on a link is called strong: the odds are a thousand to one and better.
-const STRONG_BITS: f64 = 10.0;
 
 /// The day and the moment that one batch happens at: pure stages have no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,19 +105,24 @@ impl Setup {
     }
 
     /// One record from bytes to a blind event: the stages that need nobody else.
-    fn read(&self, record: &FeedRecord) -> Result<Taken, Rejection> {
+    fn read(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
         let valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
         let ignored_fields = valid.ignored_fields;
         let normal = normalise(valid);
         let dropped_identifiers = normal.dropped_identifiers();
         let pseudonymiser = self.pseudonymisers.get(&normal.scope).ok_or_else(unserved_scope)?;
-        let event = blind(pseudonymiser, self.keys.vault(), normal, fresh_nonce);
+        let nonce = || {
+            let mut nonce = [0; 12];
+            nonces.fill_bytes(&mut nonce);
+            nonce
+        };
+        let event = blind(pseudonymiser, self.keys.vault(), normal, nonce);
         Ok(Taken { event, ignored_fields, dropped_identifiers })
     }
 
     /// As `read`, but a fault of ours rejects the record instead of stopping the feed for everybody.
-    fn read_guarded(&self, record: &FeedRecord) -> Result<Taken, Rejection> {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record))).unwrap_or_else(|_| {
+    fn read_guarded(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record, nonces))).unwrap_or_else(|_| {
             tracing::error!(feed = %record.feed, partition = record.partition, offset = record.offset, "a record broke a stage");
             Err(Rejection {
                 code: RejectCode::Internal,
@@ -136,29 +148,6 @@ struct Taken {
     event: BlindEvent,
     ignored_fields: u32,
     dropped_identifiers: u32,
-}
-
-/// The register of one scope, each part owned by its room.
-struct Scope {
-    ledger: Ledger,
-    linker: Linker,
-    identities: Identities,
-    told: Told,
-}
-
-/// What one batch came to, for metrics and progress.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BatchReport {
-    /// Outcomes.
-    pub outcomes: OutcomeCounts,
-    /// Unknown fields that were ignored.
-    pub ignored_fields: u64,
-    /// Identifiers dropped for a failed check letter or form.
-    pub dropped_identifiers: u64,
-    /// Messages by recipient and kind of topic.
-    pub messages: BTreeMap<(PartyId, &'static str), u64>,
-    /// Held, by reason.
-    pub held: BTreeMap<&'static str, u64>,
 }
 
 /// The engine of one partition.
@@ -226,7 +215,14 @@ impl Engine {
     /// Processes a batch: everything that it causes, in one transaction.
     pub fn process(&mut self, batch: &[FeedRecord], now: Now, rng: &mut dyn CryptoRng) -> (Transaction, BatchReport) {
         let setup = Arc::clone(&self.setup);
-        let taken: Vec<_> = batch.par_iter().map(|record| setup.read_guarded(record)).collect();
+        // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
+        let nonces = ChaCha20Rng::from_rng(rng);
+        let read = |(stream, record): (usize, &FeedRecord)| {
+            let mut nonces = nonces.clone();
+            nonces.set_stream(stream as u64);
+            setup.read_guarded(record, &mut nonces)
+        };
+        let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
         let mut work = Work::default();
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);
@@ -547,167 +543,6 @@ impl Engine {
             positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
         (work.transaction, work.report)
     }
-}
-
-impl Scope {
-    fn assess(&self, cluster: ClusterId, as_of: Date, rules: &Rules) -> Assessed {
-        let members = self.linker.members(cluster);
-        assess(&self.ledger, cluster, members, |record| self.linker.cluster_of(record), as_of, rules)
-    }
-
-    /// Linked persons who share an event with this one.
-    fn neighbours(&self, cluster: ClusterId) -> Vec<ClusterId> {
-        let records = self.linker.members(cluster).iter();
-        let events = records.flat_map(|record| self.ledger.of_record(*record));
-        let others = events.flat_map(|(_, event)| &event.participants);
-        others.filter_map(|person| self.linker.cluster_of(person.record)).filter(|other| *other != cluster).collect()
-    }
-
-    /// Undoes what an event that left force had brought about.
-    fn leave(&mut self, event: &LedgerEvent, touched: &mut Touched) {
-        for (one, other) in opposing(event) {
-            self.linker.allow(one, other);
-        }
-        for person in &event.participants {
-            touched.records.insert(person.record);
-            touched.clusters.extend(self.linker.cluster_of(person.record));
-            touched.records.extend(self.ledger.records_of_case(person.local_ref));
-        }
-    }
-
-    /// Forgets the records of events that left force, unless another event names them.
-    fn forget_unmentioned(&mut self, left: &[(EventId, LedgerEvent)]) {
-        for person in left.iter().flat_map(|(_, event)| &event.participants) {
-            if self.ledger.mentions(person.record) == 0 {
-                self.linker.remove(person.record);
-                self.identities.remove(person.record);
-            }
-        }
-    }
-
-    /// Rows that the rooms changed, other than linkage's.
-    fn rows(&mut self) -> Vec<RowChange> {
-        let mut rows = self.ledger.take_changes();
-        rows.extend(self.identities.take_changes());
-        rows.extend(self.told.take_changes());
-        rows
-    }
-}
-
-/// What a batch touched in one scope: records as they are, and clusters as they were.
-#[derive(Default)]
-struct Touched {
-    records: BTreeSet<RecordId>,
-    clusters: BTreeSet<ClusterId>,
-}
-
-/// A transaction under construction.
-#[derive(Default)]
-struct Work {
-    transaction: Transaction,
-    report: BatchReport,
-    touched: BTreeMap<ScopeId, Touched>,
-    counted: BTreeSet<PartyId>,
-    positions: BTreeMap<(PartyId, i32), i64>,
-}
-
-impl Work {
-    fn note_position(&mut self, record: &FeedRecord) {
-        let next = self.positions.entry((record.feed.clone(), record.partition)).or_insert(0);
-        *next = (*next).max(record.offset + 1);
-    }
-
-    fn output(&mut self, partition: i32, topic: String, key: String, value: Option<Vec<u8>>) {
-        self.transaction.outputs.push(TopicRecord { topic, partition, key: key.into_bytes(), value });
-    }
-
-    fn change(&mut self, partition: i32, scope: &str, row: RowChange) {
-        let key = [&[row.kind as u8], scope.as_bytes(), &[0], row.id.as_slice()].concat();
-        self.transaction.register.push(RegisterRow { partition, key, value: row.value });
-    }
-}
-
-/// Reads a register key back: kind, scope (empty for the partition's own rows) and id.
-fn read_key(key: &[u8]) -> Option<(RowKind, &str, &[u8])> {
-    let (kind, rest) = key.split_first()?;
-    let end = rest.iter().position(|byte| *byte == 0)?;
-    Some((RowKind::from_byte(*kind)?, std::str::from_utf8(&rest[..end]).ok()?, &rest[end + 1..]))
-}
-
-/// The pairs of records that one event says are two people: both parties, and neither with a child.
-fn opposing(event: &LedgerEvent) -> Vec<(RecordId, RecordId)> {
-    let people = &event.participants;
-    let mut pairs = Vec::new();
-    for (at, one) in people.iter().enumerate() {
-        let others = people[at + 1..].iter().filter(|other| history::opposes(one.role, other.role));
-        pairs.extend(others.filter(|other| other.record != one.record).map(|other| (one.record, other.record)));
-    }
-    pairs
-}
-
-fn combination(change: &ClusterChange) -> Value {
-    let kind = format!("{:?}", change.kind).to_lowercase();
-    json!({"change": kind, "person": change.id, "related": change.related, "records": change.members})
-}
-
-fn review_key(scope: &ScopeId, a: RecordId, b: RecordId) -> String {
-    let mut hash = Sha256::new();
-    hash.update(b"priorityd/v1/review\0");
-    hash.update(scope.as_str().as_bytes());
-    hash.update([0]);
-    hash.update(a.0);
-    hash.update(b.0);
-    hex(&hash.finalize()[..16])
-}
-
-fn possible_match(key: &str, scope: &ScopeId, possible: &PossibleMatch) -> Value {
-    let pattern: BTreeMap<_, _> =
-        possible.pattern.iter().map(|(field, level)| (format!("{field:?}").to_lowercase(), *level)).collect();
-    json!({
-        "review_id": key,
-        "kind": "possible_match",
-        "scope": scope,
-        "records": [possible.a, possible.b],
-        "bits": possible.weight.to_f64(),
-        "pattern": pattern,
-    })
-}
-
-/// How sure the weakest link of a person is, in words for a reader.
-fn confidence(weakest: Option<Bits>) -> &'static str {
-    match weakest {
-        None => "single_source",
-        Some(bits) if bits.to_f64() >= STRONG_BITS => "strong",
-        Some(_) => "moderate",
-    }
-}
-
-fn unserved_scope() -> Rejection {
-    Rejection {
-        code: RejectCode::UnknownScope,
-        path: "data.scope".to_owned(),
-        rule: "the scope must be one that this deployment serves".to_owned(),
-        help: "send events of other partnerships to their own deployment".to_owned(),
-    }
-}
-
-fn id_reused() -> Rejection {
-    Rejection {
-        code: RejectCode::IdReused,
-        path: "id".to_owned(),
-        rule: "an id names one event for ever".to_owned(),
-        help: "to correct an event, send a new one with a new id and `supersedes`".to_owned(),
-    }
-}
-
-fn fresh_nonce() -> [u8; 12] {
-    let mut nonce = [0; 12];
-    getrandom::fill(&mut nonce).expect("the operating system has random numbers");
-    nonce
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The register holds a row that this version cannot read.

@@ -131,7 +131,7 @@ impl Ledger {
 
     /// All events in force.
     pub fn iter(&self) -> impl Iterator<Item = (EventId, &LedgerEvent)> {
-        self.entries.iter().filter_map(|(id, _)| self.in_force(*id).map(|event| (*id, event)))
+        self.entries.keys().filter_map(|id| self.in_force(*id).map(|event| (*id, event)))
     }
 
     /// The case that a caseload entry belongs to, as its latest step left it. A case is known by the service's own

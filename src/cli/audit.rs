@@ -14,7 +14,7 @@ use crate::pipeline::AUDIT_TOPIC;
 
 /// Verifies and searches the audit chain.
 #[derive(Debug, Args)]
-pub struct AuditArgs {
+pub(super) struct AuditArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Read this export instead of the log
@@ -52,7 +52,7 @@ enum AuditCommand {
 }
 
 /// Does what was asked.
-pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
         AuditCommand::Verify { head } => verify(args, *head, out),
         AuditCommand::Find { kind, from, until, mentions } => {

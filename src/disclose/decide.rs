@@ -88,7 +88,7 @@ pub struct Disclosed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum No {
     /// No clause grants it.
-    NoClause,
+    Ungranted,
     /// The person is none of its clients.
     NotInCaseload,
     /// The person was its client, and the case is closed: nothing new, and nothing to correct.
@@ -175,7 +175,7 @@ impl Desk<'_> {
             Ok(granted) => granted,
             Err(no) => {
                 let reason = match no {
-                    No::NoClause => "clause_closed",
+                    No::Ungranted => "clause_closed",
                     No::NotInCaseload => "not_in_caseload",
                     No::TooOld | No::CaseClosed => return,
                     No::BothParties | No::BothRoles => {
@@ -329,7 +329,7 @@ impl Desk<'_> {
         let profile_for = |clause: &Clause| person.profiles.iter().find(|profile| fits(profile, clause));
         let granted = |clause: &&Clause| clause.channel == Channel::List && profile_for(clause).is_some();
         let clause = self.first_clause(recipient, person, granted)?;
-        let profile = profile_for(clause).ok_or(No::NoClause)?;
+        let profile = profile_for(clause).ok_or(No::Ungranted)?;
         if profile.both_roles && self.agreement.hold_both_roles && clause.identity != IdentityMode::OwnReference {
             return Err(No::BothRoles);
         }
@@ -344,7 +344,7 @@ impl Desk<'_> {
         person: &Assessed,
         granted: impl Fn(&&'a Clause) -> bool,
     ) -> Result<&'a Clause, No> {
-        let mut no = No::NoClause;
+        let mut no = No::Ungranted;
         for clause in recipient.clauses.iter().filter(granted) {
             let case = person.cases.get(&recipient.party).filter(|case| case.role == clause.about);
             match case {
@@ -417,7 +417,7 @@ impl Disclosed {
 impl No {
     fn as_str(self) -> &'static str {
         match self {
-            Self::NoClause => "no_clause",
+            Self::Ungranted => "no_clause",
             Self::NotInCaseload => "not_in_caseload",
             Self::CaseClosed => "case_closed",
             Self::TooOld => "too_old",

@@ -131,7 +131,8 @@ mod tests {
     fn every_kind_of_change_is_told() {
         use ChangeKind::*;
         let one = snapshot(&[(1, &[1, 2])]);
-        let cases: [(&Snapshot, Snapshot, &[u8], &[(u8, ChangeKind)]); 7] = [
+        type Case<'a> = (&'a Snapshot, Snapshot, &'a [u8], &'a [(u8, ChangeKind)]);
+        let cases: [Case<'_>; 7] = [
             (&Snapshot::new(), one.clone(), &[], &[(1, Created)]),
             (&one, snapshot(&[(1, &[1, 2, 3])]), &[], &[(1, Grew)]),
             (&one, snapshot(&[(1, &[1])]), &[2], &[(1, Shrunk)]),
