@@ -110,7 +110,7 @@ pub(super) fn confidence(weakest: Option<Bits>) -> &'static str {
 pub(super) fn unserved_scope() -> Rejection {
     Rejection {
         code: RejectCode::UnknownScope,
-        path: "data.scope".to_owned(),
+        path: "/data/scope".to_owned(),
         rule: "the scope must be one that this deployment serves".to_owned(),
         help: "send events of other partnerships to their own deployment".to_owned(),
     }
@@ -119,7 +119,7 @@ pub(super) fn unserved_scope() -> Rejection {
 pub(super) fn id_reused() -> Rejection {
     Rejection {
         code: RejectCode::IdReused,
-        path: "id".to_owned(),
+        path: "/id".to_owned(),
         rule: "an id names one event for ever".to_owned(),
         help: "to correct an event, send a new one with a new id and `supersedes`".to_owned(),
     }
