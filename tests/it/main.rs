@@ -4,4 +4,5 @@ mod broker;
 mod conformance;
 mod embedded;
 mod kafka;
+mod kafka_security;
 mod memory;
