@@ -14,6 +14,7 @@ mod door;
 mod embedded;
 mod jose;
 mod kafka;
+mod kafka_security;
 mod keys;
 mod linkage;
 mod memory;
