@@ -508,7 +508,7 @@ impl Engine {
         let reviewers: PartyId = "review".parse().expect("a name of the right form");
         for person in people {
             for finding in person.findings.iter().filter(|finding| finding.kind == FindingKind::BothRoles) {
-                if scope.told.alerts(finding.id).contains_key(&reviewers) {
+                if scope.told.alert(finding.id, &reviewers).is_some() {
                     continue;
                 }
                 let told = ToldAlert { generation: 1, live: false, digest: [0; 16], clause: String::new() };

@@ -127,18 +127,20 @@ impl Desk<'_> {
             }
         }
         for finding in gone {
-            for (recipient, earlier) in told.alerts(finding) {
-                let recipient = recipients.iter().find(|open| open.party == recipient);
-                if let Some(recipient) = recipient.filter(|_| earlier.live) {
-                    let cluster = before.first().copied().unwrap_or_default();
+            let Some(cluster) = told.cluster_of(finding) else { continue };
+            for recipient in &recipients {
+                let earlier = told.alert(finding, &recipient.party).filter(|earlier| earlier.live).cloned();
+                if let Some(earlier) = earlier {
                     self.correct(recipient, cluster, finding, earlier, "withdrawn", told, &mut out);
                 }
             }
         }
-        for cluster in before.iter().filter(|cluster| !now.iter().any(|person| person.cluster == **cluster)) {
-            let listed = told.listed(*cluster);
-            for recipient in recipients.iter().filter(|recipient| listed.contains_key(&recipient.party)) {
-                self.unlist(recipient, *cluster, told, &mut out);
+        let still_there: BTreeSet<_> = now.iter().map(|person| person.cluster).collect();
+        for cluster in before.difference(&still_there) {
+            for recipient in &recipients {
+                if told.listed(*cluster, &recipient.party).is_some() {
+                    self.unlist(recipient, *cluster, told, &mut out);
+                }
             }
         }
         for person in now {
@@ -167,7 +169,7 @@ impl Desk<'_> {
         told: &mut Told,
         out: &mut Disclosed,
     ) {
-        let earlier = told.alerts(finding.id).remove(&recipient.party);
+        let earlier = told.alert(finding.id, &recipient.party).cloned();
         let live = earlier.as_ref().filter(|earlier| earlier.live);
         let (clause, body) = match self.alert(recipient, person, finding) {
             Ok(granted) => granted,
@@ -239,7 +241,7 @@ impl Desk<'_> {
     }
 
     fn tell_list(&self, recipient: &Recipient, person: &Assessed, told: &mut Told, out: &mut Disclosed) {
-        let listed = told.listed(person.cluster).remove(&recipient.party);
+        let listed = told.listed(person.cluster, &recipient.party);
         match self.list_entry(recipient, person) {
             Ok((clause, body)) => {
                 let id = self.entry_id(recipient, person.cluster);
