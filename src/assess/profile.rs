@@ -9,7 +9,7 @@ use super::findings::{is_service_event, order_of};
 use super::history::{Appearance, reports};
 use crate::config::rules::Rules;
 use crate::model::event::{CrimeOutcome, Detail, Programme, Role, Status};
-use crate::model::finding::{Finding, FindingKind, Profile, Standing, Tier};
+use crate::model::finding::{Finding, FindingKind, OrderState, Profile, Standing, Tier};
 
 /// The profile in a role, or `None` when no report in that role lies within the list window as of the date.
 #[must_use]
@@ -38,13 +38,13 @@ pub fn profile(
         Tier::Single
     };
     let in_role = || history.iter().filter(|entry| entry.me.role == role);
-    let mut orders: Vec<_> = in_role()
-        .filter_map(order_of)
-        .filter(|(served_on, order)| *served_on <= as_of && order.until.is_none_or(|until| as_of <= until))
-        .map(|(_, order)| order)
-        .collect();
-    orders.sort_unstable();
-    orders.dedup();
+    // One order may be told of more than once, the last time when it was breached.
+    let mut orders: BTreeMap<_, OrderState> = BTreeMap::new();
+    for (served_on, order) in in_role().filter_map(order_of) {
+        if served_on <= as_of && order.until.is_none_or(|until| as_of <= until) {
+            orders.entry((order.kind, served_on)).or_insert(order).breached |= order.breached;
+        }
+    }
     let programmes: BTreeSet<_> = in_role().filter_map(|entry| programme_of(&entry.event.detail)).collect();
     let agencies: BTreeSet<_> = history
         .iter()
@@ -66,7 +66,7 @@ pub fn profile(
             Detail::RiskAssessment { grade, .. } if role == Role::Victim => Some(grade),
             _ => None,
         }),
-        orders,
+        orders: orders.into_values().collect(),
         programmes: programmes.into_iter().collect(),
         both_roles: findings.iter().any(|finding| finding.kind == FindingKind::BothRoles),
         findings: by_kind,

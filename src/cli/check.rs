@@ -15,7 +15,7 @@ use crate::validate::Validator;
 
 /// Exit 0 when nothing is wrong, 78 when configuration, agreement or keys are, 1 when events are.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Check these events (NDJSON) as this feed would send them; unknown fields are refused here
@@ -27,7 +27,7 @@ pub struct CheckArgs {
 }
 
 /// Checks and reports.
-pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let deployment = Deployment::load(&args.config.config)?;
     let agreement = &deployment.agreement;
     writeln!(out, "configuration, agreement {} and keys are in order", agreement.version)?;

@@ -23,7 +23,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 type Engines = BTreeMap<i32, Option<Engine>>;
 
 /// Everything one worker needs.
-pub struct Worker {
+pub(super) struct Worker {
     pub setup: Arc<Setup>,
     pub log: Box<dyn Log>,
     pub batch_records: usize,
@@ -38,7 +38,7 @@ pub struct Worker {
 impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
     /// finished or undone whole.
-    pub fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
+    pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
         let mut engines = Engines::new();
         let mut backoff = BACKOFF.0;
         while !self.stop.load(Ordering::Relaxed) {

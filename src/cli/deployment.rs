@@ -22,14 +22,14 @@ use crate::pipeline::Setup;
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
-pub struct ConfigArgs {
+pub(super) struct ConfigArgs {
     /// Configuration file
     #[arg(long, value_name = "FILE", default_value = "priorityd.toml", global = true)]
     pub config: PathBuf,
 }
 
 /// Settings, agreement, keys and model, checked.
-pub struct Deployment {
+pub(super) struct Deployment {
     pub settings: Settings,
     pub agreement: Agreement,
     pub keys: Arc<KeyRing>,
@@ -38,7 +38,7 @@ pub struct Deployment {
 
 impl Deployment {
     /// Reads and checks everything.
-    pub fn load(config: &Path) -> Result<Self, Failure> {
+    pub(super) fn load(config: &Path) -> Result<Self, Failure> {
         let settings = match Settings::load(config) {
             Ok(settings) => settings,
             Err(problems) => return Err(with_problems_beyond(config, &problems)),
@@ -69,19 +69,19 @@ impl Deployment {
     }
 
     /// Recipients of the agreement whose public key the ring does not have: everything for them is held.
-    pub fn recipients_without_key(&self) -> Vec<&PartyId> {
+    pub(super) fn recipients_without_key(&self) -> Vec<&PartyId> {
         let parties = self.agreement.recipients.iter().map(|recipient| &recipient.party);
         parties.filter(|party| self.keys.recipient(party).is_none()).collect()
     }
 
     /// What the engine needs.
-    pub fn setup(&self) -> Setup {
+    pub(super) fn setup(&self) -> Setup {
         let (agreement, rules) = (self.agreement.clone(), self.settings.rules.clone());
         Setup::new(agreement, rules, Arc::clone(&self.keys), Arc::clone(&self.model), self.settings.record_bytes)
     }
 
     /// The daemon's side of the log.
-    pub fn log(&self) -> Result<Box<dyn Log>, Failure> {
+    pub(super) fn log(&self) -> Result<Box<dyn Log>, Failure> {
         let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
         match &self.settings.log {
             LogSettings::Embedded { path, feed_hours } => {
@@ -95,7 +95,7 @@ impl Deployment {
     }
 
     /// The side of agencies: they need the vault key, since the embedded log keeps feeds sealed.
-    pub fn publisher(&self) -> Result<Box<dyn Client>, Failure> {
+    pub(super) fn publisher(&self) -> Result<Box<dyn Client>, Failure> {
         open_client(&self.settings.log, self.at_rest())
     }
 
@@ -105,7 +105,7 @@ impl Deployment {
 }
 
 /// The side of services: topics only, so it needs no key of ours.
-pub fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
+pub(super) fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
     open_client(log, Arc::new(NoFeeds))
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::keys::KeysError;
+use super::link::LinkError;
 use crate::config::Problem;
 use crate::keys::meta::KeyProblem;
 use crate::log::LogError;
@@ -86,6 +87,16 @@ impl From<KeysError> for Failure {
             KeysError::Ring(problems) => problems.into(),
             KeysError::Output(error) => error.into(),
         }
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        let kind = match error {
+            LinkError::Table(..) => Kind::BadData,
+            LinkError::File(..) | LinkError::Key(_) | LinkError::Model(..) => Kind::Configuration,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -12,13 +12,13 @@ use crate::config::settings::Settings;
 
 /// Exit 0 when ready, 69 otherwise.
 #[derive(Debug, Args)]
-pub struct HealthcheckArgs {
+pub(super) struct HealthcheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
 }
 
 /// Asks `/readyz`.
-pub fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
     let settings = Settings::load(&args.config.config)?;
     let Some(listen) = settings.listen else {
         let line = format!("{}: listen: it is missing; set it, e.g. to 127.0.0.1:9464", args.config.config.display());

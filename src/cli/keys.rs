@@ -15,7 +15,7 @@ use crate::model::ids::{PartyId, ScopeId};
 
 /// Makes keys and lists them.
 #[derive(Debug, Args)]
-pub struct KeysArgs {
+pub(super) struct KeysArgs {
     /// Directory of the key ring
     #[arg(long, global = true, value_name = "DIR", default_value = "keys")]
     ring: PathBuf,
@@ -109,7 +109,7 @@ impl fmt::Display for Lines<'_> {
 }
 
 /// Does what was asked, with randomness from the operating system, and writes what there is to say to `out`.
-pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
+pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
     match &args.command {
         KeysCommand::New { purpose, expires_days } => new(&args.ring, purpose, *expires_days, out),
         KeysCommand::List { format } => list(&args.ring, *format, out),

@@ -11,10 +11,13 @@ mod check;
 mod daemon;
 mod demo;
 mod deployment;
+mod explain;
 mod failure;
 mod healthcheck;
 mod keys;
+mod link;
 mod publish;
+mod review;
 mod run;
 mod show;
 mod simulate;
@@ -42,12 +45,18 @@ enum Command {
     Subscribe(subscribe::SubscribeArgs),
     /// Check configuration, agreement, keys and event files, offline
     Check(check::CheckArgs),
+    /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
+    Link(link::LinkArgs),
     /// Write a synthetic city's feeds as files, with the truth beside them
     Simulate(simulate::SimulateArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
     /// Verify and search the audit chain
     Audit(audit::AuditArgs),
+    /// List what a person must decide, and decide it
+    Review(review::ReviewArgs),
+    /// Show why somebody was told something, or why records are one person, from the audit alone
+    Explain(explain::ExplainArgs),
     /// Ask a running daemon whether it is ready
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -65,16 +74,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let mut out = std::io::stdout().lock();
-    let done = match &arguments.command {
-        Command::Demo(args) => demo::run(args, &mut out),
-        Command::Run(args) => run::run(args),
-        Command::Publish(args) => publish::run(args, &mut out),
-        Command::Subscribe(args) => subscribe::run(args, &mut out),
-        Command::Check(args) => check::run(args, &mut out),
-        Command::Keys(args) => keys::run(args, &mut out).map_err(Failure::from),
-        Command::Simulate(args) => simulate::run(args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
-        Command::Audit(args) => audit::run(args, &mut out),
-        Command::Healthcheck(args) => healthcheck::run(args),
+    let done = match arguments.command {
+        Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Run(args) => run::run(&args),
+        Command::Publish(args) => publish::run(&args, &mut out),
+        Command::Subscribe(args) => subscribe::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &mut out),
+        Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
+        Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
+        Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
+        Command::Audit(args) => audit::run(&args, &mut out),
+        Command::Review(args) => review::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Healthcheck(args) => healthcheck::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

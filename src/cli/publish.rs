@@ -17,7 +17,7 @@ const CHUNK: (usize, usize) = (500, 8 << 20);
 /// Appends one event a line. Nothing is checked here beyond the size: the daemon answers on `rejections.<party>.v1`, and
 /// `priorityd check --events` tells beforehand.
 #[derive(Debug, Args)]
-pub struct PublishArgs {
+pub(super) struct PublishArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Whose feed, e.g. police
@@ -32,7 +32,7 @@ pub struct PublishArgs {
 }
 
 /// Publishes and says how many.
-pub fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let deployment = Deployment::load(&args.config.config)?;
     if deployment.agreement.feed(&args.feed).is_none() {
         let known: Vec<_> = deployment.agreement.feeds.iter().map(|feed| feed.party.as_str()).collect();

@@ -18,13 +18,13 @@ use crate::ops::{http, telemetry};
 
 /// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,
 }
 
 /// Runs it.
-pub fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let deployment = Deployment::load(&args.config.config)?;
     telemetry::start(deployment.settings.log_level, deployment.settings.json_logs);
     for recipient in deployment.recipients_without_key() {
@@ -50,6 +50,7 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
         stop: Arc::clone(&stop),
     };
     let (stopping, stopped) = watch::channel(false);
+    #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
     let site = settings.listen.map(|listen| {
         let jwks = deployment.keys.signing_jwks().to_vec();
         let mut stopped = stopped.clone();

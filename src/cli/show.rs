@@ -16,7 +16,7 @@ use crate::model::ids::PartyId;
 const READ: usize = 500;
 
 /// A service's desk: its key, whom it trusts to sign, and how far it has read.
-pub struct Reader {
+pub(super) struct Reader {
     recipient: PartyId,
     key: RecipientPrivateKey,
     signers: SignerKeys,
@@ -24,7 +24,7 @@ pub struct Reader {
 }
 
 /// One record as the service sees it.
-pub enum Seen {
+pub(super) enum Seen {
     /// An event, opened and verified.
     Event(Value),
     /// A list entry's end, by its key.
@@ -35,12 +35,17 @@ pub enum Seen {
 
 impl Reader {
     /// Starts at the beginning of both topics.
-    pub fn new(recipient: PartyId, key: RecipientPrivateKey, signers: SignerKeys) -> Self {
+    pub(super) fn new(recipient: PartyId, key: RecipientPrivateKey, signers: SignerKeys) -> Self {
         Self { recipient, key, signers, offsets: BTreeMap::new() }
     }
 
     /// Reads what is new on `alerts` or `list`, waiting at most `wait` for the first.
-    pub fn read(&mut self, client: &mut dyn Client, kind: &'static str, wait: Duration) -> Result<Vec<Seen>, LogError> {
+    pub(super) fn read(
+        &mut self,
+        client: &mut dyn Client,
+        kind: &'static str,
+        wait: Duration,
+    ) -> Result<Vec<Seen>, LogError> {
         let offset = self.offsets.entry(kind).or_insert(0);
         let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
         let mut seen = Vec::new();

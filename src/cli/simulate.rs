@@ -11,7 +11,7 @@ use crate::simulate::{City, Row, WireName};
 
 /// Write the synthetic city's feeds as files, with the truth beside them.
 #[derive(Debug, clap::Args)]
-pub struct SimulateArgs {
+pub(super) struct SimulateArgs {
     /// Directory for `feeds/<party>.ndjson`, `truth.csv` and `people.csv`; made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -34,7 +34,7 @@ pub struct SimulateArgs {
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Simulated {
+pub(super) struct Simulated {
     /// Lines by party.
     pub events: BTreeMap<PartyId, u64>,
     /// Linkage rows.
@@ -48,7 +48,7 @@ impl Simulated {
     ///
     /// # Errors
     /// When `out` cannot be written.
-    pub fn print(&self, out: &mut dyn Write) -> Result<(), Failure> {
+    pub(super) fn print(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let events: u64 = self.events.values().sum();
         writeln!(
             out,
@@ -66,7 +66,7 @@ impl Simulated {
 /// # Errors
 ///
 /// When a file cannot be made or written.
-pub fn run(args: &SimulateArgs) -> io::Result<Simulated> {
+pub(super) fn run(args: &SimulateArgs) -> io::Result<Simulated> {
     let city =
         City { canaries: args.canaries, bad_share: args.bad_share, ..City::new(args.seed, args.people, args.months) };
     let stage = city.stage();

@@ -22,7 +22,7 @@ const TOPICS: [&str; 2] = ["alerts", "list"];
 /// Prints one JSON object a line: the opened CloudEvent, or `{"tombstone": KEY}` where a list entry ended. With
 /// `--sealed` the records as they are, for a client of one's own.
 #[derive(Debug, Args)]
-pub struct SubscribeArgs {
+pub(super) struct SubscribeArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Whose messages, e.g. up2u
@@ -47,14 +47,14 @@ pub struct SubscribeArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Topic {
-    /// alerts.<recipient>.v1
+    /// `alerts.RECIPIENT.v1`
     Alerts,
-    /// list.<recipient>.v1
+    /// `list.RECIPIENT.v1`
     List,
 }
 
 /// Reads and prints.
-pub fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let settings = Settings::load(&args.config.config)?;
     let topics = TOPICS.into_iter().filter(|topic| match args.topic {
         None => true,

@@ -17,7 +17,7 @@ use crate::config::rules::Rules;
 use crate::keys::KeyRing;
 use crate::keys::output::OutputKey;
 use crate::model::event::Role;
-use crate::model::finding::{Finding, Profile};
+use crate::model::finding::{Finding, FindingKind, Profile};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 
 /// What a decision rests on. Nothing here changes while one batch is disclosed.
@@ -42,6 +42,8 @@ pub struct Desk<'a> {
     pub cases_of: &'a dyn Fn(ClusterId) -> BTreeMap<PartyId, Case>,
     /// How sure the links of a person are: `strong`, `moderate` or `single_source`.
     pub confidence_of: &'a dyn Fn(ClusterId) -> &'static str,
+    /// Has a person looked at the finding and let the lists name whom it is about?
+    pub was_seen: &'a dyn Fn(FindingId) -> bool,
 }
 
 /// What kind of message it is.
@@ -88,7 +90,7 @@ pub struct Disclosed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum No {
     /// No clause grants it.
-    NoClause,
+    Ungranted,
     /// The person is none of its clients.
     NotInCaseload,
     /// The person was its client, and the case is closed: nothing new, and nothing to correct.
@@ -127,18 +129,20 @@ impl Desk<'_> {
             }
         }
         for finding in gone {
-            for (recipient, earlier) in told.alerts(finding) {
-                let recipient = recipients.iter().find(|open| open.party == recipient);
-                if let Some(recipient) = recipient.filter(|_| earlier.live) {
-                    let cluster = before.first().copied().unwrap_or_default();
+            let Some(cluster) = told.cluster_of(finding) else { continue };
+            for recipient in &recipients {
+                let earlier = told.alert(finding, &recipient.party).filter(|earlier| earlier.live).cloned();
+                if let Some(earlier) = earlier {
                     self.correct(recipient, cluster, finding, earlier, "withdrawn", told, &mut out);
                 }
             }
         }
-        for cluster in before.iter().filter(|cluster| !now.iter().any(|person| person.cluster == **cluster)) {
-            let listed = told.listed(*cluster);
-            for recipient in recipients.iter().filter(|recipient| listed.contains_key(&recipient.party)) {
-                self.unlist(recipient, *cluster, told, &mut out);
+        let still_there: BTreeSet<_> = now.iter().map(|person| person.cluster).collect();
+        for cluster in before.difference(&still_there) {
+            for recipient in &recipients {
+                if told.listed(*cluster, &recipient.party).is_some() {
+                    self.unlist(recipient, *cluster, told, &mut out);
+                }
             }
         }
         for person in now {
@@ -167,13 +171,13 @@ impl Desk<'_> {
         told: &mut Told,
         out: &mut Disclosed,
     ) {
-        let earlier = told.alerts(finding.id).remove(&recipient.party);
+        let earlier = told.alert(finding.id, &recipient.party).cloned();
         let live = earlier.as_ref().filter(|earlier| earlier.live);
         let (clause, body) = match self.alert(recipient, person, finding) {
             Ok(granted) => granted,
             Err(no) => {
                 let reason = match no {
-                    No::NoClause => "clause_closed",
+                    No::Ungranted => "clause_closed",
                     No::NotInCaseload => "not_in_caseload",
                     No::TooOld | No::CaseClosed => return,
                     No::BothParties | No::BothRoles => {
@@ -239,7 +243,7 @@ impl Desk<'_> {
     }
 
     fn tell_list(&self, recipient: &Recipient, person: &Assessed, told: &mut Told, out: &mut Disclosed) {
-        let listed = told.listed(person.cluster).remove(&recipient.party);
+        let listed = told.listed(person.cluster, &recipient.party);
         match self.list_entry(recipient, person) {
             Ok((clause, body)) => {
                 let id = self.entry_id(recipient, person.cluster);
@@ -327,8 +331,10 @@ impl Desk<'_> {
         let profile_for = |clause: &Clause| person.profiles.iter().find(|profile| fits(profile, clause));
         let granted = |clause: &&Clause| clause.channel == Channel::List && profile_for(clause).is_some();
         let clause = self.first_clause(recipient, person, granted)?;
-        let profile = profile_for(clause).ok_or(No::NoClause)?;
-        if profile.both_roles && self.agreement.hold_both_roles && clause.identity != IdentityMode::OwnReference {
+        let profile = profile_for(clause).ok_or(No::Ungranted)?;
+        let mut both_roles = person.findings.iter().filter(|finding| finding.kind == FindingKind::BothRoles);
+        let unseen = profile.both_roles && !both_roles.all(|finding| (self.was_seen)(finding.id));
+        if unseen && self.agreement.hold_both_roles && clause.identity != IdentityMode::OwnReference {
             return Err(No::BothRoles);
         }
         let naming = self.naming(recipient, person, clause, profile.record)?;
@@ -342,7 +348,7 @@ impl Desk<'_> {
         person: &Assessed,
         granted: impl Fn(&&'a Clause) -> bool,
     ) -> Result<&'a Clause, No> {
-        let mut no = No::NoClause;
+        let mut no = No::Ungranted;
         for clause in recipient.clauses.iter().filter(granted) {
             let case = person.cases.get(&recipient.party).filter(|case| case.role == clause.about);
             match case {
@@ -415,7 +421,7 @@ impl Disclosed {
 impl No {
     fn as_str(self) -> &'static str {
         match self {
-            Self::NoClause => "no_clause",
+            Self::Ungranted => "no_clause",
             Self::NotInCaseload => "not_in_caseload",
             Self::CaseClosed => "case_closed",
             Self::TooOld => "too_old",

@@ -48,10 +48,16 @@ impl Told {
         clusters.into_iter().filter_map(|cluster| self.by_cluster.get(&cluster)).flatten().copied().collect()
     }
 
-    /// What each recipient was told of a finding.
+    /// What one recipient was told of a finding.
     #[must_use]
-    pub fn alerts(&self, finding: FindingId) -> BTreeMap<PartyId, ToldAlert> {
-        self.alerts.get(&finding).map(|row| row.to.clone()).unwrap_or_default()
+    pub fn alert(&self, finding: FindingId, recipient: &PartyId) -> Option<&ToldAlert> {
+        self.alerts.get(&finding)?.to.get(recipient)
+    }
+
+    /// The linked person that a finding was last about.
+    #[must_use]
+    pub fn cluster_of(&self, finding: FindingId) -> Option<ClusterId> {
+        self.alerts.get(&finding).map(|row| row.cluster)
     }
 
     /// Notes what one recipient was told of a finding, and whom it is about now.
@@ -77,10 +83,10 @@ impl Told {
         self.by_cluster.entry(cluster).or_default().insert(finding);
     }
 
-    /// What each recipient's list says of a person.
+    /// What one recipient's list says of a person.
     #[must_use]
-    pub fn listed(&self, cluster: ClusterId) -> BTreeMap<PartyId, Digest> {
-        self.lists.get(&cluster).cloned().unwrap_or_default()
+    pub fn listed(&self, cluster: ClusterId, recipient: &PartyId) -> Option<Digest> {
+        self.lists.get(&cluster)?.get(recipient).copied()
     }
 
     /// Everybody about whom anybody was told anything.

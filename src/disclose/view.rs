@@ -42,7 +42,7 @@ pub fn alert(
     view.grant(Field::Order, "order", facts.order.map(|state| order(&state)));
     view.grant(Field::Programme, "programme", facts.programme.map(|programme| json!(programme)));
     let named: Vec<_> = perpetrators.iter().map(person).collect();
-    view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then(|| Value::Array(named)));
+    view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then_some(Value::Array(named)));
     view.body
 }
 

@@ -29,7 +29,10 @@ pub(super) enum NameLevel {
     Deletion,
     Phonetic,
     Alternative,
+    /// One side has a letter only, and it fits.
     Initial,
+    /// Two names that share their first letter and nothing else.
+    Letter,
     Nothing,
     Missing,
 }
@@ -77,6 +80,7 @@ pub(super) enum PostcodeLevel {
 pub(super) enum AddressLevel {
     Whole,
     NumberStreet,
+    ManyWords,
     Words,
     Word,
     Nothing,
@@ -138,7 +142,7 @@ impl Name {
         } else if self.phonetic == other.phonetic {
             NameLevel::Phonetic
         } else if self.initial == other.initial {
-            NameLevel::Initial
+            NameLevel::Letter
         } else {
             NameLevel::Nothing
         }
@@ -236,7 +240,8 @@ impl Home {
         match shared {
             0 => AddressLevel::Nothing,
             1 => AddressLevel::Word,
-            _ => AddressLevel::Words,
+            2 => AddressLevel::Words,
+            _ => AddressLevel::ManyWords,
         }
     }
 }
@@ -258,6 +263,7 @@ pub(super) struct Features {
     others: Box<[Short]>,
     other_given: u8,
     pub(super) date: BirthDate,
+    sex_and_date: Short,
     pub(super) place: Place,
     pub(super) home: Home,
     numbers: Box<[Number]>,
@@ -308,6 +314,7 @@ impl Features {
             others: tokens.other_given.iter().chain(&tokens.other_family).copied().map(short).collect(),
             other_given: u8::try_from(tokens.other_given.len()).unwrap_or(u8::MAX),
             date,
+            sex_and_date: short_or_missing(tokens.sex_and_date),
             place,
             home,
             numbers: tokens.numbers.iter().map(number).collect(),
@@ -343,6 +350,12 @@ impl Features {
         }
     }
 
+    /// Whether two people born on one day are of one sex; `None` where it is not known or the days differ.
+    pub(super) fn same_sex(&self, other: &Self) -> Option<bool> {
+        let known = self.sex_and_date != 0 && other.sex_and_date != 0 && self.date.whole == other.date.whole;
+        known.then_some(self.sex_and_date == other.sex_and_date)
+    }
+
     /// Each kind of number that both have: its level, and whether its check letter makes a difference final.
     pub(super) fn numbers<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (NumberLevel, bool)> + 'a {
         self.numbers.iter().filter_map(|one| {
@@ -356,12 +369,6 @@ impl Features {
             };
             Some((level, one.checked))
         })
-    }
-
-    /// How many bytes it takes, what it points to included.
-    pub(super) fn bytes(&self) -> usize {
-        let deletions: usize = self.numbers.iter().map(|number| number.deletions.len() * 4).sum();
-        size_of::<Self>() + size_of_val(&*self.others) + size_of_val(&*self.numbers) + deletions
     }
 }
 

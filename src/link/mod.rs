@@ -8,9 +8,11 @@
 //! model. No order, batching or removal shows. Hence: weights are integers, candidates depend on the set of profiles
 //! alone, ties go by record id, and only what a change can reach is settled again.
 
+mod calibrate;
 mod changes;
 mod cluster;
 mod compare;
+mod evidence;
 mod model;
 mod pairs;
 mod postings;
@@ -22,6 +24,7 @@ mod units;
 mod weigh;
 
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};
+pub use self::evidence::Link;
 pub use self::model::{Bits, Frequencies, LinkageModel, ModelError};
 pub use self::register::Linker;
 pub use self::rows::BadRow;

@@ -27,8 +27,41 @@ impl Bits {
     }
 }
 
+/// How many levels a field may have.
+pub(super) const MOST_LEVELS: usize = 8;
+
 /// What levels of one field are worth, by the level's place in its list.
-pub(super) type Table = [i32; 7];
+pub(super) type Table = [i32; MOST_LEVELS];
+
+/// How often a level is seen among records of one person (m) and of two (u).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rates {
+    pub(super) m: [f64; MOST_LEVELS],
+    pub(super) u: [f64; MOST_LEVELS],
+    pub(super) levels: usize,
+    /// The first level's u belongs to the frequency of its value.
+    pub(super) by_frequency: bool,
+}
+
+impl Rates {
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::default();
+        for (level, bits) in table.iter_mut().enumerate().take(self.levels) {
+            *bits = Bits::new((self.m[level] / self.u[level]).log2()).0;
+        }
+        table
+    }
+}
+
+/// The fields whose levels have rates, in the order of [`LinkageModel::rates`].
+pub(super) const GIVEN: usize = 0;
+pub(super) const MIDDLE: usize = 1;
+pub(super) const FAMILY: usize = 2;
+pub(super) const DATE: usize = 3;
+pub(super) const POSTCODE: usize = 4;
+pub(super) const ADDRESS: usize = 5;
+pub(super) const NUMBER: usize = 6;
+pub(super) const FIELDS: usize = 7;
 
 /// A checked linkage model.
 #[derive(Debug, Clone)]
@@ -39,19 +72,19 @@ pub struct LinkageModel {
     pub(super) review: i32,
     pub(super) clip: i32,
     pub(super) household_cap: i32,
+    pub(super) twins_apart: bool,
+    pub(super) perhaps_twins: i32,
+    pub(super) generations: i32,
+    pub(super) other_sex: i32,
     pub(super) number_cap: i32,
+    pub(super) disputed_number: i32,
     pub(super) local_ref: i32,
     pub(super) crossed: i32,
     pub(super) block_limit: usize,
     pub(super) unit_limit: usize,
     pub(super) bar_step: i32,
-    pub(super) given: Table,
-    pub(super) middle: Table,
-    pub(super) family: Table,
-    pub(super) date: Table,
-    pub(super) postcode: Table,
-    pub(super) address: Table,
-    pub(super) number: Table,
+    pub(super) rates: [Rates; FIELDS],
+    pub(super) tables: [Table; FIELDS],
     fuzzy_strength_256: i32,
     floor_share: f64,
     chance: Chance,
@@ -144,12 +177,48 @@ impl LinkageModel {
         Bits(self.link)
     }
 
+    /// The weight from which a person is asked.
+    #[must_use]
+    pub fn review_bits(&self) -> Bits {
+        Bits(self.review)
+    }
+
     /// The same model with another bar for joining; how `--curve` finds its points.
     #[must_use]
     pub fn with_link_bits(mut self, bits: f64) -> Self {
         self.link = Bits::new(bits).0;
         self.review = self.review.min(self.link);
         self
+    }
+
+    /// The same model with other odds before evidence.
+    #[must_use]
+    pub fn with_prior_bits(mut self, bits: f64) -> Self {
+        self.prior = Bits::new(bits).0;
+        self
+    }
+
+    /// The same model for records among which no relatives live together: shared homes count in full.
+    #[must_use]
+    pub fn without_households(mut self) -> Self {
+        self.household_cap = i32::MAX;
+        self.twins_apart = false;
+        self.perhaps_twins = 0;
+        self.generations = 0;
+        self
+    }
+
+    /// The same model with other rates.
+    pub(super) fn with_rates(mut self, rates: [Rates; FIELDS]) -> Self {
+        self.rates = rates;
+        self.tables = rates.map(|rates| rates.table());
+        self
+    }
+
+    /// The odds before evidence.
+    #[must_use]
+    pub fn prior_bits(&self) -> Bits {
+        Bits(self.prior)
     }
 
     /// The same model with the frequencies of these values in place of the average.
@@ -215,7 +284,12 @@ struct RawDecision {
     review_bits: f64,
     clip_bits: f64,
     household_cap_bits: f64,
+    twins_apart: bool,
+    perhaps_twins_bits: f64,
+    generations_bits: f64,
+    other_sex_bits: f64,
     number_cap_bits: f64,
+    disputed_number_bits: f64,
     local_ref_bits: f64,
     crossed_bits: f64,
     block_limit: usize,
@@ -257,30 +331,30 @@ macro_rules! raw_levels {
         struct $name { $($level: Level),+ }
 
         impl $name {
-            fn table(&self, field: &'static str) -> Result<Table, ModelError> {
-                table(field, &[$(self.$level),+])
+            fn rates(&self, field: &'static str, by_frequency: bool) -> Result<Rates, ModelError> {
+                rates(field, &[$(self.$level),+], by_frequency)
             }
         }
     };
 }
 
-raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, nothing });
+raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, letter, nothing });
 raw_levels!(RawMiddle { exact, initial, nothing });
 raw_levels!(RawDate { exact, one_digit, swapped, year_month, month_day, year, nothing });
 raw_levels!(RawPostcode { unit, deletion, sector, district, area, nothing });
-raw_levels!(RawAddress { whole, number_street, words, word, nothing });
+raw_levels!(RawAddress { whole, number_street, many_words, words, word, nothing });
 raw_levels!(RawNumber { exact, deletion, nothing });
 
-fn table(field: &'static str, levels: &[Level]) -> Result<Table, ModelError> {
-    let mut bits = Table::default();
-    for (slot, level) in bits.iter_mut().zip(levels) {
+fn rates(field: &'static str, levels: &[Level], by_frequency: bool) -> Result<Rates, ModelError> {
+    let mut rates = Rates { levels: levels.len(), by_frequency, ..Rates::default() };
+    for (at, level) in levels.iter().enumerate() {
         let probability = |value: f64| value > 0.0 && value <= 1.0;
         if !probability(level.m) || !probability(level.u) {
             return Err(ModelError::Range(field));
         }
-        *slot = Bits::new((level.m / level.u).log2()).0;
+        (rates.m[at], rates.u[at]) = (level.m, level.u);
     }
-    Ok(bits)
+    Ok(rates)
 }
 
 impl RawModel {
@@ -303,6 +377,15 @@ impl RawModel {
             date: levels.date.exact.u,
             unit: levels.postcode.unit.u,
         };
+        let rates = [
+            levels.given.rates("levels.given", true)?,
+            levels.middle.rates("levels.middle", false)?,
+            levels.family.rates("levels.family", true)?,
+            levels.date.rates("levels.date", true)?,
+            levels.postcode.rates("levels.postcode", true)?,
+            levels.address.rates("levels.address", false)?,
+            levels.number.rates("levels.number", true)?,
+        ];
         Ok(LinkageModel {
             version,
             prior: bits("prior_bits", decision.prior_bits)?,
@@ -310,19 +393,19 @@ impl RawModel {
             review: bits("review_bits", decision.review_bits)?,
             clip: bits("clip_bits", decision.clip_bits)?,
             household_cap: bits("household_cap_bits", decision.household_cap_bits)?,
+            twins_apart: decision.twins_apart,
+            perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
+            generations: bits("generations_bits", decision.generations_bits)?,
+            other_sex: bits("other_sex_bits", decision.other_sex_bits)?,
             number_cap: bits("number_cap_bits", decision.number_cap_bits)?,
+            disputed_number: bits("disputed_number_bits", decision.disputed_number_bits)?,
             local_ref: bits("local_ref_bits", decision.local_ref_bits)?,
             crossed: bits("crossed_bits", decision.crossed_bits)?,
             block_limit: decision.block_limit,
             unit_limit: decision.unit_limit,
             bar_step: bits("bar_step_bits", decision.bar_step_bits)?,
-            given: levels.given.table("levels.given")?,
-            middle: levels.middle.table("levels.middle")?,
-            family: levels.family.table("levels.family")?,
-            date: levels.date.table("levels.date")?,
-            postcode: levels.postcode.table("levels.postcode")?,
-            address: levels.address.table("levels.address")?,
-            number: levels.number.table("levels.number")?,
+            rates,
+            tables: rates.map(|rates| rates.table()),
             fuzzy_strength_256: Bits::new(frequency.fuzzy_strength).0,
             floor_share: frequency.floor_share,
             chance,
@@ -339,7 +422,7 @@ mod tests {
     fn the_compiled_in_model_is_valid() {
         let model = LinkageModel::compiled_in();
         assert!(!model.version().is_empty());
-        assert!(model.given[0] > 0 && model.given[6] < 0);
+        assert!(model.tables[GIVEN][0] > 0 && model.tables[GIVEN][7] < 0);
     }
 
     #[test]

@@ -262,7 +262,7 @@ mod tests {
     fn many_profiles_are_found_after_widening_and_removal() {
         let mut index = Postings::new(50);
         let runs: Vec<Run> =
-            (0..5000).map(|profile| index.insert(profile, &[profile / 10, 1 << 20 | profile % 977])).collect();
+            (0..5000).map(|profile| index.insert(profile, &[profile / 10, (1 << 20) | (profile % 977)])).collect();
         let found = candidates(&index, 4242, runs[4242]);
         assert!((4240..4250).filter(|other| *other != 4242).all(|other| found.contains(&other)));
         for profile in (0..5000).filter(|profile| profile % 2 == 0) {

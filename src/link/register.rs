@@ -152,6 +152,23 @@ impl Linker {
         }
     }
 
+    /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
+    /// the first settlement. Never for a running register.
+    pub fn calibrate(&mut self) {
+        self.model = Arc::new(super::calibrate::fit(self));
+        for slot in self.profile_of.values() {
+            let features = &self.profiles[*slot].features;
+            let own_weight = weigh::weigh(&self.model, features, features).total;
+            self.profiles[*slot].own_weight = own_weight;
+        }
+    }
+
+    /// The model in force.
+    #[must_use]
+    pub fn model(&self) -> &LinkageModel {
+        &self.model
+    }
+
     /// Takes a record in. A record that is held already stays as it is: its id stands for its content.
     pub fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: PersonTokens) {
         if self.record_of.contains_key(&record) {
@@ -261,6 +278,26 @@ impl Linker {
         self.record_of.len()
     }
 
+    /// Every pair of records that was compared and reached the review bar, with its weight; references aside.
+    pub fn scored_pairs(&self) -> impl Iterator<Item = (RecordId, RecordId, Bits)> + '_ {
+        let id = |slot: &u32| self.records[*slot].id;
+        self.profile_of.values().flat_map(move |&slot| {
+            let profile = &self.profiles[slot];
+            let own = profile.records.iter().enumerate().flat_map(move |(at, one)| {
+                profile.records[at + 1..].iter().map(move |two| (id(one), id(two), Bits(profile.own_weight)))
+            });
+            let others = profile.edges.iter().filter(move |(other, _)| slot < *other);
+            let across = others.flat_map(move |(other, weight)| {
+                let theirs = &self.profiles[*other].records;
+                profile
+                    .records
+                    .iter()
+                    .flat_map(move |one| theirs.iter().map(move |two| (id(one), id(two), Bits(*weight))))
+            });
+            own.chain(across)
+        })
+    }
+
     /// Compares two held records in full.
     #[must_use]
     pub fn compare(&self, a: RecordId, b: RecordId) -> Option<Comparison> {
@@ -309,9 +346,7 @@ impl Linker {
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
-        let comparison = self.compare(a, b)?;
-        let pattern = comparison.fields.iter().map(|(field, level, _)| (*field, *level)).collect();
-        Some(PossibleMatch { a, b, weight: comparison.total, pattern })
+        self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison })
     }
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.

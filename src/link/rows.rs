@@ -24,6 +24,7 @@ pub(super) struct RecordRow {
 }
 
 /// A row read back.
+#[expect(clippy::large_enum_variant, reason = "rows pass one at a time, and most are the large kind")]
 pub(super) enum Row {
     Record(RecordId, RecordRow),
     Edge(ProfileKey, ProfileKey, i32),

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::compare::{AddressLevel, DateLevel, Features, MiddleLevel, NameLevel, NumberLevel, PostcodeLevel};
-use super::model::{Bits, LinkageModel, Table};
+use super::model::{ADDRESS, Bits, DATE, FAMILY, FIELDS, GIVEN, LinkageModel, MIDDLE, NUMBER, POSTCODE, Table};
 
 /// The fields of a comparison, in the order in which they are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,26 @@ pub enum Field {
     Numbers,
     /// The same agency's same reference.
     LocalRef,
+    /// What tells relatives of one home apart: twins, generations, sex.
+    Relatives,
+}
+
+impl Field {
+    /// The name in explanations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given_name",
+            Self::Middle => "second_name",
+            Self::Family => "family_name",
+            Self::Date => "date_of_birth",
+            Self::Postcode => "postcode",
+            Self::Address => "address",
+            Self::Numbers => "numbers",
+            Self::LocalRef => "own_reference",
+            Self::Relatives => "relatives",
+        }
+    }
 }
 
 /// Why two records can never be one person, whatever else agrees.
@@ -37,6 +57,19 @@ pub enum Veto {
     Parties,
     /// A person decided so.
     Decided,
+}
+
+impl Veto {
+    /// The name in explanations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DifferentNumbers => "different_numbers",
+            Self::Twins => "twins",
+            Self::Parties => "parties_of_one_event",
+            Self::Decided => "decided",
+        }
+    }
 }
 
 /// A comparison of two records in full, for review and explanation.
@@ -70,6 +103,53 @@ pub(super) fn weigh(model: &LinkageModel, one: &Features, two: &Features) -> Wei
     Weight { total: parts.total(model).0, different_numbers: parts.different_numbers, twins: parts.twins }
 }
 
+/// How a pair looks that lives under one roof by one family name: what tells families from one person written twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Household {
+    /// Not of one home and family name.
+    No,
+    /// Different given names and dates of birth: relatives.
+    Relatives,
+    /// Anything else: one person, or twins, or not enough is known.
+    Unclear,
+}
+
+/// Whether two people look like relatives in one home.
+pub(super) fn household(model: &LinkageModel, one: &Features, two: &Features) -> Household {
+    let parts = Parts::of(model, one, two);
+    // A postcode may hold a whole town; it stands for the home only where there is no address to ask.
+    let home = if parts.home_level == AddressLevel::Missing {
+        parts.same_home
+    } else {
+        parts.home_level <= AddressLevel::NumberStreet
+    };
+    if !home || parts.crossed || parts.family_level > NameLevel::Alternative {
+        Household::No
+    } else if matches!(parts.given_level, NameLevel::Letter | NameLevel::Nothing)
+        && parts.date_level >= DateLevel::Year
+        && parts.date_level != DateLevel::Missing
+    {
+        Household::Relatives
+    } else {
+        Household::Unclear
+    }
+}
+
+/// The level of each field by its place in the model's tables; `None` where a field is missing or says nothing by itself.
+pub(super) fn levels(model: &LinkageModel, one: &Features, two: &Features) -> [Option<usize>; FIELDS] {
+    let parts = Parts::of(model, one, two);
+    let names = |level: NameLevel| (level != NameLevel::Missing && !parts.crossed).then_some(level as usize);
+    [
+        names(parts.given_level),
+        (parts.middle_level != MiddleLevel::Missing).then_some(parts.middle_level as usize),
+        names(parts.family_level),
+        (parts.date_level != DateLevel::Missing).then_some(parts.date_level as usize),
+        (parts.place_level != PostcodeLevel::Missing).then_some(parts.place_level as usize),
+        (parts.home_level != AddressLevel::Missing).then_some(parts.home_level as usize),
+        parts.number_level.map(|level| level as usize),
+    ]
+}
+
 /// The same, with everything that explains it.
 pub(super) fn explain(model: &LinkageModel, one: &Features, two: &Features, same_local_ref: bool) -> Comparison {
     let parts = Parts::of(model, one, two);
@@ -84,6 +164,9 @@ pub(super) fn explain(model: &LinkageModel, one: &Features, two: &Features, same
     ];
     if let Some(level) = parts.number_level {
         fields.push((Field::Numbers, number_label(level), Bits(parts.numbers)));
+    }
+    if parts.relatives != 0 {
+        fields.push((Field::Relatives, "likely", Bits(parts.relatives)));
     }
     let bonus = if same_local_ref { model.local_ref } else { 0 };
     if same_local_ref {
@@ -118,7 +201,10 @@ struct Parts {
     number_level: Option<NumberLevel>,
     numbers: i32,
     different_numbers: bool,
+    same_home: bool,
     twins: bool,
+    /// What speaks for two relatives rather than one person.
+    relatives: i32,
 }
 
 impl Parts {
@@ -128,9 +214,9 @@ impl Parts {
         let family_rarity = rarity(one.family.rarity, two.family.rarity);
         let mut names = Names {
             given_level,
-            given: name_bits(model, &model.given, given_level, given_rarity),
+            given: name_bits(model, &model.tables[GIVEN], given_level, given_rarity),
             family_level,
-            family: name_bits(model, &model.family, family_level, family_rarity),
+            family: name_bits(model, &model.tables[FAMILY], family_level, family_rarity),
             crossed: false,
         };
         if given_level >= NameLevel::Initial && family_level >= NameLevel::Initial {
@@ -140,36 +226,48 @@ impl Parts {
         let date_rarity = rarity(one.date.rarity, two.date.rarity);
         let date = match date_level {
             DateLevel::Missing => 0,
-            DateLevel::Exact => model.date[0] + date_rarity,
-            level => model.date[level as usize],
+            DateLevel::Exact => model.tables[DATE][0] + date_rarity,
+            level => model.tables[DATE][level as usize],
         };
         let place_level = one.place.level(&two.place);
         let place = match place_level {
             PostcodeLevel::Missing => 0,
-            PostcodeLevel::Unit => model.postcode[0] + rarity(one.place.rarity, two.place.rarity),
-            level => model.postcode[level as usize],
+            PostcodeLevel::Unit => model.tables[POSTCODE][0] + rarity(one.place.rarity, two.place.rarity),
+            level => model.tables[POSTCODE][level as usize],
         };
         let home_level = one.home.level(&two.home);
-        let home = if home_level == AddressLevel::Missing { 0 } else { model.address[home_level as usize] };
+        let home = if home_level == AddressLevel::Missing { 0 } else { model.tables[ADDRESS][home_level as usize] };
         let middle_level = one.middle_level(two);
-        let middle = if middle_level == MiddleLevel::Missing { 0 } else { model.middle[middle_level as usize] };
+        let middle = if middle_level == MiddleLevel::Missing { 0 } else { model.tables[MIDDLE][middle_level as usize] };
 
         let mut numbers = 0;
         let mut number_level: Option<NumberLevel> = None;
         let mut different_numbers = false;
         for (level, checked) in one.numbers(two) {
-            numbers += model.number[level as usize];
+            numbers += model.tables[NUMBER][level as usize];
             number_level = Some(number_level.map_or(level, |worst| worst.max(level)));
             different_numbers |= checked && level != NumberLevel::Exact;
         }
+        // A number beside another given name and no agreeing date may be a relative's, borrowed or mistaken.
+        let other_given = !names.crossed && matches!(names.given_level, NameLevel::Letter | NameLevel::Nothing);
+        let disputed = other_given && date_level >= DateLevel::YearMonth;
         let same_number = number_level.is_some_and(|level| level != NumberLevel::Nothing);
         let same_home = place_level == PostcodeLevel::Unit || home_level <= AddressLevel::NumberStreet;
-        let twins = !names.crossed
+        let same_family = names.family_level <= NameLevel::Alternative;
+        let like_twins = other_given && same_family && !same_number && date_level == DateLevel::Exact;
+        let twins = model.twins_apart && like_twins && same_home;
+        let mut relatives = if like_twins { model.perhaps_twins } else { 0 };
+        if same_home
+            && same_family
+            && names.given_level <= NameLevel::Alternative
             && !same_number
-            && same_home
-            && date_level == DateLevel::Exact
-            && names.family_level <= NameLevel::Alternative
-            && matches!(names.given_level, NameLevel::Nothing);
+            && date_level == DateLevel::Nothing
+        {
+            relatives += model.generations;
+        }
+        if one.same_sex(two) == Some(false) {
+            relatives += model.other_sex;
+        }
         Self {
             given_level: names.given_level,
             given: names.given,
@@ -185,9 +283,11 @@ impl Parts {
             home_level,
             home,
             number_level,
-            numbers: numbers.min(model.number_cap),
+            numbers: numbers.min(if disputed { model.disputed_number } else { model.number_cap }),
             different_numbers,
+            same_home,
             twins,
+            relatives,
         }
     }
 
@@ -195,7 +295,8 @@ impl Parts {
     fn total(&self, model: &LinkageModel) -> (i32, i32) {
         let shared: SmallVec<[i32; 3]> = SmallVec::from_buf([self.family.max(0), self.place.max(0), self.home.max(0)]);
         let excess = (shared.iter().sum::<i32>() - model.household_cap).max(0);
-        let sum = self.given + self.middle + self.family + self.date + self.place + self.home + self.numbers;
+        let sum =
+            self.given + self.middle + self.family + self.date + self.place + self.home + self.numbers + self.relatives;
         (model.prior + sum - excess, -excess)
     }
 }
@@ -215,11 +316,11 @@ impl Names {
         if first > NameLevel::Phonetic && second > NameLevel::Phonetic {
             return;
         }
-        let first_bits = name_bits(model, &model.given, first, rarity(one.given.rarity, two.family.rarity));
-        let second_bits = name_bits(model, &model.family, second, rarity(one.family.rarity, two.given.rarity));
+        let first_bits = name_bits(model, &model.tables[GIVEN], first, rarity(one.given.rarity, two.family.rarity));
+        let second_bits = name_bits(model, &model.tables[FAMILY], second, rarity(one.family.rarity, two.given.rarity));
         // Which of the two sides is "one" must not matter, so each pair is weighed as the mean of both fields.
-        let first_other = name_bits(model, &model.family, first, rarity(one.given.rarity, two.family.rarity));
-        let second_other = name_bits(model, &model.given, second, rarity(one.family.rarity, two.given.rarity));
+        let first_other = name_bits(model, &model.tables[FAMILY], first, rarity(one.given.rarity, two.family.rarity));
+        let second_other = name_bits(model, &model.tables[GIVEN], second, rarity(one.family.rarity, two.given.rarity));
         let given = (first_bits + first_other + second_bits + second_other) / 4;
         let crossed = 2 * given + model.crossed;
         if crossed > self.given + self.family {
@@ -243,7 +344,7 @@ fn name_bits(model: &LinkageModel, table: &Table, level: NameLevel, rarity: i32)
         NameLevel::Nickname | NameLevel::Deletion | NameLevel::Phonetic | NameLevel::Alternative => {
             table[level as usize] + model.fuzzy(rarity)
         }
-        NameLevel::Initial | NameLevel::Nothing => table[level as usize],
+        NameLevel::Initial | NameLevel::Letter | NameLevel::Nothing => table[level as usize],
     }
 }
 
@@ -257,6 +358,7 @@ fn name_label(level: NameLevel, crossed: bool) -> &'static str {
         NameLevel::Phonetic => "sound",
         NameLevel::Alternative => "other_name",
         NameLevel::Initial => "initial",
+        NameLevel::Letter => "first_letter",
         NameLevel::Nothing => "nothing",
     }
 }
@@ -299,6 +401,7 @@ fn address_label(level: AddressLevel) -> &'static str {
     match level {
         AddressLevel::Whole => "whole",
         AddressLevel::NumberStreet => "number_and_street",
+        AddressLevel::ManyWords => "many_words",
         AddressLevel::Words => "words",
         AddressLevel::Word => "one_word",
         AddressLevel::Nothing => "nothing",

@@ -8,7 +8,7 @@ pub mod kafka;
 pub mod memory;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -29,10 +29,7 @@ pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// The machine's clock.
 #[must_use]
 pub fn system_clock() -> ClockMs {
-    Arc::new(|| {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-    })
+    Arc::new(|| jiff::Timestamp::now().as_millisecond())
 }
 
 /// The name of a party's topic, e.g. `alerts.up2u.v1`. Names with `.` and `_` can collide in Kafka's metrics, so a
@@ -48,10 +45,10 @@ pub fn feed_topic(party: &PartyId) -> String {
     topic_name("feeds", party)
 }
 
-/// Whether a topic keeps only the latest record of each key.
+/// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.")
+    topic.starts_with("list.") || topic == "review.v1"
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].

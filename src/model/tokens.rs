@@ -184,6 +184,8 @@ pub struct PersonTokens {
     pub other_family: SmallVec<[Token; 2]>,
     /// Date of birth.
     pub date: Option<DateTokens>,
+    /// Sex and date of birth together: tells sister from brother among twins, and nothing alone.
+    pub sex_and_date: Option<Token>,
     /// Postcode.
     pub postcode: Option<PostcodeTokens>,
     /// Address.

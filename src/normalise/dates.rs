@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use zeroize::Zeroize;
 
 use super::names::fold;
+use crate::validate::identity::ClearText;
 
 /// Which comes first where a date is all digits between separators and the year is last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,21 @@ impl Drop for NormalDate {
     fn drop(&mut self) {
         self.digits.zeroize();
     }
+}
+
+/// Finds the order that a column of dates is written in: by parts that can only be a day. Day first where nothing tells.
+pub fn find_date_order<'a>(dates: impl Iterator<Item = &'a ClearText>) -> DateOrder {
+    let mut day_first = 0_usize;
+    let mut month_first = 0_usize;
+    for date in dates {
+        let mut parts = date.expose().trim().split(|symbol: char| !symbol.is_ascii_digit()).map(str::parse::<u8>);
+        match (parts.next(), parts.next()) {
+            (Some(Ok(13..=31)), Some(Ok(1..=12))) => day_first += 1,
+            (Some(Ok(1..=12)), Some(Ok(13..=31))) => month_first += 1,
+            _ => {}
+        }
+    }
+    if month_first > day_first { DateOrder::MonthFirst } else { DateOrder::DayFirst }
 }
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];

@@ -13,7 +13,7 @@ mod places;
 use jiff::civil::Date;
 use zeroize::Zeroizing;
 
-pub use self::dates::{DateOrder, NormalDate};
+pub use self::dates::{DateOrder, NormalDate, find_date_order};
 pub use self::places::{NormalAddress, NormalPostcode};
 use crate::model::event::{Role, Status};
 use crate::model::tokens::NumberKind;
@@ -46,6 +46,31 @@ pub struct NormalName {
     pub(crate) phonetic: Word,
 }
 
+/// Sex as recorded, where it is one of the two that tell relatives apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sex {
+    Female,
+    Male,
+}
+
+impl Sex {
+    /// From a word or its first letter; anything else is no evidence.
+    fn read(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "female" | "f" | "woman" | "girl" => Some(Self::Female),
+            "male" | "m" | "man" | "boy" => Some(Self::Male),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Female => "female",
+            Self::Male => "male",
+        }
+    }
+}
+
 /// A person's name as the agency wrote it, for sealing; linkage never reads it.
 pub struct WrittenName {
     /// Given names, separated by spaces.
@@ -62,6 +87,7 @@ pub struct NormalIdentity {
     pub(crate) family: Option<NormalName>,
     pub(crate) other_family: Vec<Word>,
     pub(crate) birth: Option<NormalDate>,
+    pub(crate) sex: Option<Sex>,
     pub(crate) postcode: Option<NormalPostcode>,
     pub(crate) address: Option<NormalAddress>,
     pub(crate) uprn: Option<Word>,
@@ -126,6 +152,7 @@ pub fn normalise_identity_with(identity: ClearIdentity, order: DateOrder) -> Nor
         other_family: names.other_family,
         date_of_birth: birth.as_ref().and_then(NormalDate::calendar),
         birth,
+        sex: identity.sex.as_ref().and_then(|text| Sex::read(text.expose())),
         postcode: identity.postcode.as_ref().and_then(|text| places::normalise_postcode(text.expose())),
         address: identity.address.as_ref().and_then(|text| places::normalise_address(text.expose())),
         uprn: identity.uprn.as_ref().and_then(|text| uprn(text.expose())),

@@ -75,6 +75,9 @@ impl Pseudonymiser {
             family: identity.family.as_ref().map(|name| self.name(name)),
             other_family: others(&identity.other_family),
             date: identity.birth.as_ref().map(|date| self.date(date)),
+            sex_and_date: identity.sex.zip(identity.birth.as_ref()).map(|(sex, date)| {
+                token(&keys.sex_and_date, &[sex.name(), std::str::from_utf8(&date.digits).expect("digits are ASCII")])
+            }),
             postcode: identity.postcode.as_ref().map(|code| self.postcode(code)),
             address: identity.address.as_ref().map(|line| AddressTokens {
                 whole: token(&keys.address, &[line.whole.expose()]),
@@ -213,6 +216,9 @@ fn each_part<'a>(identity: &'a NormalIdentity, mut part: impl FnMut(&'static str
     word("written_family", Some(&identity.written.family));
     if let Some(date) = &identity.birth {
         part("date", &date.digits);
+    }
+    if let Some(sex) = identity.sex {
+        part("sex", sex.name().as_bytes());
     }
 }
 

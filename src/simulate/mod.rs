@@ -6,9 +6,14 @@
 
 mod addresses;
 mod canary;
+mod clerks;
 mod dice;
 mod errors;
+// Tables read best in full lines.
+#[rustfmt::skip]
 mod name_tables;
+#[rustfmt::skip]
+mod name_variants;
 mod names;
 mod numbers;
 mod party;

@@ -3,6 +3,7 @@
 
 use super::dice::Dice;
 use super::name_tables as table;
+use super::name_variants as variants;
 use super::rates;
 
 /// A naming custom. Fairness is reported by it.
@@ -87,7 +88,8 @@ impl Custom {
             (Custom::English, false) => table::ENGLISH_MEN,
             (Custom::Polish, true) => table::POLISH_WOMEN,
             (Custom::Polish, false) => table::POLISH_MEN,
-            (Custom::Punjabi, _) => table::PUNJABI,
+            // Made of two halves: `given_word`.
+            (Custom::Punjabi, _) => table::PUNJABI_STEMS,
             (Custom::Bengali, true) => table::BENGALI_WOMEN,
             (Custom::Bengali, false) => table::BENGALI_MEN,
             (Custom::Arabic, true) => table::ARABIC_WOMEN,
@@ -215,12 +217,13 @@ impl FamilyName {
 /// Draws given names.
 pub(super) fn draw_given(custom: Custom, female: bool, dice: &mut Dice) -> GivenNames {
     let count = custom.given_table(female).len() as u32;
-    let first = dice.rank(count) as u16;
+    let halves = if custom == Custom::Punjabi { table::PUNJABI_ENDINGS.len() as u32 } else { 1 };
+    let first = (dice.rank(count) * halves + dice.below(halves)) as u16;
     let has_second = match custom {
         Custom::English => dice.chance(rates::MIDDLE_NAME),
         Custom::Chinese => dice.chance(0.75),
         Custom::Polish | Custom::WestAfrican | Custom::Iberian | Custom::Arabic => dice.chance(0.3),
-        Custom::Bengali => !female && dice.chance(0.5),
+        Custom::Bengali => dice.chance(if female { 0.25 } else { 0.5 }),
         // Their second is Singh or Kaur, or the patronymic.
         Custom::Ukrainian => dice.chance(0.7),
         Custom::Punjabi | Custom::Patronymic | Custom::Single => false,
@@ -239,24 +242,29 @@ pub(super) struct Written {
 /// The name as its bearer would write it.
 pub(super) fn written(custom: Custom, female: bool, given: GivenNames, family: FamilyName) -> Written {
     let names = custom.given_table(female);
-    let first = names[usize::from(given[0])];
+    let halved = custom == Custom::Punjabi;
+    let first = names[usize::from(given[0]) / if halved { table::PUNJABI_ENDINGS.len() } else { 1 }];
     let second = (given[1] != NONE).then(|| usize::from(given[1]));
+    let family_place = family.first;
     let mut family = family.text(female);
     let mut words = vec![first.to_owned()];
     match custom {
-        Custom::Punjabi => words.push(if female { "Kaur" } else { "Singh" }.to_owned()),
+        Custom::Punjabi => {
+            words[0].push_str(table::PUNJABI_ENDINGS[usize::from(given[0]) % table::PUNJABI_ENDINGS.len()]);
+            words.push(if female { "Kaur" } else { "Singh" }.to_owned());
+        }
         Custom::Chinese => {
             if let Some(second) = second {
                 words[0] = [first, &names[second].to_lowercase()].concat();
             }
         }
         Custom::Ukrainian => words.extend(second.map(|father| patronymic(table::UKRAINIAN_MEN[father], female))),
-        // Her second name stands where a family name would.
-        Custom::Bengali if female => {
-            let place = usize::from(given[0]) % table::BENGALI_SECOND.len();
-            family = Some(table::BENGALI_SECOND[place].to_owned());
-        }
         _ => words.extend(second.filter(|second| names[*second] != first).map(|second| names[second].to_owned())),
+    }
+    if custom == Custom::Bengali && female {
+        // Begum or the like stands where a family name would.
+        family =
+            Some(table::BENGALI_SECOND[usize::from(given[0] + family_place) % table::BENGALI_SECOND.len()].to_owned());
     }
     Written { given: words, family }
 }
@@ -268,13 +276,13 @@ fn patronymic(father: &str, female: bool) -> String {
 
 /// What this given name is called for short, if anything.
 pub(super) fn nickname(given: &str, dice: &mut Dice) -> Option<String> {
-    let (_, short) = table::NICKNAMES.iter().find(|(full, _)| *full == given)?;
+    let (_, short) = variants::NICKNAMES.iter().find(|(full, _)| *full == given)?;
     Some((*dice.pick(short)).to_owned())
 }
 
 /// Another spelling of this word that clerks use, if there is one.
 pub(super) fn respelled(word: &str, dice: &mut Dice) -> Option<String> {
-    let spellings = table::SPELLINGS.iter().find(|spellings| spellings.contains(&word));
+    let spellings = variants::SPELLINGS.iter().find(|spellings| spellings.contains(&word));
     if let Some(spellings) = spellings {
         let other = *dice.pick(spellings);
         return (other != word).then(|| other.to_owned());
@@ -285,7 +293,7 @@ pub(super) fn respelled(word: &str, dice: &mut Dice) -> Option<String> {
 
 /// The English name that a Chinese person may give instead.
 pub(super) fn added_english_name(dice: &mut Dice) -> String {
-    (*dice.pick(table::CHINESE_ENGLISH)).to_owned()
+    (*dice.pick(variants::CHINESE_ENGLISH)).to_owned()
 }
 
 /// The word without its diacritics.
@@ -312,4 +320,56 @@ pub(super) fn plain(word: &str) -> String {
             other => other,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::dice::Stream;
+
+    #[test]
+    fn every_custom_names_people_in_its_own_form() {
+        let mut dice = Dice::new(1, Stream::Household, 0, 0);
+        for custom in Custom::ALL {
+            for _ in 0..500 {
+                let female = dice.chance(0.5);
+                let family = FamilyName::draw(custom, &mut dice);
+                let name = written(custom, female, draw_given(custom, female, &mut dice), family);
+                assert!(name.given.iter().chain(&name.family).all(|word| !word.is_empty()));
+                let family = name.family.unwrap_or_default();
+                match custom {
+                    Custom::Single => assert!(family.is_empty() && name.given.len() == 1),
+                    Custom::Punjabi => assert_eq!(name.given[1], if female { "Kaur" } else { "Singh" }),
+                    Custom::Iberian => assert!(family.contains(' ')),
+                    Custom::Polish => assert!(!(female && family.ends_with("ski"))),
+                    Custom::Bengali if female => assert!(table::BENGALI_SECOND.contains(&family.as_str())),
+                    _ => assert!(!family.is_empty()),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_patronymic_is_the_fathers_given_name() {
+        let mut dice = Dice::new(2, Stream::Household, 0, 0);
+        let father = FamilyName::draw(Custom::Patronymic, &mut dice);
+        let given = draw_given(Custom::Patronymic, false, &mut dice);
+        let child = FamilyName::of_child(father, given, father);
+        assert_eq!(child.text(true).as_deref(), Some(table::HORN_MEN[usize::from(given[0])]));
+    }
+
+    #[test]
+    fn a_city_is_not_full_of_namesakes() {
+        let mut names = std::collections::BTreeMap::new();
+        let mut dice = Dice::new(3, Stream::Household, 0, 0);
+        for _ in 0..50_000 {
+            let (custom, female) = (Custom::draw(&mut dice), dice.chance(0.5));
+            let family = FamilyName::draw(custom, &mut dice);
+            let mut name = written(custom, female, draw_given(custom, female, &mut dice), family);
+            name.given.truncate(1);
+            *names.entry(format!("{name:?}")).or_insert(0) += 1;
+        }
+        assert!(names.len() > 15_000, "{} different names", names.len());
+        assert!(names.values().all(|count| *count < 100));
+    }
 }

@@ -264,11 +264,19 @@ impl Population {
         } else {
             mother.family
         };
+        let eldest = self.people.len();
         let mut twin = None;
         for _ in 0..count {
             let female = dice.chance(0.49);
             let mut child = self.newcomer(father.custom, female, (ages.0, oldest), family, dice);
             child.child = true;
+            // No two children of one family are called the same.
+            for _ in 0..4 {
+                if self.people[eldest..].iter().all(|sibling| sibling.given[0] != child.given[0]) {
+                    break;
+                }
+                child.given = names::draw_given(father.custom, female, dice);
+            }
             match twin {
                 Some(born) if dice.chance(rates::TWINS) => child.born = born,
                 _ => {}
@@ -342,6 +350,57 @@ impl Population {
                 household,
                 kind: Relationship::Partner,
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled() -> Population {
+        Population::new(&City { canaries: 7, ..City::new(5, 8_000, 12) })
+    }
+
+    #[test]
+    fn everybody_lives_in_the_household_that_lists_them() {
+        let city = settled();
+        assert_eq!(city.count(), 8_007);
+        for household in 0..city.households.len() as u32 - 1 {
+            assert!(!city.members(household).is_empty());
+            for member in city.members(household) {
+                assert_eq!(city.person(member).household, household);
+                assert!(city.person(member).born <= city.start);
+            }
+        }
+    }
+
+    #[test]
+    fn families_are_as_families_are() {
+        let city = settled();
+        let (mut twins, mut namesakes, mut shared) = (0, 0, 0);
+        for household in 0..city.households.len() as u32 - 1 {
+            let members: Vec<u32> = city.members(household).filter(|member| *member < city.first_canary).collect();
+            for (place, one) in members.iter().enumerate() {
+                for other in &members[place + 1..] {
+                    let ((this, _), (that, _)) = (city.name(*one), city.name(*other));
+                    let (age, other_age) = (city.age(*one, city.end), city.age(*other, city.end));
+                    twins += u32::from(city.person(*one).born == city.person(*other).born);
+                    namesakes += u32::from(this.given.first() == that.given.first() && (age - other_age).abs() > 15);
+                    shared += u32::from(this.family == that.family);
+                }
+            }
+        }
+        assert!(twins > 5 && namesakes > 5 && shared > 1_000, "{twins} {namesakes} {shared}");
+    }
+
+    #[test]
+    fn the_two_of_a_relation_differ_and_are_marked() {
+        let city = settled();
+        assert!(city.relations.len() > 2_000);
+        for relation in &city.relations {
+            assert_ne!(relation.perpetrator, relation.victim);
+            assert!(city.person(relation.perpetrator).perpetrator && city.person(relation.victim).victim);
         }
     }
 }

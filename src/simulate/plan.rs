@@ -127,16 +127,19 @@ impl<'a> Plan<'a> {
                 self.amend(number, &mut dice);
             }
         }
-        for (number, event) in self.events.iter().enumerate() {
+        for (number, planned) in self.events.iter().enumerate() {
             let mut dice = Dice::new(seed, Stream::Noise, number as u64, 1);
-            let at = event.recorded.max(event.held_until) + dice.between(1, 240);
+            let at = planned.recorded.max(planned.held_until) + dice.between(1, 240);
             let event = number as u32;
             self.sendings.push(Sending { at, event, nature: Nature::Good });
             if dice.chance(rates::RESENT) {
                 self.sendings.push(Sending { at: at + dice.mostly_short(20 * DAY), event, nature: Nature::Duplicate });
             }
             if dice.chance(bad_share) {
-                let kind = *dice.pick(&BadKind::ALL);
+                // A withdrawal names nobody in any case.
+                let named = !planned.parts.is_empty();
+                let drawn = *dice.pick(&BadKind::ALL);
+                let kind = if named || drawn != BadKind::NobodyNamed { drawn } else { BadKind::NotRecorded };
                 self.sendings.push(Sending { at: at + 60, event, nature: Nature::Bad(kind) });
             }
         }

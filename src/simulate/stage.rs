@@ -91,11 +91,11 @@ impl Stage {
         let (id, json, persons) = match sending.nature {
             Nature::Good | Nature::Duplicate => (
                 wire::event_id(seed, sending.event, 0),
-                wire::write(plan.registry, &self.scope, sending.event, event),
+                wire::write(plan, &self.scope, sending.event),
                 event.parts.iter().map(|part| part.person).collect(),
             ),
             Nature::Bad(kind) => {
-                let (id, json) = wire::write_bad(plan.registry, &self.scope, sending.event, event, kind);
+                let (id, json) = wire::write_bad(plan, &self.scope, sending.event, kind);
                 (id, json, Vec::new())
             }
         };

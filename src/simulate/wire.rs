@@ -4,9 +4,9 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::dice::{Dice, Stream};
-use super::errors::{Registry, WireIdentity};
+use super::errors::WireIdentity;
 use super::party::Party;
-use super::plan::{self, Planned};
+use super::plan::{DAY, Part, Plan, british_offset, day, moment};
 use super::truth::BadKind;
 use crate::model::event::{
     Answer, CancelReason, CaseState, CrimeOutcome, MaracCriterion, MashOutcome, OffenceFamily, OrderKind, Programme,
@@ -176,21 +176,16 @@ pub(super) fn event_id(seed: u64, event: u32, copy: u64) -> String {
 }
 
 /// An event as its agency sends it.
-pub(super) fn write(registry: Registry<'_>, scope: &ScopeId, number: u32, event: &Planned) -> String {
-    serde_json::to_string(&envelope(registry, scope, number, event, &event_id(registry.population.seed, number, 0)))
+pub(super) fn write(plan: &Plan<'_>, scope: &ScopeId, number: u32) -> String {
+    serde_json::to_string(&envelope(plan, scope, number, &event_id(plan.population().seed, number, 0)))
         .expect("the wire form has no map with keys that JSON refuses")
 }
 
 /// An event spoilt in one way.
-pub(super) fn write_bad(
-    registry: Registry<'_>,
-    scope: &ScopeId,
-    number: u32,
-    event: &Planned,
-    kind: BadKind,
-) -> (String, String) {
-    let id = event_id(registry.population.seed, number, 1);
-    let mut json = serde_json::to_value(envelope(registry, scope, number, event, &id))
+pub(super) fn write_bad(plan: &Plan<'_>, scope: &ScopeId, number: u32, kind: BadKind) -> (String, String) {
+    let id = event_id(plan.population().seed, number, 1);
+    let event = &plan.events[number as usize];
+    let mut json = serde_json::to_value(envelope(plan, scope, number, &id))
         .expect("the wire form has no map with keys that JSON refuses");
     match kind {
         BadKind::Truncated => {
@@ -209,7 +204,7 @@ pub(super) fn write_bad(
         BadKind::ImpossibleDate => json["data"]["occurred_at"] = "2025-02-30T10:00:00Z".into(),
         BadKind::NotListed => json["data"]["regime"] = "whatever".into(),
         BadKind::DatesContradict => {
-            json["data"]["occurred_at"] = plan::moment(event.recorded + 40 * plan::DAY).to_string().into();
+            json["data"]["occurred_at"] = moment(event.recorded + 40 * DAY).to_string().into();
         }
         BadKind::NobodyNamed => {
             json["data"]["persons"] = serde_json::json!([
@@ -220,19 +215,20 @@ pub(super) fn write_bad(
     (id, json.to_string())
 }
 
-fn envelope<'a>(
-    registry: Registry<'_>,
-    scope: &'a ScopeId,
-    number: u32,
-    event: &'a Planned,
-    id: &'a str,
-) -> Envelope<'a> {
+fn envelope<'a>(plan: &'a Plan<'_>, scope: &'a ScopeId, number: u32, id: &'a str) -> Envelope<'a> {
+    let (registry, event) = (plan.registry, &plan.events[number as usize]);
     let seed = registry.population.seed;
+    // A correction keeps the reference of what it corrects.
+    let mut first = number;
+    while let Some(earlier) = plan.events[first as usize].supersedes {
+        first = earlier;
+    }
+    let filed = day(plan.events[first as usize].recorded);
     let kind = if event.amends { "amend" } else { event.fields.event() };
-    let on = plan::day(event.recorded);
+    let on = day(event.recorded);
     let mut dice = Dice::new(seed, Stream::Slip, u64::from(number), u64::MAX);
     let slipped = dice.below(event.parts.len().max(1) as u32) as usize;
-    let person = |(place, part): (usize, &plan::Part)| {
+    let person = |(place, part): (usize, &Part)| {
         let slip = (event.slip && place == slipped && !event.party.is_service()).then_some(u64::from(number));
         WirePerson {
             local_ref: registry.local_ref(event.party, part.person, part.nominal),
@@ -245,8 +241,8 @@ fn envelope<'a>(
         Fields::Crime { incident, .. } => Some(event_id(seed, incident, 0)),
         _ => None,
     };
-    let occurred = plan::moment(event.occurred).display_with_offset(plan::british_offset(event.occurred)).to_string();
-    let recorded = plan::moment(event.recorded).to_string();
+    let occurred = moment(event.occurred).display_with_offset(british_offset(event.occurred)).to_string();
+    let recorded = moment(event.recorded).to_string();
     Envelope {
         specversion: "1.0",
         id,
@@ -259,7 +255,7 @@ fn envelope<'a>(
             occurred_at: occurred,
             recorded_at: recorded,
             reference: (event.party == Party::Police && !matches!(event.fields, Fields::Cancel { .. }))
-                .then(|| format!("44{:02}{:07}", on.year() % 100, number % 10_000_000)),
+                .then(|| format!("44{:02}{:07}", filed.year() % 100, first % 10_000_000)),
             regime: if event.party.feed() == "police" || event.party == Party::Crc {
                 Regime::LawEnforcement
             } else {

@@ -10,6 +10,7 @@
 pub mod event;
 pub mod feed;
 pub mod identity;
+pub mod rows;
 pub mod types;
 
 mod envelope;

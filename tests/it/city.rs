@@ -26,20 +26,20 @@ fn validator(city: &City) -> Validator {
 #[test]
 fn every_good_event_passes_the_strict_door() {
     for seed in [1, 2] {
-        let city = City { canaries: 9, bad_share: 0.0, ..City::new(seed, 6_000, 12) };
+        let city = City { canaries: 9, bad_share: 0.0, ..City::new(seed, 3_000, 12 * seed as u32) };
         let door = validator(&city).strict();
         let play = city.play();
         for (party, line) in &play.feeds {
             let problems = door.problems(party, &[], line.as_bytes(), APPENDED_MS);
             assert!(problems.is_empty(), "seed {seed}: {problems:?} in {line}");
         }
-        assert!(play.feeds.len() > 10_000);
+        assert!(play.feeds.len() > 5_000);
     }
 }
 
 #[test]
 fn every_bad_line_is_rejected_for_what_was_done_to_it() {
-    let city = City { bad_share: 0.3, ..City::new(3, 2_000, 6) };
+    let city = City { bad_share: 0.9, ..City::new(3, 6_000, 6) };
     let door = validator(&city);
     let play = city.play();
     let mut told: BTreeMap<BadKind, u32> = BTreeMap::new();

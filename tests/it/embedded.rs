@@ -1,5 +1,6 @@
 //! The embedded log: the common promises, and what a file of one's own has to stand: other processes, kills, damage.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -12,6 +13,8 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use priorityd::log::{AtRest, Client, Header, Log, LogError, Polled, Position, Transaction};
 use priorityd::model::ids::PartyId;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -268,6 +271,21 @@ fn child_process() {
         }
         return;
     }
+    if role == "fill" {
+        let mut log = EmbeddedLog::open(&path, feeds(), TestKey::shared(1)).expect("opens");
+        ready(&mut log);
+        let large = "x".repeat(20_000);
+        for number in 0..100 {
+            let outputs = vec![output(ALERTS, "", Some(&large))];
+            let register = vec![row(&number.to_string(), Some("x"))];
+            match log.commit(Transaction { outputs, register, ..Transaction::default() }) {
+                Ok(()) => {}
+                Err(LogError::Fatal(why)) if why.contains("the disk") => return,
+                Err(error) => panic!("another error: {error}"),
+            }
+        }
+        panic!("no limit was met");
+    }
     // Copies the feed to a topic and the register, one record per commit, until it is killed.
     let mut log = EmbeddedLog::open(&path, feeds(), TestKey::shared(1)).expect("opens");
     ready(&mut log);
@@ -329,4 +347,121 @@ fn a_killed_daemon_loses_nothing_and_repeats_nothing() {
     }
     let copied = values(&all(&mut client, ALERTS));
     assert!(copied.iter().zip(&texts).all(|(one, text)| one.as_ref() == Some(text)));
+}
+
+/// Everything the file says, as its readers see it.
+#[derive(Clone, PartialEq, Eq)]
+struct Seen {
+    register: BTreeMap<Vec<u8>, Vec<u8>>,
+    waiting: Vec<(PartyId, i64, i64, Vec<u8>)>,
+    alerts: Vec<(i64, Option<Vec<u8>>)>,
+    list: Vec<(i64, Option<Vec<u8>>)>,
+}
+
+fn look(path: &Path) -> Result<Seen, LogError> {
+    let mut log = EmbeddedLog::open(path, feeds(), TestKey::shared(1))?;
+    assert!(matches!(log.poll(1, Duration::ZERO)?, Polled::Gained(_)));
+    let mut register = BTreeMap::new();
+    log.restore(0, &mut |key, value| {
+        register.insert(key.to_vec(), value.to_vec());
+    })?;
+    let Polled::Records(records) = log.poll(1_000, Duration::ZERO)? else { panic!("the partition stays") };
+    let waiting = records.iter().map(|one| (one.feed.clone(), one.offset, one.appended_ms, one.payload.to_vec()));
+    let mut client = EmbeddedClient::open(path, TestKey::shared(1))?;
+    let mut topic = |name| -> Result<Vec<_>, LogError> {
+        let records = client.read(name, 0, 0, 1_000, Duration::ZERO)?;
+        Ok(records.into_iter().map(|one| (one.offset, one.value)).collect())
+    };
+    Ok(Seen { register, waiting: waiting.collect(), alerts: topic(ALERTS)?, list: topic(LIST)? })
+}
+
+/// A file with something of everything in it, closed.
+fn filled() -> (Vec<u8>, Seen) {
+    let house = Embedded::new();
+    let mut client = house.open_client();
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    for round in 0..8 {
+        let long = |number: usize| format!("{round}-{number}-").repeat(40);
+        for feed in ["a", "b"] {
+            publish(&mut client, feed, &(0..10).map(long).collect::<Vec<_>>());
+        }
+        let records = take(&mut log, 10, 10);
+        let outputs = (0..10).map(|number| {
+            let topic = if number % 2 == 0 { ALERTS } else { LIST };
+            output(topic, &format!("key{number}"), Some(&long(number)))
+        });
+        let register = (0..30).map(|number| row(&format!("row{:03}", (round * 13 + number) % 97), Some(&long(number))));
+        let transaction =
+            Transaction { outputs: outputs.collect(), register: register.collect(), positions: positions(&records) };
+        log.commit(transaction).expect("commit");
+    }
+    drop((client, log));
+    (std::fs::read(house.path()).expect("reads"), look(&house.path()).expect("it is whole"))
+}
+
+#[test]
+fn damage_is_told_and_never_taken_for_data() {
+    let (bytes, whole) = filled();
+    assert!(whole.register.len() > 50 && whole.waiting.len() == 80 && whole.alerts.len() == 40);
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut told = 0;
+    for round in 0..600 {
+        let mut damaged = bytes.clone();
+        let at = random.random_range(0..damaged.len());
+        match round % 3 {
+            0 => damaged[at] ^= 1 << random.random_range(0..8),
+            // The first bytes of pages say how they are to be read: most of the mischief lies there.
+            1 => damaged[at / 4096 * 4096 + at % 64] ^= 1 << random.random_range(0..8),
+            _ => damaged.truncate(at),
+        }
+        let house = Embedded::new();
+        std::fs::write(house.path(), damaged).expect("writes");
+        match look(&house.path()) {
+            Err(LogError::Fatal(why)) => {
+                told += 1;
+                assert!(!why.contains("row0") && !why.contains("-0-"), "{why}");
+            }
+            Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+            Ok(seen) => {
+                // An empty file is a new one; of a list, the manifest tells what is missing.
+                let known = seen.list.iter().all(|record| whole.list.contains(record));
+                let same = Seen { list: whole.list.clone(), ..seen } == whole;
+                assert!((known && same) || at == 0, "round {round}, byte {at}: damage was taken for data");
+            }
+        }
+    }
+    assert!(told > 200, "{told} of 600 were told");
+}
+
+#[test]
+fn a_write_that_fails_is_undone_and_told() {
+    let house = Embedded::new();
+    publish(&mut house.open_client(), "a", &["1"]);
+    // A child that may not make files larger than 200 blocks of 512 bytes, and is not killed for trying.
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().expect("our own path"))
+        .args(["--exact", "embedded::child_process", "--nocapture"])
+        .env("EMBEDDED_CHILD_ROLE", "fill")
+        .env("EMBEDDED_CHILD_PATH", house.path())
+        .output()
+        .expect("runs");
+    assert!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stderr));
+    // What was committed before is there, and with room it goes on.
+    let mut log = house.open().expect("opens");
+    let register = ready(&mut log);
+    assert!(!register.is_empty());
+    assert_eq!(all(&mut house.open_client(), ALERTS).len(), register.len());
+    take(&mut log, 1, 1);
+    log.commit(Transaction { register: vec![row("more", Some("x"))], ..Transaction::default() }).expect("commit");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    for place in [folder.path().join("missing/log.db"), folder.path().to_path_buf(), "/proc/log.db".into()] {
+        let opened = EmbeddedClient::open(&place, TestKey::shared(1));
+        assert!(fatal(opened).contains(&*place.to_string_lossy()));
+    }
 }

@@ -22,8 +22,8 @@ use crate::conformance::{
 };
 
 /// Topics and a group of our own on the shared broker.
-struct Cluster {
-    broker: Arc<Broker>,
+pub(crate) struct Cluster {
+    pub(crate) broker: Arc<Broker>,
     prefix: String,
 }
 
@@ -42,11 +42,11 @@ impl Cluster {
         Self { broker, prefix }
     }
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_partitions(1)
     }
 
-    fn settings(&self, instance: &str) -> KafkaSettings {
+    pub(crate) fn settings(&self, instance: &str) -> KafkaSettings {
         settings(&self.broker.bootstrap(), &self.prefix, instance)
     }
 
@@ -343,6 +343,10 @@ fn a_zombie_paused_across_a_rebalance_is_refused() {
     let mut heir = Copier::new(cluster.open("heir"));
     heir.run(|heir| heir.rows() == 5);
     signal(&zombie, "-CONT");
+    // Meanwhile the zombie's own threads hear that it was thrown out, and forget its generation.
+    for _ in 0..20 {
+        heir.step(Duration::from_millis(100)).expect("goes on");
+    }
     writeln!(zombie.stdin.take().expect("piped"), "go on").expect("it listens");
     assert_eq!(next_word(&mut lines), "refused");
     zombie.wait().expect("ends");

@@ -48,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Plays months of a synthetic city and shows what each service learns. Everything is made up; the same seed gives the
 /// same list, in whatever order the events come.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Everything that is left to chance in the city
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -84,7 +84,7 @@ enum Format {
 }
 
 /// Plays the city.
-pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(level) = args.log_level {
         telemetry::start(level, false);
     }

@@ -10,9 +10,13 @@ use zeroize::Zeroizing;
 use super::store::{self, damaged, explain};
 use super::{frame, only_partition, topic_sum};
 use crate::log::{
-    AtRest, Client, ClockMs, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic, system_clock,
+    AtRest, Client, ClockMs, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic, is_compacted,
+    system_clock,
 };
 use crate::model::ids::{PartyId, ScopeId};
+
+/// Page cache of a client, which reads and writes along.
+const CACHE_KIB: i64 = 8 << 10;
 
 /// A publisher or subscriber on the file. Any number of them, in any process that may open the file.
 pub struct EmbeddedClient {
@@ -29,7 +33,7 @@ impl EmbeddedClient {
 
     /// Opens the file with a clock of one's own.
     pub fn open_with(path: &Path, at_rest: Arc<dyn AtRest>, clock: ClockMs) -> Result<Self, LogError> {
-        Ok(Self { connection: store::open(path)?, at_rest, clock })
+        Ok(Self { connection: store::open(path, CACHE_KIB)?, at_rest, clock })
     }
 
     /// Appends records with headers (CloudEvents binary mode), in order, atomically.
@@ -47,7 +51,8 @@ impl EmbeddedClient {
             for (headers, payload) in records {
                 check_size(&headers, &payload)?;
                 let offset = stream.take_offset()?;
-                let sealed = frame::seal(self.at_rest.as_ref(), &name, offset, &headers, &payload);
+                let sealed =
+                    frame::seal(self.at_rest.as_ref(), &frame::context(&name, offset, now_ms), &headers, &payload);
                 insert.execute((stream.place(offset), now_ms, sealed)).map_err(explain)?;
             }
         }
@@ -78,11 +83,21 @@ impl EmbeddedClient {
             if row.get::<_, i64>(2).map_err(explain)? != topic_sum(place, appended_ms, &key, value.as_deref()) {
                 return Err(damaged());
             }
-            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-            records.push(StoredRecord { partition: 0, offset: store::offset_of(place), appended_ms, key, value });
-            if bytes >= POLL_BYTES {
-                break;
+            let offset = store::offset_of(place);
+            let follows = records.last().map_or(from_offset.max(0), |earlier: &StoredRecord| earlier.offset + 1);
+            let gap = offset > follows && !is_compacted(topic);
+            if place != stream.place(offset) || offset < follows || gap {
+                return Err(damaged());
             }
+            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            records.push(StoredRecord { partition: 0, offset, appended_ms, key, value });
+            if bytes >= POLL_BYTES {
+                return Ok(records);
+            }
+        }
+        let next_offset = records.last().map_or(from_offset.max(0), |last| last.offset + 1);
+        if records.len() < max && next_offset < stream.next_offset && !is_compacted(topic) {
+            return Err(damaged());
         }
         Ok(records)
     }

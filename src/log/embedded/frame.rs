@@ -1,28 +1,25 @@
-//! How a feed record lies on disk: headers and payload in one frame, sealed whole and bound to its feed and offset.
+//! How a feed record lies on disk: headers and payload in one frame, sealed whole and bound to its place.
 
 use zeroize::Zeroizing;
 
 use crate::log::{AtRest, Header};
 
-/// Seals a record for `offset` of the stream `name`.
-pub(super) fn seal(at_rest: &dyn AtRest, name: &str, offset: i64, headers: &[Header], payload: &[u8]) -> Vec<u8> {
-    at_rest.seal(&context(name, offset), &encode(headers, payload))
+/// Seals a record for the place and time that `context` binds it to.
+pub(super) fn seal(at_rest: &dyn AtRest, context: &[u8], headers: &[Header], payload: &[u8]) -> Vec<u8> {
+    at_rest.seal(context, &encode(headers, payload))
 }
 
 /// Opens what [`seal`] made; `None` when it was changed, moved, or sealed under another key.
-pub(super) fn open(
-    at_rest: &dyn AtRest,
-    name: &str,
-    offset: i64,
-    sealed: &[u8],
-) -> Option<(Vec<Header>, Zeroizing<Vec<u8>>)> {
-    decode(&at_rest.open(&context(name, offset), sealed)?)
+pub(super) fn open(at_rest: &dyn AtRest, context: &[u8], sealed: &[u8]) -> Option<(Vec<Header>, Zeroizing<Vec<u8>>)> {
+    decode(&at_rest.open(context, sealed)?)
 }
 
-fn context(name: &str, offset: i64) -> Vec<u8> {
+/// Where and when a record was appended: it opens as that one only.
+pub(super) fn context(name: &str, offset: i64, appended_ms: i64) -> Vec<u8> {
     let mut context = b"priorityd/v1/feed-record".to_vec();
     put(&mut context, name.as_bytes());
     context.extend_from_slice(&offset.to_be_bytes());
+    context.extend_from_slice(&appended_ms.to_be_bytes());
     context
 }
 

@@ -8,6 +8,7 @@
 
 mod client;
 mod frame;
+mod register;
 mod store;
 mod sweep;
 
@@ -21,8 +22,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use self::store::{Stream, damaged, explain};
 use crate::log::{
-    AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, RegisterRow, TopicRecord, Transaction,
-    feed_topic, is_compacted, system_clock,
+    AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, TopicRecord, Transaction, feed_topic,
+    is_compacted, system_clock,
 };
 use crate::model::ids::PartyId;
 
@@ -90,7 +91,7 @@ impl EmbeddedLog {
         settings: EmbeddedSettings,
     ) -> Result<Self, LogError> {
         let lock = lock(path)?;
-        let connection = store::open(path)?;
+        let connection = store::open(path, CACHE_KIB)?;
         let feed = |party: PartyId| Feed { name: feed_topic(&party), party, next_offset: 0 };
         let feeds = feeds.into_iter().map(feed).collect();
         Ok(Self { connection, feeds, state: State::New, turn: 0, at_rest, settings, _lock: lock })
@@ -127,7 +128,7 @@ impl EmbeddedLog {
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         write_outputs(&sqlite, outputs, now_ms)?;
-        write_register(&sqlite, register)?;
+        register::write(&sqlite, register)?;
         for position in positions {
             write_position(&sqlite, &position, cutoff(now_ms, self.settings.feed_retention))?;
         }
@@ -135,6 +136,9 @@ impl EmbeddedLog {
         sqlite.commit().map_err(explain)
     }
 }
+
+/// Page cache of the daemon: the upper levels of the register's tree and much of the rest.
+const CACHE_KIB: i64 = 128 << 10;
 
 /// How many records of a feed or a list one commit sweeps at least: more than a commit usually adds.
 const SWEEP_RECORDS: i64 = 2_000;
@@ -171,15 +175,23 @@ impl Round {
             .map_err(explain)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut rows = read.query((stream.place(*cursor), stream.end(), limit)).map_err(explain)?;
-        while let Some(row) = rows.next().map_err(explain)? {
-            let offset = store::offset_of(row.get(0).map_err(explain)?);
+        let until = stream.next_offset.min(cursor.saturating_add(limit));
+        while *cursor < until {
+            // Only what was processed is ever deleted, so from here on no offset may be missing.
+            let row = rows.next().map_err(explain)?.ok_or_else(damaged)?;
+            let offset = *cursor;
+            if row.get::<_, i64>(0).map_err(explain)? != stream.place(offset) {
+                return Err(damaged());
+            }
             let sealed = row.get_ref(2).map_err(explain)?.as_blob().map_err(|_| damaged())?;
             if sealed.len() > self.bytes_left && !self.taken.is_empty() {
                 self.bytes_left = 0;
                 return Ok(());
             }
             self.bytes_left = self.bytes_left.saturating_sub(sealed.len());
-            let (headers, payload) = frame::open(at_rest, &feed.name, offset, sealed).ok_or_else(|| {
+            let appended_ms = row.get(1).map_err(explain)?;
+            let context = frame::context(&feed.name, offset, appended_ms);
+            let (headers, payload) = frame::open(at_rest, &context, sealed).ok_or_else(|| {
                 LogError::Fatal(format!(
                     "{} offset {offset} cannot be opened: sealed under another key, or damaged",
                     feed.name
@@ -189,7 +201,7 @@ impl Round {
                 feed: feed.party.clone(),
                 partition: 0,
                 offset,
-                appended_ms: row.get(1).map_err(explain)?,
+                appended_ms,
                 headers,
                 payload,
             });
@@ -239,17 +251,7 @@ impl Log for EmbeddedLog {
                 None => 0,
             };
         }
-        let mut read =
-            self.connection.prepare_cached("SELECT key, sum, value FROM register ORDER BY key").map_err(explain)?;
-        let mut rows = read.query([]).map_err(explain)?;
-        while let Some(found) = rows.next().map_err(explain)? {
-            let key = found.get_ref(0).map_err(explain)?.as_blob().map_err(|_| damaged())?;
-            let value = found.get_ref(2).map_err(explain)?.as_blob().map_err(|_| damaged())?;
-            if found.get::<_, i64>(1).map_err(explain)? != store::sum("register", &[key, value]) {
-                return Err(damaged());
-            }
-            row(key, value);
-        }
+        register::read(&self.connection, row)?;
         self.state = State::Ready;
         Ok(())
     }
@@ -309,20 +311,6 @@ fn topic_sum(place: i64, appended_ms: i64, key: &[u8], value: Option<&[u8]>) -> 
     let presence = [u8::from(value.is_some())];
     let parts = [&place.to_be_bytes(), &appended_ms.to_be_bytes(), key, &presence, value.unwrap_or_default()];
     store::sum("topic", &parts)
-}
-
-fn write_register(sqlite: &Connection, rows: Vec<RegisterRow>) -> Result<(), LogError> {
-    let mut put = sqlite.prepare_cached("INSERT OR REPLACE INTO register VALUES (?, ?, ?)").map_err(explain)?;
-    let mut remove = sqlite.prepare_cached("DELETE FROM register WHERE key = ?").map_err(explain)?;
-    for row in rows {
-        only_partition(row.partition)?;
-        match row.value {
-            Some(value) => put.execute((&row.key, store::sum("register", &[&row.key, &value]), &value)),
-            None => remove.execute([&row.key]),
-        }
-        .map_err(explain)?;
-    }
-    Ok(())
 }
 
 fn write_position(sqlite: &Connection, position: &Position, feed_cutoff_ms: i64) -> Result<(), LogError> {

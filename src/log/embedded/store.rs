@@ -37,11 +37,13 @@ const SCHEMA: &str = "
         STRICT, WITHOUT ROWID;
     CREATE TABLE register (key BLOB PRIMARY KEY NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL)
         STRICT, WITHOUT ROWID;
+    CREATE TABLE register_totals (row_count INTEGER NOT NULL, row_sum INTEGER NOT NULL) STRICT;
+    INSERT INTO register_totals VALUES (0, 0);
     CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
 ";
 
 /// Opens the file, creating it for its owner only, and brings its schema up.
-pub(super) fn open(path: &Path) -> Result<Connection, LogError> {
+pub(super) fn open(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
     owner_only(path)?;
     let connection = Connection::open(path).map_err(explain)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
@@ -49,7 +51,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, LogError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     // Turning a new file to WAL needs it alone and does not wait for it, so several processes starting at once take turns.
     loop {
-        match prepare_file(&connection) {
+        match prepare_file(&connection, cache_kib) {
             Err(LogError::Retriable(_)) if Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -68,9 +70,9 @@ pub(super) fn owner_only(path: &Path) -> Result<File, LogError> {
     })
 }
 
-fn prepare_file(connection: &Connection) -> Result<(), LogError> {
+fn prepare_file(connection: &Connection, cache_kib: i64) -> Result<(), LogError> {
     let pragma = |name: &str, value: i64| connection.pragma_update(None, name, value).map_err(explain);
-    pragma("page_size", 8192)?;
+    pragma("page_size", 4096)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(explain)?;
     if mode != "wal" {
@@ -80,10 +82,26 @@ fn prepare_file(connection: &Connection) -> Result<(), LogError> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
     connection.pragma_update(None, "secure_delete", "ON").map_err(explain)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(explain)?;
-    pragma("wal_autocheckpoint", 2000)?;
-    pragma("journal_size_limit", 64 << 20)?;
-    pragma("cache_size", -(64 << 10))?;
-    migrate(connection)
+    // Rows of the register come in random order, so pages are changed again and again: the longer the write-ahead log
+    // may grow, the fewer times each is copied back.
+    pragma("wal_autocheckpoint", 16_000)?;
+    pragma("journal_size_limit", 128 << 20)?;
+    pragma("cache_size", -cache_kib)?;
+    migrate(connection)?;
+    check_small_tables(connection)
+}
+
+/// The tables that say where everything stands are small enough to look at whole. Rows of the large ones are checked
+/// as they are read.
+fn check_small_tables(connection: &Connection) -> Result<(), LogError> {
+    for table in ["streams", "positions", "register_totals"] {
+        let check = format!("PRAGMA quick_check({table})");
+        let verdict: String = connection.query_row(&check, [], |row| row.get(0)).map_err(explain)?;
+        if verdict != "ok" {
+            return Err(damaged());
+        }
+    }
+    Ok(())
 }
 
 fn migrate(connection: &Connection) -> Result<(), LogError> {

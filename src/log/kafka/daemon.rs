@@ -112,7 +112,7 @@ impl KafkaLog {
     }
 
     /// Our membership now. It is kept from a gain until the next loss and not asked for with each transaction: a
-    /// member that was thrown out forgets its generation, and positions without one pass the broker's check.
+    /// member that was thrown out may have forgotten its generation, and not every broker refuses positions without.
     fn membership(&self) -> Option<ConsumerGroupMetadata> {
         let group = self.consumer.group_metadata()?;
         // Forgetting the generation and marking the assignment as lost are one step to who asks for either.
@@ -286,8 +286,8 @@ impl Log for KafkaLog {
             if let Some(event) = self.rebalanced()? {
                 return Ok(event);
             }
-            if let Some(code) = self.consumer.context().refusal() {
-                return Err(sort_code("reading the feeds", code));
+            if let Some(refusal) = self.consumer.context().refusal("reading the feeds") {
+                return Err(refusal);
             }
             if !found && (!batch.records.is_empty() || Instant::now() >= deadline) {
                 break;

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::{good, text};
 use crate::model::event::Risk;
 use crate::simulate::City;

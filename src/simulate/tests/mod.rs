@@ -116,7 +116,7 @@ fn persons(event: &str, data: &Value, truth: &EventTruth) {
 
 #[test]
 fn every_type_of_every_party_appears() {
-    let play = City::new(5, 12_000, 12).play();
+    let play = City::new(5, 6_000, 12).play();
     let types: BTreeSet<String> = good(&play).iter().map(|(json, _)| text(json, "type").to_owned()).collect();
     let police = ["incident", "crime", "risk_assessment", "protection_order", "amend", "cancel"];
     let crc = ["order_start", "programme_start", "programme_complete", "programme_breach", "cancel"];
@@ -190,4 +190,26 @@ fn canaries_come_up_in_every_main_feed_as_listed_and_nowhere_else() {
     for canary in play.canaries.iter().filter(|canary| canary.kind != CanaryKind::BirthDate) {
         assert!(!none.iter().any(|(_, line)| line.contains(&canary.text)), "{:?}", canary.kind);
     }
+}
+
+#[test]
+fn the_smallest_cities_and_the_longest_plays_work_too() {
+    for people in 0..8 {
+        let play = City { canaries: 4, ..City::new(u64::from(people), people, 1) }.play();
+        assert_eq!(play.truth.households.len(), people as usize + 4);
+    }
+    let play = City::new(1, 200, 120).play();
+    let years: BTreeSet<_> =
+        good(&play).iter().map(|(json, _)| text(&json["data"], "recorded_at")[..4].to_owned()).collect();
+    assert_eq!(years.len(), 10);
+}
+
+#[test]
+fn linkage_rows_are_unique_and_several_to_a_person() {
+    let rows = City::new(2, 5_000, 12).identities();
+    let ids: BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
+    let people: BTreeSet<_> = rows.iter().map(|row| row.person).collect();
+    let customs: BTreeSet<_> = rows.iter().map(|row| row.custom).collect();
+    assert_eq!((ids.len(), customs.len()), (rows.len(), Custom::ALL.len()));
+    assert!(rows.len() > people.len() * 3 / 2);
 }
