@@ -19,4 +19,5 @@ mod kafka_security;
 mod keys;
 mod linkage;
 mod memory;
+mod outputs;
 mod support;
