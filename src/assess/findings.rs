@@ -114,20 +114,25 @@ fn marac_repeats(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Find
     let referrals = || history.iter().filter(|entry| matches!(entry.event.detail, Detail::MaracReferral { .. }));
     let mut seen = BTreeSet::new();
     for abuse in history.iter().filter(|entry| !entry.me.under_16) {
-        let key = match abuse.event.detail {
-            Detail::Incident { .. } | Detail::MashContact { domestic_abuse: Answer::Yes, .. } => abuse.id,
-            Detail::Crime { incident, .. } => incident.unwrap_or(abuse.id),
-            _ => continue,
-        };
+        let is_abuse = matches!(
+            abuse.event.detail,
+            Detail::Incident { .. } | Detail::Crime { .. } | Detail::MashContact { domestic_abuse: Answer::Yes, .. }
+        );
+        if !is_abuse {
+            continue;
+        }
         let opposite = abuse.opposite();
+        let pair = clusters(&opposite);
         let referral = referrals().rfind(|referral| {
             let at = referral.event.occurred_at;
             at < abuse.event.occurred_at
                 && at >= back(abuse.event.occurred_at, rules.marac_repeat_days)
                 && referral.me.role == abuse.me.role
-                && referral.opposite().iter().any(|other| clusters(&opposite).contains(&other.cluster))
+                && referral.opposite().iter().any(|other| pair.contains(&other.cluster))
         });
-        if let Some(referral) = referral.filter(|_| seen.insert((key, abuse.me.role))) {
+        let Some(referral) = referral else { continue };
+        // Police and MASH tell of the same evening each in their own way: one repeat a day.
+        if seen.insert((abuse.on(), abuse.me.role, pair)) {
             let mut finding = of_appearance(FindingKind::MaracRepeat, abuse);
             finding.counterparts = opposite;
             add_evidence(&mut finding, [referral.id]);
