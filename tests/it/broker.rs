@@ -16,9 +16,19 @@ use tempfile::TempDir;
 /// A running broker; tests that overlap share one.
 pub(crate) struct Broker {
     process: Child,
-    port: u16,
-    _folder: TempDir,
+    ports: Ports,
+    folder: TempDir,
 }
+
+/// A port per way in.
+struct Ports {
+    clear: u16,
+    scram: u16,
+    mutual: u16,
+}
+
+/// The password of every SCRAM user.
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// A topic to create.
 pub(crate) struct Topic {
@@ -45,7 +55,22 @@ impl Broker {
 
     /// Where clients find it.
     pub(crate) fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.ports.clear)
+    }
+
+    /// Where clients find it that come with TLS and SCRAM. `daemon` may do everything there, `stranger` nothing.
+    pub(crate) fn scram_bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.scram)
+    }
+
+    /// Where clients find it that come with a certificate of their own.
+    pub(crate) fn mutual_bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.mutual)
+    }
+
+    /// A file of the broker's folder: `ca.pem`, `other-ca.pem`, `daemon.crt` and `daemon.key`, `password`.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Creates topics and waits until they are known.
@@ -68,12 +93,14 @@ impl Broker {
     fn start() -> Self {
         let libraries = libraries();
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let (port, controller_port) = (free_port(), free_port());
-        let data = folder.path().join("data");
+        certify(folder.path());
+        let [clear, scram, mutual, controller] = free_ports();
         let settings = include_str!("../kafka/server.properties")
-            .replace("@PORT@", &port.to_string())
-            .replace("@CONTROLLER_PORT@", &controller_port.to_string())
-            .replace("@DATA@", &data.to_string_lossy());
+            .replace("@PORT@", &clear.to_string())
+            .replace("@SCRAM_PORT@", &scram.to_string())
+            .replace("@MUTUAL_PORT@", &mutual.to_string())
+            .replace("@CONTROLLER_PORT@", &controller.to_string())
+            .replace("@FOLDER@", &folder.path().to_string_lossy());
         let settings_file = folder.path().join("server.properties");
         fs::write(&settings_file, settings).expect("writes the settings");
         let class_path = libraries.join("*");
@@ -86,8 +113,11 @@ impl Broker {
             command
         };
         let id = "cHJpb3JpdHlkLXRlc3RzMQ";
-        let format = ["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id, "-c"];
-        let formatted = java(&format).output().expect("java runs: the tests need Java 17");
+        let user = |name: &str| format!("SCRAM-SHA-512=[name={name},password={PASSWORD}]");
+        let (daemon, stranger) = (user("daemon"), user("stranger"));
+        let users = ["--add-scram", &daemon, "--add-scram", &stranger];
+        let format = [&["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id], &users[..], &["-c"]];
+        let formatted = java(&format.concat()).output().expect("java runs: the tests need Java 17");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
         let log_file = folder.path().join("broker.log");
         let log = File::create(&log_file).expect("creates the log");
@@ -97,7 +127,8 @@ impl Broker {
         shell.arg("-c").arg(r#""$@" & broker=$!; cat >/dev/null; kill -9 $broker; wait $broker"#).arg("sh");
         shell.arg(broker.get_program()).args(broker.get_args()).env_remove("COLUMNS");
         shell.stdin(Stdio::piped()).stdout(log.try_clone().expect("shares the log")).stderr(log);
-        let mut broker = Self { process: shell.spawn().expect("a shell starts"), port, _folder: folder };
+        let ports = Ports { clear, scram, mutual };
+        let mut broker = Self { process: shell.spawn().expect("a shell starts"), ports, folder };
         broker.wait_until_it_answers(&log_file);
         broker
     }
@@ -151,7 +182,31 @@ fn libraries() -> PathBuf {
     libraries
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+/// Ports that were free a moment ago, all different.
+fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("its address").port())
+}
+
+/// Makes two authorities, and certificates of the first for the broker and the daemon.
+fn certify(folder: &Path) {
+    let openssl = |arguments: &str| {
+        let made = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
+        let made = made.expect("openssl runs: the tests make their certificates with it");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for authority in ["ca", "other-ca"] {
+        openssl(&format!("req -x509 {key} -days 2 -subj /CN={authority} -keyout {authority}.key -out {authority}.pem"));
+    }
+    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost").expect("writes");
+    for name in ["broker", "daemon"] {
+        openssl(&format!("req {key} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
+        let authority = "-CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names";
+        openssl(&format!("x509 -req -in {name}.csr {authority} -out {name}.crt"));
+    }
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("reads");
+    fs::write(folder.join("broker.pem"), [read("broker.key"), read("broker.crt")].concat()).expect("writes");
+    fs::write(folder.join("password"), format!("{PASSWORD}\n")).expect("writes");
+    fs::write(folder.join("wrong-password"), "battery staple\n").expect("writes");
 }

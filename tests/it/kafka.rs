@@ -22,8 +22,8 @@ use crate::conformance::{
 };
 
 /// Topics and a group of our own on the shared broker.
-struct Cluster {
-    broker: Arc<Broker>,
+pub(crate) struct Cluster {
+    pub(crate) broker: Arc<Broker>,
     prefix: String,
 }
 
@@ -42,11 +42,11 @@ impl Cluster {
         Self { broker, prefix }
     }
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_partitions(1)
     }
 
-    fn settings(&self, instance: &str) -> KafkaSettings {
+    pub(crate) fn settings(&self, instance: &str) -> KafkaSettings {
         settings(&self.broker.bootstrap(), &self.prefix, instance)
     }
 

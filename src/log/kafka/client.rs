@@ -89,8 +89,7 @@ impl Reader {
             return Ok(true);
         }
         // Asked beforehand: an offset beyond the end would be answered with the topic's first record.
-        let (_, end) =
-            self.consumer.fetch_watermarks(topic, partition, call_timeout).map_err(|error| self.explain(&error))?;
+        let end = self.end(topic, partition, call_timeout)?;
         if offset > end {
             return Ok(false);
         }
@@ -103,11 +102,36 @@ impl Reader {
         Ok(true)
     }
 
-    fn explain(&self, error: &KafkaError) -> LogError {
-        match self.consumer.context().refusal() {
-            Some(code) => sort_code(READING, code),
-            None => sort(READING, error),
+    /// Where a topic's partition ends. In short portions, so that a refusal is told at once and not after the timeout.
+    fn end(&mut self, topic: &str, partition: i32, call_timeout: Duration) -> Result<i64, LogError> {
+        let begun = Instant::now();
+        loop {
+            let answered = self.consumer.fetch_watermarks(topic, partition, Duration::from_millis(500));
+            let error = match answered {
+                Ok((_, end)) => return Ok(end),
+                Err(error) => error,
+            };
+            // Serves what the connection reported; there are no records to take while nothing is read.
+            self.place = None;
+            self.consumer.unassign().map_err(|error| sort(READING, &error))?;
+            while self.consumer.poll(Duration::ZERO).is_some() {}
+            if let Some(refusal) = self.consumer.context().refusal(READING) {
+                return Err(refusal);
+            }
+            if !is_passing(&error) || begun.elapsed() >= call_timeout {
+                return Err(self.explain(&error, topic));
+            }
         }
+    }
+
+    fn explain(&self, error: &KafkaError, topic: &str) -> LogError {
+        if let Some(refusal) = self.consumer.context().refusal(READING) {
+            return refusal;
+        }
+        // A topic that we may not see looks like one that is not there, but for what is said of the topic itself.
+        let known = self.consumer.fetch_metadata(Some(topic), Duration::from_secs(5));
+        let said = known.ok().and_then(|metadata| metadata.topics().first().and_then(|topic| topic.error()));
+        said.map_or_else(|| sort(READING, error), |code| sort_code(READING, code.into()))
     }
 
     fn read(&mut self, max: usize, deadline: Instant) -> Result<Vec<StoredRecord>, LogError> {
@@ -130,8 +154,8 @@ impl Reader {
                     records.push(StoredRecord { partition, offset, appended_ms, key, value });
                 }
                 Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)) && !is_passing(&error) => {
-                    self.place = None;
-                    return Err(self.explain(&error));
+                    let topic = self.place.take().map(|(topic, _, _)| topic).unwrap_or_default();
+                    return Err(self.explain(&error, &topic));
                 }
                 Some(Err(_)) | None if !records.is_empty() || Instant::now() >= deadline => break,
                 Some(Err(_)) | None => {}

@@ -286,8 +286,8 @@ impl Log for KafkaLog {
             if let Some(event) = self.rebalanced()? {
                 return Ok(event);
             }
-            if let Some(code) = self.consumer.context().refusal() {
-                return Err(sort_code("reading the feeds", code));
+            if let Some(refusal) = self.consumer.context().refusal("reading the feeds") {
+                return Err(refusal);
             }
             if !found && (!batch.records.is_empty() || Instant::now() >= deadline) {
                 break;

@@ -12,6 +12,9 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::errors::sort_code;
+use crate::log::LogError;
+
 /// A change of what is assigned to us: topics with partitions, as the cluster names them.
 pub(super) enum Rebalanced {
     Gained(BTreeSet<(String, i32)>),
@@ -43,9 +46,9 @@ impl Events {
         *lock(&self.undelivered) = None;
     }
 
-    /// Why we cannot get through to the cluster, if a reason was told that says more than that nobody answers.
-    pub(super) fn refusal(&self) -> Option<RDKafkaErrorCode> {
-        *lock(&self.connection)
+    /// Why the cluster will not have us, if it said so.
+    pub(super) fn refusal(&self, doing: &str) -> Option<LogError> {
+        lock(&self.connection).map(|code| sort_code(doing, code))
     }
 }
 
@@ -67,8 +70,12 @@ impl ClientContext for Events {
         }
     }
 
-    fn error(&self, error: KafkaError, _reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
+        // A broker that ends the handshake after its own half of it; there is no code of its own for this.
+        if code == RDKafkaErrorCode::BrokerTransportFailure && reason.contains("SSL routines") {
+            *lock(&self.connection) = Some(RDKafkaErrorCode::SSL);
+        }
         if matches!(
             code,
             RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL

@@ -48,6 +48,9 @@ pub(super) struct Transactor {
 /// always waits it out, which would cost more than the whole transaction.
 const DRAIN_PAUSE: Duration = Duration::from_micros(100);
 
+/// A broker of whom we ask for less protection than it wants just closes the connection.
+const NO_ANSWER: &str = "opening the producer: no broker answers; if one runs there, it may want TLS or SASL";
+
 impl Transactor {
     /// Opens the producer and ends what an earlier one of the same id left behind.
     pub(super) fn open(settings: &KafkaSettings, transactional_id: &str) -> Result<Self, LogError> {
@@ -77,13 +80,13 @@ impl Transactor {
             let outcome = self.producer.init_transactions(portion);
             self.producer.poll(Duration::ZERO);
             let Err(error) = outcome else { return Ok(()) };
-            if let Some(code) = self.producer.context().refusal() {
-                return Err(sort_code("opening the producer", code));
+            if let Some(refusal) = self.producer.context().refusal("opening the producer") {
+                return Err(refusal);
             }
             match sort("opening the producer", &error) {
                 LogError::Retriable(_) if Instant::now() < deadline => {}
                 LogError::Retriable(_) => {
-                    return Err(LogError::Retriable("opening the producer: no broker answers".into()));
+                    return Err(LogError::Retriable(NO_ANSWER.into()));
                 }
                 sorted => return Err(sorted),
             }

@@ -57,6 +57,7 @@ fn every_type_has_an_example_that_becomes_its_detail() {
             Detail::ReferralReceived { .. } => "referral_received",
             Detail::AlertAcknowledged { .. } => "alert_acknowledged",
             Detail::Cancel { .. } => "cancel",
+            Detail::Decision { .. } => "decision",
         };
         let named =
             event["data"]["amended_type"].as_str().unwrap_or(name.split('.').nth(1).expect("feed.event.v1.json"));
