@@ -21,3 +21,4 @@ mod linkage;
 mod memory;
 mod outputs;
 mod support;
+mod vectors;
