@@ -8,7 +8,7 @@ pub mod kafka;
 pub mod memory;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -29,10 +29,7 @@ pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// The machine's clock.
 #[must_use]
 pub fn system_clock() -> ClockMs {
-    Arc::new(|| {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
-    })
+    Arc::new(|| jiff::Timestamp::now().as_millisecond())
 }
 
 /// The name of a party's topic, e.g. `alerts.up2u.v1`. Names with `.` and `_` can collide in Kafka's metrics, so a

@@ -64,6 +64,9 @@ pub struct ClearIdentity {
     pub nhs_number: Option<ClearText>,
     /// Probation case reference number.
     pub crn: Option<ClearText>,
+    /// A number of another scheme, from a table only: no event has one.
+    #[serde(skip)]
+    pub national_number: Option<ClearText>,
     /// Prison (NOMIS) number.
     pub noms_number: Option<ClearText>,
 }

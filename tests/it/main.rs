@@ -1,8 +1,18 @@
-//! The one integration binary: a module per subject.
+//! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
+//! `tests/run` installs what they need of other languages first.
 
+mod biographies;
 mod broker;
+mod city;
+mod config;
 mod conformance;
+mod convergence;
+mod door;
 mod embedded;
+mod jose;
 mod kafka;
 mod kafka_security;
+mod keys;
+mod linkage;
 mod memory;
+mod support;

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn bites_on_a_call_that_does_not_return_and_only_then() {
-        let (tell, told) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(2);
         let tell = Mutex::new(tell);
         let on_stuck: OnStuck = Arc::new(move || tell.lock().expect("one thread").send(()).expect("somebody listens"));
         let watchdog = Watchdog::start(on_stuck).expect("starts");

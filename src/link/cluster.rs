@@ -1,0 +1,176 @@
+//! Clusters of one unit of records: average linkage with cannot-link constraints, a function of the unit's set alone.
+
+/// How two nodes of a unit stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// Evidence for or against, in 1/256 bit, summed over all pairs of their records.
+    Weight { sum: i64 },
+    /// A person decided that they are one.
+    Must { sum: i64 },
+    /// They are two, whatever agrees.
+    Cannot,
+}
+
+/// Some records that stand or fall together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node {
+    /// How many.
+    pub(super) records: usize,
+}
+
+/// One cluster: its nodes in order, and the lowest average at which it was joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) nodes: Vec<usize>,
+    pub(super) weakest: Option<i32>,
+}
+
+/// Joins, again and again, the two groups with the highest average weight between them while it is at least `bar`; groups
+/// with a `Cannot` between them never join. Ties go to the groups with the smallest nodes, so nodes must come in an order
+/// of their own (by record id). Averages are compared as exact fractions.
+pub(super) fn partition(nodes: &[Node], bar: i32, tie: impl Fn(usize, usize) -> Tie) -> Vec<Part> {
+    let mut groups = Groups::new(nodes, tie);
+    groups.join_decided();
+    while let Some((one, two, weakest)) = groups.best(bar) {
+        groups.join(one, two, weakest);
+    }
+    groups.finish()
+}
+
+struct Groups {
+    count: usize,
+    /// Nodes of each group, at the place of its smallest node; empty where joined away.
+    members: Vec<Vec<usize>>,
+    /// Records of each group.
+    records: Vec<i64>,
+    weakest: Vec<Option<i32>>,
+    alive: Vec<usize>,
+    /// Sums of weights between groups; `None` where they can't be one.
+    sums: Vec<Option<i64>>,
+    decided: Vec<(usize, usize)>,
+}
+
+impl Groups {
+    fn new(nodes: &[Node], tie: impl Fn(usize, usize) -> Tie) -> Self {
+        let count = nodes.len();
+        let mut sums = vec![None; count * count];
+        let mut decided = Vec::new();
+        for one in 0..count {
+            for two in one + 1..count {
+                let sum = match tie(one, two) {
+                    Tie::Weight { sum } => Some(sum),
+                    Tie::Must { sum } => {
+                        decided.push((one, two));
+                        Some(sum)
+                    }
+                    Tie::Cannot => None,
+                };
+                sums[one * count + two] = sum;
+                sums[two * count + one] = sum;
+            }
+        }
+        let members = (0..count).map(|node| vec![node]).collect();
+        let records = nodes.iter().map(|node| i64::try_from(node.records).expect("a unit is small")).collect();
+        Self { count, members, records, weakest: vec![None; count], alive: (0..count).collect(), sums, decided }
+    }
+
+    /// Decisions come first, in order; one that contradicts a constraint has no effect.
+    fn join_decided(&mut self) {
+        for (one, two) in std::mem::take(&mut self.decided) {
+            let (one, two) = (self.group_of(one), self.group_of(two));
+            if let Some(sum) = self.sums[one * self.count + two].filter(|_| one != two) {
+                let weight = average(sum, self.records[one] * self.records[two]);
+                self.join(one.min(two), one.max(two), weight);
+            }
+        }
+    }
+
+    fn group_of(&self, node: usize) -> usize {
+        let holds = |group: &&usize| self.members[**group].contains(&node);
+        *self.alive.iter().find(holds).expect("every node is in one group")
+    }
+
+    fn best(&self, bar: i32) -> Option<(usize, usize, i32)> {
+        let mut best: Option<(usize, usize, i64, i64)> = None;
+        for (at, &one) in self.alive.iter().enumerate() {
+            for &two in &self.alive[at + 1..] {
+                let Some(sum) = self.sums[one * self.count + two] else { continue };
+                let pairs = self.records[one] * self.records[two];
+                let better = match best {
+                    None => sum >= i64::from(bar) * pairs,
+                    Some((_, _, best_sum, best_pairs)) => sum * best_pairs > best_sum * pairs,
+                };
+                if better {
+                    best = Some((one, two, sum, pairs));
+                }
+            }
+        }
+        best.map(|(one, two, sum, pairs)| (one, two, average(sum, pairs)))
+    }
+
+    /// `one` is the group with the smaller node and takes the other in.
+    fn join(&mut self, one: usize, two: usize, weight: i32) {
+        let taken = std::mem::take(&mut self.members[two]);
+        self.members[one].extend(taken);
+        self.records[one] += self.records[two];
+        let weakest = [self.weakest[one], self.weakest[two], Some(weight)].into_iter().flatten().min();
+        self.weakest[one] = weakest;
+        self.alive.retain(|group| *group != two);
+        for &other in &self.alive {
+            if other != one {
+                let sum =
+                    self.sums[one * self.count + other].zip(self.sums[two * self.count + other]).map(|(a, b)| a + b);
+                self.sums[one * self.count + other] = sum;
+                self.sums[other * self.count + one] = sum;
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Part> {
+        let part = |group: usize| {
+            let mut nodes = std::mem::take(&mut self.members[group]);
+            nodes.sort_unstable();
+            Part { nodes, weakest: self.weakest[group] }
+        };
+        self.alive.iter().copied().map(part).collect()
+    }
+}
+
+fn average(sum: i64, pairs: i64) -> i32 {
+    i32::try_from(sum.div_euclid(pairs)).expect("an average lies among its weights")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(parts: &[Part]) -> Vec<Vec<usize>> {
+        parts.iter().map(|part| part.nodes.clone()).collect()
+    }
+
+    #[test]
+    fn a_chain_does_not_pull_its_ends_together() {
+        // 0-1 and 1-2 agree, 0-2 speaks against it more than they speak for it.
+        let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], 500, tie)), [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn what_cannot_be_one_is_not_joined_through_a_third() {
+        let tie = |one: usize, two: usize| if (one, two) == (0, 2) { Tie::Cannot } else { Tie::Weight { sum: 3000 } };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], 500, tie)), [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn decisions_win_over_scores_but_not_over_constraints() {
+        let tie = |one: usize, two: usize| match (one, two) {
+            (0, 1) => Tie::Must { sum: -2000 },
+            (0, 2) => Tie::Cannot,
+            (1, 2) => Tie::Must { sum: 0 },
+            _ => Tie::Weight { sum: -3000 },
+        };
+        let parts = partition(&[Node { records: 1 }; 3], 500, tie);
+        assert_eq!(nodes(&parts), [vec![0, 1], vec![2]]);
+        assert_eq!(parts[0].weakest, Some(-2000));
+    }
+}

@@ -1,0 +1,396 @@
+//! Comparison levels: how two people's tokens agree, field by field. Symmetric, and blind.
+
+use smallvec::SmallVec;
+
+use super::model::LinkageModel;
+use crate::model::tokens::{
+    ADDRESS_WORDS, DATE_DIGITS, NAME_DELETIONS, NameTokens, POSTCODE_DELETIONS, PersonTokens, Token,
+};
+
+/// A token's first half, never 0, which stands for a missing value. Two given values meet by chance once in 2^32.
+type Short = u32;
+
+fn short(token: Token) -> Short {
+    #[allow(clippy::cast_possible_truncation)]
+    let half = (token.0 >> 32) as u32;
+    half.max(1)
+}
+
+fn short_or_missing(token: Option<Token>) -> Short {
+    token.map_or(0, short)
+}
+
+/// Levels of a name, best first; the order of the model's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum NameLevel {
+    Exact,
+    Nickname,
+    Deletion,
+    Phonetic,
+    Alternative,
+    /// One side has a letter only, and it fits.
+    Initial,
+    /// Two names that share their first letter and nothing else.
+    Letter,
+    Nothing,
+    Missing,
+}
+
+/// Levels of a second given name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum MiddleLevel {
+    Exact,
+    Initial,
+    Nothing,
+    Missing,
+}
+
+/// Levels of a date of birth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum DateLevel {
+    Exact,
+    OneDigit,
+    Swapped,
+    YearMonth,
+    MonthDay,
+    Year,
+    Nothing,
+    Missing,
+}
+
+/// Levels of a postcode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum PostcodeLevel {
+    Unit,
+    Deletion,
+    Sector,
+    District,
+    Area,
+    Nothing,
+    Missing,
+}
+
+/// Levels of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum AddressLevel {
+    Whole,
+    NumberStreet,
+    ManyWords,
+    Words,
+    Word,
+    Nothing,
+    Missing,
+}
+
+/// Levels of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum NumberLevel {
+    Exact,
+    Deletion,
+    Nothing,
+}
+
+/// One name, packed.
+#[derive(Default)]
+pub(super) struct Name {
+    exact: Short,
+    canonical: Short,
+    phonetic: Short,
+    initial: Short,
+    deletions: [Short; NAME_DELETIONS],
+    /// How much more than average agreement on it tells, in 1/256 bit.
+    pub(super) rarity: i16,
+}
+
+impl Name {
+    fn pack(tokens: Option<&NameTokens>, rarity: impl Fn(Token) -> i16) -> Self {
+        let Some(tokens) = tokens else { return Self::default() };
+        let mut deletions = tokens.deletions.map(short);
+        deletions.sort_unstable();
+        Self {
+            exact: short(tokens.exact),
+            canonical: short(tokens.canonical),
+            phonetic: short(tokens.phonetic),
+            initial: short(tokens.initial),
+            deletions,
+            rarity: rarity(tokens.exact),
+        }
+    }
+
+    fn is_letter(&self) -> bool {
+        self.exact == self.initial
+    }
+
+    /// The level of two names, other names aside.
+    pub(super) fn level(&self, other: &Self) -> NameLevel {
+        if self.exact == 0 || other.exact == 0 {
+            NameLevel::Missing
+        } else if self.is_letter() || other.is_letter() {
+            if self.initial == other.initial { NameLevel::Initial } else { NameLevel::Nothing }
+        } else if self.exact == other.exact {
+            NameLevel::Exact
+        } else if self.canonical == other.canonical {
+            NameLevel::Nickname
+        } else if meet(&self.deletions, &other.deletions) {
+            NameLevel::Deletion
+        } else if self.phonetic == other.phonetic {
+            NameLevel::Phonetic
+        } else if self.initial == other.initial {
+            NameLevel::Letter
+        } else {
+            NameLevel::Nothing
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct BirthDate {
+    whole: Short,
+    swapped: Short,
+    wildcards: [Short; DATE_DIGITS],
+    year: Short,
+    year_month: Short,
+    month_day: Short,
+    year_day: Short,
+    pub(super) rarity: i16,
+}
+
+impl BirthDate {
+    pub(super) fn level(&self, other: &Self) -> DateLevel {
+        if self.whole == 0 || other.whole == 0 {
+            DateLevel::Missing
+        } else if self.whole == other.whole {
+            DateLevel::Exact
+        } else if self.whole == other.swapped || self.swapped == other.whole {
+            DateLevel::Swapped
+        } else if self.wildcards.iter().zip(&other.wildcards).any(|(one, two)| one == two) {
+            DateLevel::OneDigit
+        } else if self.year_month == other.year_month {
+            DateLevel::YearMonth
+        } else if self.month_day == other.month_day || self.year_day == other.year_day {
+            DateLevel::MonthDay
+        } else if self.year == other.year {
+            DateLevel::Year
+        } else {
+            DateLevel::Nothing
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Place {
+    unit: Short,
+    sector: Short,
+    district: Short,
+    area: Short,
+    deletions: [Short; POSTCODE_DELETIONS],
+    pub(super) rarity: i16,
+}
+
+impl Place {
+    pub(super) fn level(&self, other: &Self) -> PostcodeLevel {
+        let equal = |one: Short, two: Short| one != 0 && one == two;
+        if self.district == 0 || other.district == 0 {
+            PostcodeLevel::Missing
+        } else if equal(self.unit, other.unit) {
+            PostcodeLevel::Unit
+        } else if self.unit != 0 && other.unit != 0 && meet(&self.deletions, &other.deletions) {
+            PostcodeLevel::Deletion
+        } else if equal(self.sector, other.sector) {
+            PostcodeLevel::Sector
+        } else if self.district == other.district {
+            PostcodeLevel::District
+        } else if self.area == other.area {
+            PostcodeLevel::Area
+        } else {
+            PostcodeLevel::Nothing
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Home {
+    whole: Short,
+    number_street: Short,
+    uprn: Short,
+    words: [Short; ADDRESS_WORDS],
+}
+
+impl Home {
+    pub(super) fn level(&self, other: &Self) -> AddressLevel {
+        if self.uprn != 0 && self.uprn == other.uprn {
+            return AddressLevel::Whole;
+        }
+        if self.whole == 0 || other.whole == 0 {
+            return AddressLevel::Missing;
+        }
+        if self.whole == other.whole {
+            return AddressLevel::Whole;
+        }
+        if self.number_street != 0 && self.number_street == other.number_street {
+            return AddressLevel::NumberStreet;
+        }
+        let shared = self.words.iter().filter(|word| **word != 0 && other.words.contains(word)).count();
+        match shared {
+            0 => AddressLevel::Nothing,
+            1 => AddressLevel::Word,
+            2 => AddressLevel::Words,
+            _ => AddressLevel::ManyWords,
+        }
+    }
+}
+
+/// One number, packed.
+pub(super) struct Number {
+    kind: u8,
+    checked: bool,
+    exact: Short,
+    deletions: SmallVec<[Short; 0]>,
+}
+
+/// Everything compared of one person, packed. The same tokens always give the same features.
+pub(super) struct Features {
+    pub(super) given: Name,
+    pub(super) family: Name,
+    middle: (Short, Short),
+    /// Other given names, then other family names.
+    others: Box<[Short]>,
+    other_given: u8,
+    pub(super) date: BirthDate,
+    sex_and_date: Short,
+    pub(super) place: Place,
+    pub(super) home: Home,
+    numbers: Box<[Number]>,
+}
+
+impl Features {
+    pub(super) fn pack(tokens: &PersonTokens, model: &LinkageModel) -> Self {
+        let date = tokens.date.as_ref().map_or_else(BirthDate::default, |date| BirthDate {
+            whole: short(date.whole),
+            swapped: short(date.swapped),
+            wildcards: date.wildcards.map(short),
+            year: short(date.year),
+            year_month: short(date.year_month),
+            month_day: short(date.month_day),
+            year_day: short(date.year_day),
+            rarity: model.date_rarity(date.whole),
+        });
+        let place = tokens.postcode.as_ref().map_or_else(Place::default, |code| {
+            let mut deletions = code.deletions.map(short);
+            deletions.sort_unstable();
+            Place {
+                unit: short_or_missing(code.unit),
+                sector: short_or_missing(code.sector),
+                district: short(code.district),
+                area: short(code.area),
+                deletions,
+                rarity: code.unit.map_or(0, |unit| model.unit_rarity(unit)),
+            }
+        });
+        let mut home = Home { uprn: short_or_missing(tokens.uprn), ..Home::default() };
+        if let Some(address) = &tokens.address {
+            home.whole = short(address.whole);
+            home.number_street = short_or_missing(address.number_street);
+            for (slot, word) in home.words.iter_mut().zip(&address.words) {
+                *slot = short(*word);
+            }
+        }
+        let number = |number: &crate::model::tokens::NumberTokens| {
+            let mut deletions: SmallVec<[Short; 0]> = number.deletions.iter().copied().map(short).collect();
+            deletions.sort_unstable();
+            Number { kind: number.kind as u8, checked: number.kind.is_checked(), exact: short(number.exact), deletions }
+        };
+        let middle = tokens.middle.as_ref();
+        Self {
+            given: Name::pack(tokens.given.as_ref(), |token| model.given_rarity(token)),
+            family: Name::pack(tokens.family.as_ref(), |token| model.family_rarity(token)),
+            middle: middle.map_or((0, 0), |middle| (short_or_missing(middle.exact), short(middle.initial))),
+            others: tokens.other_given.iter().chain(&tokens.other_family).copied().map(short).collect(),
+            other_given: u8::try_from(tokens.other_given.len()).unwrap_or(u8::MAX),
+            date,
+            sex_and_date: short_or_missing(tokens.sex_and_date),
+            place,
+            home,
+            numbers: tokens.numbers.iter().map(number).collect(),
+        }
+    }
+
+    fn other_names(&self) -> (&[Short], &[Short]) {
+        self.others.split_at(usize::from(self.other_given).min(self.others.len()))
+    }
+
+    /// The level of the given names, other given names considered.
+    pub(super) fn given_level(&self, other: &Self) -> NameLevel {
+        let (mine, theirs) = (self.other_names().0, other.other_names().0);
+        with_others(self.given.level(&other.given), (&self.given, mine), (&other.given, theirs))
+    }
+
+    /// The level of the family names, other family names considered.
+    pub(super) fn family_level(&self, other: &Self) -> NameLevel {
+        let (mine, theirs) = (self.other_names().1, other.other_names().1);
+        with_others(self.family.level(&other.family), (&self.family, mine), (&other.family, theirs))
+    }
+
+    pub(super) fn middle_level(&self, other: &Self) -> MiddleLevel {
+        let ((one, one_initial), (two, two_initial)) = (self.middle, other.middle);
+        if one_initial == 0 || two_initial == 0 {
+            MiddleLevel::Missing
+        } else if one != 0 && one == two {
+            MiddleLevel::Exact
+        } else if one_initial == two_initial {
+            MiddleLevel::Initial
+        } else {
+            MiddleLevel::Nothing
+        }
+    }
+
+    /// Whether two people born on one day are of one sex; `None` where it is not known or the days differ.
+    pub(super) fn same_sex(&self, other: &Self) -> Option<bool> {
+        let known = self.sex_and_date != 0 && other.sex_and_date != 0 && self.date.whole == other.date.whole;
+        known.then_some(self.sex_and_date == other.sex_and_date)
+    }
+
+    /// Each kind of number that both have: its level, and whether its check letter makes a difference final.
+    pub(super) fn numbers<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (NumberLevel, bool)> + 'a {
+        self.numbers.iter().filter_map(|one| {
+            let two = other.numbers.iter().find(|two| two.kind == one.kind)?;
+            let level = if one.exact == two.exact {
+                NumberLevel::Exact
+            } else if meet(&one.deletions, &two.deletions) {
+                NumberLevel::Deletion
+            } else {
+                NumberLevel::Nothing
+            };
+            Some((level, one.checked))
+        })
+    }
+}
+
+/// Raises a poor level where one's name is among the other's other names.
+fn with_others(level: NameLevel, one: (&Name, &[Short]), two: (&Name, &[Short])) -> NameLevel {
+    if level <= NameLevel::Phonetic || (one.1.is_empty() && two.1.is_empty()) {
+        return level;
+    }
+    let shared =
+        two.1.contains(&one.0.exact) || one.1.contains(&two.0.exact) || one.1.iter().any(|name| two.1.contains(name));
+    if shared { NameLevel::Alternative } else { level }
+}
+
+/// Do two sorted lists share an element?
+fn meet(one: &[Short], two: &[Short]) -> bool {
+    let (mut at_one, mut at_two) = (0, 0);
+    while let (Some(first), Some(second)) = (one.get(at_one), two.get(at_two)) {
+        match first.cmp(second) {
+            std::cmp::Ordering::Equal => return true,
+            std::cmp::Ordering::Less => at_one += 1,
+            std::cmp::Ordering::Greater => at_two += 1,
+        }
+    }
+    false
+}

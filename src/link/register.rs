@@ -1,0 +1,454 @@
+//! The linker of one scope: records, the profiles of tokens they share, edges between profiles, and clusters.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+
+use super::Decision;
+use super::changes::{PossibleMatch, Settled};
+use super::compare::Features;
+use super::model::{Bits, LinkageModel};
+use super::pairs::Pairs;
+use super::postings::{Postings, Run};
+use super::rows::{self, BadRow, ProfileKey, RecordRow, Row};
+use super::weigh::{self, Comparison, Veto};
+use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
+use crate::model::register::{RowChange, RowKind};
+use crate::model::tokens::PersonTokens;
+
+/// A slot that nobody holds.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// One record.
+pub(super) struct Record {
+    pub(super) id: RecordId,
+    pub(super) local_ref: LocalRefId,
+    pub(super) profile: u32,
+    pub(super) unit: u32,
+    pub(super) cluster: u32,
+    pub(super) first_seen: i64,
+}
+
+/// Distinct tokens, compared once for all records that have them.
+pub(super) struct Profile {
+    pub(super) key: ProfileKey,
+    pub(super) features: Features,
+    pub(super) run: Run,
+    /// Evidence that two records with just these tokens are one person.
+    pub(super) own_weight: i32,
+    pub(super) records: SmallVec<[u32; 2]>,
+    /// Profiles with which the evidence reaches the review bar, and how much it is.
+    pub(super) edges: Vec<(u32, i32)>,
+}
+
+/// One linked person.
+pub(super) struct Cluster {
+    pub(super) id: ClusterId,
+    pub(super) members: Vec<RecordId>,
+    pub(super) weakest: Option<i32>,
+}
+
+/// A growing list of slots, where those given back are used again.
+pub(super) struct Slab<T> {
+    slots: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Slab<T> {
+    fn new() -> Self {
+        Self { slots: Vec::new(), free: Vec::new() }
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = Some(value);
+            return slot;
+        }
+        self.slots.push(Some(value));
+        u32::try_from(self.slots.len() - 1).expect("a scope is far below 2^32 records")
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) -> T {
+        self.free.push(slot);
+        self.slots[slot as usize].take().expect("only a held slot is given back")
+    }
+}
+
+impl<T> std::ops::Index<u32> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, slot: u32) -> &T {
+        self.slots[slot as usize].as_ref().expect("slots in use are held")
+    }
+}
+
+impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, slot: u32) -> &mut T {
+        self.slots[slot as usize].as_mut().expect("slots in use are held")
+    }
+}
+
+/// Links the records of one scope.
+///
+/// Changes are taken in at once and take effect at the next [`Linker::settle`], which compares, clusters and tells what
+/// changed. In between, clusters are those of the last settlement.
+pub struct Linker {
+    pub(super) model: Arc<LinkageModel>,
+    pub(super) records: Slab<Record>,
+    pub(super) record_of: FxHashMap<RecordId, u32>,
+    pub(super) profiles: Slab<Profile>,
+    pub(super) profile_of: FxHashMap<ProfileKey, u32>,
+    pub(super) postings: Postings,
+    pub(super) local_refs: FxHashMap<LocalRefId, SmallVec<[u32; 2]>>,
+    pub(super) pairs: Pairs,
+    pub(super) units: Slab<Vec<u32>>,
+    pub(super) clusters: Slab<Cluster>,
+    pub(super) cluster_of: FxHashMap<ClusterId, u32>,
+    /// Possible matches as last told, by record; kept both ways round.
+    pub(super) reviews: FxHashMap<RecordId, SmallVec<[RecordId; 1]>>,
+    /// Profiles that were not compared yet.
+    pub(super) uncompared: FxHashSet<u32>,
+    /// Records whose surroundings changed.
+    pub(super) dirty: FxHashSet<u32>,
+    /// Units that lost a record.
+    pub(super) broken: FxHashSet<u32>,
+    /// Clusters that lost a record.
+    pub(super) orphaned: FxHashSet<u32>,
+    pub(super) removed: BTreeSet<RecordId>,
+    pub(super) rows: Vec<RowChange>,
+    restored_edges: Vec<(ProfileKey, ProfileKey, i32)>,
+    restoring: bool,
+}
+
+impl Linker {
+    /// An empty register under a frozen model.
+    #[must_use]
+    pub fn new(model: Arc<LinkageModel>) -> Self {
+        let postings = Postings::new(model.block_limit);
+        Self {
+            model,
+            records: Slab::new(),
+            record_of: FxHashMap::default(),
+            profiles: Slab::new(),
+            profile_of: FxHashMap::default(),
+            postings,
+            local_refs: FxHashMap::default(),
+            pairs: Pairs::default(),
+            units: Slab::new(),
+            clusters: Slab::new(),
+            cluster_of: FxHashMap::default(),
+            reviews: FxHashMap::default(),
+            uncompared: FxHashSet::default(),
+            dirty: FxHashSet::default(),
+            broken: FxHashSet::default(),
+            orphaned: FxHashSet::default(),
+            removed: BTreeSet::new(),
+            rows: Vec::new(),
+            restored_edges: Vec::new(),
+            restoring: false,
+        }
+    }
+
+    /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
+    /// the first settlement. Never for a running register.
+    pub fn calibrate(&mut self) {
+        self.model = Arc::new(super::calibrate::fit(self));
+        for slot in self.profile_of.values() {
+            let features = &self.profiles[*slot].features;
+            let own_weight = weigh::weigh(&self.model, features, features).total;
+            self.profiles[*slot].own_weight = own_weight;
+        }
+    }
+
+    /// The model in force.
+    #[must_use]
+    pub fn model(&self) -> &LinkageModel {
+        &self.model
+    }
+
+    /// Takes a record in. A record that is held already stays as it is: its id stands for its content.
+    pub fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: PersonTokens) {
+        if self.record_of.contains_key(&record) {
+            return;
+        }
+        let row = RecordRow { agency, local_ref, tokens };
+        self.rows.push(rows::record(record, &row));
+        self.place(record, &row);
+    }
+
+    /// Lets a record go: an erased or corrected identity.
+    pub fn remove(&mut self, record: RecordId) {
+        let Some(slot) = self.record_of.remove(&record) else { return };
+        self.mark_around(slot);
+        let held = self.records.remove(slot);
+        self.dirty.remove(&slot);
+        if held.unit != NONE {
+            self.units[held.unit].retain(|member| *member != slot);
+            self.broken.insert(held.unit);
+            self.orphaned.insert(held.cluster);
+            self.removed.insert(record);
+        }
+        if let Some(sharing) = self.local_refs.get_mut(&held.local_ref) {
+            sharing.retain(|other| *other != slot);
+            if sharing.is_empty() {
+                self.local_refs.remove(&held.local_ref);
+            }
+        }
+        let profile = &mut self.profiles[held.profile];
+        profile.records.retain(|other| *other != slot);
+        if profile.records.is_empty() {
+            self.drop_profile(held.profile);
+        }
+        self.rows.push(rows::record_gone(record));
+    }
+
+    /// Says when a record was first seen, in any unit: a cluster's id comes from its earliest record, ties and records
+    /// never told going by record id. The caller's to keep; not in the rows.
+    pub fn seen(&mut self, record: RecordId, at: i64) {
+        let Some(&slot) = self.record_of.get(&record) else { return };
+        if self.records[slot].first_seen != at {
+            self.records[slot].first_seen = at;
+            self.dirty.insert(slot);
+        }
+    }
+
+    /// The two are opposing parties of one more event: they are two persons.
+    pub fn forbid(&mut self, a: RecordId, b: RecordId) {
+        if a != b {
+            self.pairs.forbid(a, b);
+            self.mark(a);
+            self.mark(b);
+        }
+    }
+
+    /// One event fewer says so.
+    pub fn allow(&mut self, a: RecordId, b: RecordId) {
+        self.pairs.allow(a, b);
+        self.mark(a);
+        self.mark(b);
+    }
+
+    /// A person decided about two records, or took the decision back.
+    pub fn decide(&mut self, a: RecordId, b: RecordId, decision: Option<Decision>) {
+        if a != b && self.pairs.decide(a, b, decision) {
+            self.rows.push(rows::decision(a, b, decision));
+            self.mark(a);
+            self.mark(b);
+        }
+    }
+
+    /// Compares what is new, clusters what it touched, and tells what changed.
+    pub fn settle(&mut self) -> Settled {
+        self.take_restored_edges();
+        super::settle::settle(self)
+    }
+
+    /// The cluster that holds a record, as of the last settlement.
+    #[must_use]
+    pub fn cluster_of(&self, record: RecordId) -> Option<ClusterId> {
+        let slot = self.record_of.get(&record)?;
+        let cluster = self.records[*slot].cluster;
+        (cluster != NONE).then(|| self.clusters[cluster].id)
+    }
+
+    /// A cluster's records, sorted; none if there is no such cluster.
+    #[must_use]
+    pub fn members(&self, cluster: ClusterId) -> &[RecordId] {
+        self.cluster_of.get(&cluster).map_or(&[], |slot| &self.clusters[*slot].members)
+    }
+
+    /// The lowest weight at which the cluster was joined; `None` for a single record or an unknown cluster.
+    #[must_use]
+    pub fn confidence(&self, cluster: ClusterId) -> Option<Bits> {
+        let slot = self.cluster_of.get(&cluster)?;
+        self.clusters[*slot].weakest.map(Bits)
+    }
+
+    /// All clusters, in no particular order.
+    pub fn clusters(&self) -> impl Iterator<Item = (ClusterId, &[RecordId])> + '_ {
+        self.cluster_of.iter().map(|(id, slot)| (*id, self.clusters[*slot].members.as_slice()))
+    }
+
+    /// How many records are held.
+    #[must_use]
+    pub fn record_count(&self) -> usize {
+        self.record_of.len()
+    }
+
+    /// Every pair of records that was compared and reached the review bar, with its weight; references aside.
+    pub fn scored_pairs(&self) -> impl Iterator<Item = (RecordId, RecordId, Bits)> + '_ {
+        let id = |slot: &u32| self.records[*slot].id;
+        self.profile_of.values().flat_map(move |&slot| {
+            let profile = &self.profiles[slot];
+            let own = profile.records.iter().enumerate().flat_map(move |(at, one)| {
+                profile.records[at + 1..].iter().map(move |two| (id(one), id(two), Bits(profile.own_weight)))
+            });
+            let others = profile.edges.iter().filter(move |(other, _)| slot < *other);
+            let across = others.flat_map(move |(other, weight)| {
+                let theirs = &self.profiles[*other].records;
+                profile
+                    .records
+                    .iter()
+                    .flat_map(move |one| theirs.iter().map(move |two| (id(one), id(two), Bits(*weight))))
+            });
+            own.chain(across)
+        })
+    }
+
+    /// Compares two held records in full.
+    #[must_use]
+    pub fn compare(&self, a: RecordId, b: RecordId) -> Option<Comparison> {
+        let (one, two) = (&self.records[*self.record_of.get(&a)?], &self.records[*self.record_of.get(&b)?]);
+        let (first, second) = (&self.profiles[one.profile].features, &self.profiles[two.profile].features);
+        let mut comparison =
+            weigh::explain(&self.model, first, second, self.share_reference(self.record_of[&a], self.record_of[&b]));
+        if self.pairs.is_forbidden(a, b) {
+            comparison.vetoes.push(Veto::Parties);
+        }
+        if self.pairs.decision(a, b) == Some(Decision::Different) {
+            comparison.vetoes.push(Veto::Decided);
+        }
+        Some(comparison)
+    }
+
+    /// Takes a row back, in any order of rows. Settle once after the last one; its `changes` then list every cluster as
+    /// created, and nothing else of it is news.
+    pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
+        match rows::read(kind, id, value)? {
+            Row::Record(record, row) => {
+                if !self.record_of.contains_key(&record) {
+                    self.place(record, &row);
+                    // Its edges come as rows; there is nothing to compare again.
+                    self.uncompared.remove(&self.records[self.record_of[&record]].profile);
+                    self.restoring = true;
+                }
+            }
+            Row::Edge(one, two, weight) => self.restored_edges.push((one, two, weight)),
+            Row::Decision(one, two, decision) => {
+                self.pairs.decide(one, two, Some(decision));
+            }
+        }
+        Ok(())
+    }
+
+    /// Possible matches that stand, each once.
+    pub fn possible_matches(&self) -> Vec<PossibleMatch> {
+        let mut pairs: Vec<(RecordId, RecordId)> = self
+            .reviews
+            .iter()
+            .flat_map(|(one, others)| others.iter().filter(move |two| one < two).map(move |two| (*one, *two)))
+            .collect();
+        pairs.sort_unstable();
+        pairs.into_iter().filter_map(|(a, b)| self.possible_match(a, b)).collect()
+    }
+
+    pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
+        let comparison = self.compare(a, b)?;
+        let pattern = comparison.fields.iter().map(|(field, level, _)| (*field, *level)).collect();
+        Some(PossibleMatch { a, b, weight: comparison.total, pattern })
+    }
+
+    /// Records that share the agency's reference with this one. A reference that everybody shares is none.
+    pub(super) fn same_reference(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
+        let sharing = self.local_refs.get(&self.records[slot].local_ref).map_or(&[][..], |sharing| sharing.as_slice());
+        let telling = if sharing.len() <= self.model.block_limit { sharing } else { &[] };
+        telling.iter().copied().filter(move |other| *other != slot)
+    }
+
+    pub(super) fn share_reference(&self, one: u32, two: u32) -> bool {
+        self.records[one].local_ref == self.records[two].local_ref && self.same_reference(one).any(|other| other == two)
+    }
+
+    /// Is there a constraint or a decision between two of these records?
+    pub(super) fn any_settled_within(&self, slots: &[u32]) -> bool {
+        let settled = |slot: &u32| {
+            let id = self.records[*slot].id;
+            let others = self.pairs.never(id).chain(self.pairs.same_as(id));
+            others.filter_map(|other| self.record_of.get(&other)).any(|other| slots.contains(other))
+        };
+        slots.len() > 1 && slots.iter().any(settled)
+    }
+
+    /// Marks those whose surroundings a record changes by coming or going; neighbours by edges are marked with the edges.
+    fn mark_around(&mut self, slot: u32) {
+        let record = &self.records[slot];
+        let sharing = self.local_refs.get(&record.local_ref).into_iter().flatten();
+        let alike = &self.profiles[record.profile].records;
+        let decided = self.pairs.same_as(record.id).filter_map(|other| self.record_of.get(&other));
+        let around: Vec<u32> = sharing.chain(alike).chain(decided).copied().collect();
+        self.dirty.extend(around);
+    }
+
+    fn mark(&mut self, record: RecordId) {
+        if let Some(slot) = self.record_of.get(&record) {
+            self.dirty.insert(*slot);
+        }
+    }
+
+    fn place(&mut self, id: RecordId, row: &RecordRow) {
+        let key = profile_key(&row.tokens);
+        let profile = match self.profile_of.get(&key) {
+            Some(profile) => *profile,
+            None => self.add_profile(key, &row.tokens),
+        };
+        let record = Record { id, local_ref: row.local_ref, profile, unit: NONE, cluster: NONE, first_seen: i64::MAX };
+        let slot = self.records.insert(record);
+        self.record_of.insert(id, slot);
+        self.profiles[profile].records.push(slot);
+        self.local_refs.entry(row.local_ref).or_default().push(slot);
+        self.dirty.insert(slot);
+        self.mark_around(slot);
+        // A record that comes back before anybody was told that it left did not leave.
+        self.removed.remove(&id);
+    }
+
+    fn add_profile(&mut self, key: ProfileKey, tokens: &PersonTokens) -> u32 {
+        let features = Features::pack(tokens, &self.model);
+        let mut keys: Vec<u32> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let own_weight = weigh::weigh(&self.model, &features, &features).total;
+        let profile =
+            Profile { key, features, run: Run::default(), own_weight, records: SmallVec::new(), edges: Vec::new() };
+        let slot = self.profiles.insert(profile);
+        self.profiles[slot].run = self.postings.insert(slot, &keys);
+        self.profile_of.insert(key, slot);
+        self.uncompared.insert(slot);
+        slot
+    }
+
+    fn drop_profile(&mut self, slot: u32) {
+        let profile = self.profiles.remove(slot);
+        self.postings.remove(profile.run);
+        self.profile_of.remove(&profile.key);
+        self.uncompared.remove(&slot);
+        for (other, _) in profile.edges {
+            self.rows.push(rows::edge(profile.key, self.profiles[other].key, None));
+            self.profiles[other].edges.retain(|(neighbour, _)| *neighbour != slot);
+            self.dirty.extend(self.profiles[other].records.iter().copied());
+        }
+    }
+
+    /// After a restore: what the rows say need not be compared again.
+    fn take_restored_edges(&mut self) {
+        for (one, two, weight) in std::mem::take(&mut self.restored_edges) {
+            // A row of a profile that is no more is left over from nothing: edges leave in the same transaction.
+            let (Some(&one), Some(&two)) = (self.profile_of.get(&one), self.profile_of.get(&two)) else { continue };
+            self.profiles[one].edges.push((two, weight));
+            self.profiles[two].edges.push((one, weight));
+        }
+        if std::mem::take(&mut self.restoring) {
+            // Keys that crossed the limit on the way in did so before the edges were written.
+            drop(self.postings.take_crossed());
+        }
+    }
+}
+
+fn profile_key(tokens: &PersonTokens) -> ProfileKey {
+    let bytes = postcard::to_stdvec(tokens).expect("plain data serialises");
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    *digest.first_chunk().expect("SHA-256 has 32 bytes")
+}

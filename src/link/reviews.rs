@@ -1,0 +1,58 @@
+//! The review band: possible matches that a person should look at, one for each pair of clusters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::changes::PossibleMatch;
+use super::cluster::Tie;
+use super::register::Linker;
+use super::units::{Region, neighbours, tie};
+use crate::model::ids::{ClusterId, RecordId};
+
+type Reviews = (Vec<PossibleMatch>, Vec<(RecordId, RecordId)>);
+
+/// Possible matches of the region: for two clusters, the pair of records that says most.
+pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<RecordId>) -> Reviews {
+    let mut best: BTreeMap<(ClusterId, ClusterId), (i64, RecordId, RecordId)> = BTreeMap::new();
+    for &slot in region.units.iter().flatten() {
+        let record = &linker.records[slot];
+        let here = linker.clusters[record.cluster].id;
+        neighbours(linker, slot, linker.model.review, |other| {
+            let neighbour = &linker.records[other];
+            let there = linker.clusters[neighbour.cluster].id;
+            if here == there {
+                return;
+            }
+            let Tie::Weight { sum: weight } = tie(linker, slot, other) else { return };
+            let (a, b) = (record.id.min(neighbour.id), record.id.max(neighbour.id));
+            let entry = best.entry((here.min(there), here.max(there))).or_insert((weight, a, b));
+            if (weight, std::cmp::Reverse((a, b))) > (entry.0, std::cmp::Reverse((entry.1, entry.2))) {
+                *entry = (weight, a, b);
+            }
+        });
+    }
+    let standing: BTreeSet<(RecordId, RecordId)> = best.into_values().map(|(_, a, b)| (a, b)).collect();
+    let touched = region.units.iter().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
+    let mut told: BTreeSet<(RecordId, RecordId)> = BTreeSet::new();
+    for one in touched {
+        for &two in linker.reviews.get(&one).into_iter().flatten() {
+            told.insert((one.min(two), one.max(two)));
+        }
+    }
+    let withdrawn: Vec<(RecordId, RecordId)> = told.difference(&standing).copied().collect();
+    for &(a, b) in &withdrawn {
+        for (one, two) in [(a, b), (b, a)] {
+            if let Some(others) = linker.reviews.get_mut(&one) {
+                others.retain(|other| *other != two);
+                if others.is_empty() {
+                    linker.reviews.remove(&one);
+                }
+            }
+        }
+    }
+    let raised: Vec<(RecordId, RecordId)> = standing.difference(&told).copied().collect();
+    for &(a, b) in &raised {
+        linker.reviews.entry(a).or_default().push(b);
+        linker.reviews.entry(b).or_default().push(a);
+    }
+    (raised.into_iter().filter_map(|(a, b)| linker.possible_match(a, b)).collect(), withdrawn)
+}

@@ -1,0 +1,88 @@
+//! Rows of the register's changelog: records, edges and decisions, so that a restart compares nothing again.
+
+use serde::{Deserialize, Serialize};
+
+use super::Decision;
+use crate::model::ids::{LocalRefId, PartyId, RecordId};
+use crate::model::register::{RowChange, RowKind};
+use crate::model::tokens::PersonTokens;
+
+/// A key of distinct tokens: records whose tokens are all the same share one.
+pub(super) type ProfileKey = [u8; 16];
+
+/// A row that cannot be read back. Says which kind, never what was in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a {0:?} row of the register cannot be read")]
+pub struct BadRow(pub RowKind);
+
+/// The value of a record's row.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RecordRow {
+    pub(super) agency: PartyId,
+    pub(super) local_ref: LocalRefId,
+    pub(super) tokens: PersonTokens,
+}
+
+/// A row read back.
+#[expect(clippy::large_enum_variant, reason = "rows pass one at a time, and most are the large kind")]
+pub(super) enum Row {
+    Record(RecordId, RecordRow),
+    Edge(ProfileKey, ProfileKey, i32),
+    Decision(RecordId, RecordId, Decision),
+}
+
+pub(super) fn record(record: RecordId, row: &RecordRow) -> RowChange {
+    let value = postcard::to_stdvec(row).expect("plain data serialises");
+    RowChange { kind: RowKind::Record, id: record.0.to_vec(), value: Some(value) }
+}
+
+pub(super) fn record_gone(record: RecordId) -> RowChange {
+    RowChange { kind: RowKind::Record, id: record.0.to_vec(), value: None }
+}
+
+/// `None` removes it.
+pub(super) fn edge(one: ProfileKey, two: ProfileKey, weight: Option<i32>) -> RowChange {
+    let id = if one < two { [one, two].concat() } else { [two, one].concat() };
+    RowChange { kind: RowKind::Edge, id, value: weight.map(|weight| weight.to_be_bytes().to_vec()) }
+}
+
+/// `None` removes it.
+pub(super) fn decision(one: RecordId, two: RecordId, decision: Option<Decision>) -> RowChange {
+    let id = [one.min(two).0, one.max(two).0].concat();
+    let value = decision.map(|decision| vec![u8::from(decision == Decision::Same)]);
+    RowChange { kind: RowKind::Decision, id, value }
+}
+
+/// Reads a row that one of the above made.
+pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow> {
+    let bad = BadRow(kind);
+    let pair = || -> Result<([u8; 16], [u8; 16]), BadRow> {
+        let (one, two) = id.split_first_chunk::<16>().ok_or(bad)?;
+        Ok((*one, two.try_into().map_err(|_| bad)?))
+    };
+    match kind {
+        RowKind::Record => {
+            let record = RecordId(id.try_into().map_err(|_| bad)?);
+            Ok(Row::Record(record, postcard::from_bytes(value).map_err(|_| bad)?))
+        }
+        RowKind::Edge => {
+            let (one, two) = pair()?;
+            Ok(Row::Edge(one, two, i32::from_be_bytes(value.try_into().map_err(|_| bad)?)))
+        }
+        RowKind::Decision => {
+            let (one, two) = pair()?;
+            let decision = match value {
+                [0] => Decision::Different,
+                [1] => Decision::Same,
+                _ => return Err(bad),
+            };
+            Ok(Row::Decision(RecordId(one), RecordId(two), decision))
+        }
+        RowKind::Event
+        | RowKind::Identity
+        | RowKind::Listed
+        | RowKind::Alerted
+        | RowKind::Counters
+        | RowKind::AuditHead => Err(bad),
+    }
+}

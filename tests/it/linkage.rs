@@ -1,0 +1,313 @@
+//! Convergence (I2) of linkage: the same set of records settles to the same clusters, reviews and rows, however it came.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use priorityd::keys::linkage::LinkageKey;
+use priorityd::link::{Decision, LinkageModel, Linker, Settled};
+use priorityd::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
+use priorityd::model::register::RowKind;
+use priorityd::model::tokens::PersonTokens;
+use priorityd::normalise::normalise_identity;
+use priorityd::pseudonymise::Pseudonymiser;
+use priorityd::validate::identity::{ClearIdentity, ClearText};
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+/// A record as linkage gets it.
+#[derive(Clone)]
+struct Blind {
+    id: RecordId,
+    agency: PartyId,
+    local_ref: LocalRefId,
+    tokens: PersonTokens,
+}
+
+fn pseudonymiser() -> Pseudonymiser {
+    let scope = "portsmouth".parse().expect("a scope");
+    Pseudonymiser::new(&LinkageKey::new(scope, 1, Zeroizing::new([7; 32])))
+}
+
+fn text(text: &str) -> Option<ClearText> {
+    (!text.is_empty()).then(|| ClearText::new(text.to_owned()))
+}
+
+/// `given family|date|postcode|address|nhs`, any part empty.
+fn identity(line: &str) -> ClearIdentity {
+    let parts: Vec<&str> = line.split('|').chain(std::iter::repeat("")).take(5).collect();
+    let (given, family) = parts[0].split_once(' ').unwrap_or((parts[0], ""));
+    ClearIdentity {
+        given_names: text(given).into_iter().collect(),
+        family_name: text(family),
+        date_of_birth: text(parts[1]),
+        postcode: text(parts[2]),
+        address: text(parts[3]),
+        nhs_number: text(parts[4]),
+        ..ClearIdentity::default()
+    }
+}
+
+fn blind(agency: &str, local_ref: &str, line: &str) -> Blind {
+    let hash = pseudonymiser();
+    let agency: PartyId = agency.parse().expect("a party");
+    let normal = normalise_identity(identity(line));
+    Blind {
+        id: hash.record(&agency, local_ref, &normal),
+        local_ref: hash.local_ref(&agency, local_ref),
+        tokens: hash.tokens(&normal),
+        agency,
+    }
+}
+
+/// A small town where many things collide: few names, families, typing errors, shared references, hot blocking keys.
+fn town() -> Vec<Blind> {
+    let mut people = Vec::new();
+    let given = ["Sarah", "Sara", "Mohammed", "Mohamed", "Jack", "James", "Anne"];
+    let family = ["Smith", "Smyth", "Khan", "Jones"];
+    let dates = ["1980-03-04", "1980-04-03", "1980-03-05", "1991-12-30"];
+    for at in 0..70_usize {
+        let line = format!(
+            "{} {}|{}|PO{} {}AB|{} High Street|{}",
+            given[at * 5 % 7],
+            family[at * 3 / 2 % 4],
+            dates[at * 7 / 3 % 4],
+            1 + at % 2,
+            1 + at / 9 % 3,
+            1 + at / 5 % 4,
+            ["", "", "", "943 476 5919", "987 654 3210"][at % 5],
+        );
+        let agency = ["police", "crc", "up2u"][at % 3];
+        people.push(blind(agency, &format!("ref-{}", at % 23), &line));
+    }
+    let mut seen = BTreeSet::new();
+    people.retain(|person| seen.insert(person.id));
+    people
+}
+
+fn model(block_limit: usize, unit_limit: usize) -> Arc<LinkageModel> {
+    let text = include_str!("../../src/link/model/default.toml");
+    let text = text.lines().map(|line| match line.split(' ').next() {
+        Some("block_limit") => format!("block_limit = {block_limit}"),
+        Some("unit_limit") => format!("unit_limit = {unit_limit}"),
+        _ => line.to_owned(),
+    });
+    Arc::new(LinkageModel::parse(&text.collect::<Vec<_>>().join("\n")).expect("a model"))
+}
+
+type Rows = BTreeMap<(RowKind, Vec<u8>), Vec<u8>>;
+
+/// A linker beside the rows that a register would hold, and the clusters that a reader of changes would hold.
+struct Observed {
+    linker: Linker,
+    rows: Rows,
+    told: BTreeMap<ClusterId, Vec<RecordId>>,
+    reviews: BTreeSet<(RecordId, RecordId)>,
+}
+
+impl Observed {
+    fn new(model: &Arc<LinkageModel>) -> Self {
+        let linker = Linker::new(Arc::clone(model));
+        Self { linker, rows: Rows::new(), told: BTreeMap::new(), reviews: BTreeSet::new() }
+    }
+
+    fn insert(&mut self, person: &Blind) {
+        self.linker.insert(person.id, person.agency.clone(), person.local_ref, person.tokens.clone());
+    }
+
+    fn settle(&mut self) {
+        let Settled { changes, reviews_raised, reviews_withdrawn, rows, .. } = self.linker.settle();
+        for row in rows {
+            match row.value {
+                Some(value) => self.rows.insert((row.kind, row.id), value),
+                None => self.rows.remove(&(row.kind, row.id)),
+            };
+        }
+        for change in changes {
+            match change.members.is_empty() {
+                true => self.told.remove(&change.id),
+                false => self.told.insert(change.id, change.members),
+            };
+        }
+        for pair in reviews_withdrawn {
+            assert!(self.reviews.remove(&pair), "only what was raised is withdrawn");
+        }
+        for review in reviews_raised {
+            assert!(self.reviews.insert((review.a, review.b)), "nothing is raised twice");
+        }
+    }
+
+    fn clusters(&self) -> BTreeMap<ClusterId, Vec<RecordId>> {
+        self.linker.clusters().map(|(id, members)| (id, members.to_vec())).collect()
+    }
+
+    /// Same register, same clusters, and whoever followed the changes knows the same.
+    fn assert_same(&self, other: &Self) {
+        assert_eq!(self.clusters(), other.clusters());
+        assert_eq!(self.told, self.clusters());
+        assert_eq!(self.reviews, other.reviews);
+        let standing = self.linker.possible_matches().iter().map(|review| (review.a, review.b)).collect();
+        assert_eq!(self.reviews, standing);
+        assert!(self.rows == other.rows, "rows differ");
+    }
+}
+
+/// The whole set at once.
+fn batch(model: &Arc<LinkageModel>, people: &[Blind], forbidden: &[(usize, usize)], town: &[Blind]) -> Observed {
+    let mut all = Observed::new(model);
+    people.iter().for_each(|person| all.insert(person));
+    forbidden.iter().for_each(|(a, b)| all.linker.forbid(town[*a].id, town[*b].id));
+    all.settle();
+    all
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(usize),
+    Remove(usize),
+    Forbid(usize, usize),
+    Allow,
+    Decide(usize, usize, bool),
+    Undo,
+    Settle,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let person = 0..40_usize;
+    prop_oneof![
+        10 => person.clone().prop_map(Step::Insert),
+        4 => person.clone().prop_map(Step::Remove),
+        1 => (person.clone(), person.clone()).prop_map(|(a, b)| Step::Forbid(a, b)),
+        1 => Just(Step::Allow),
+        1 => (person.clone(), person, any::<bool>()).prop_map(|(a, b, same)| Step::Decide(a, b, same)),
+        1 => Just(Step::Undo),
+        3 => Just(Step::Settle),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn history_leaves_no_trace(steps in prop::collection::vec(step(), 1..160), hot in 3..40_usize, unit in 8..40_usize) {
+        let town = town();
+        let model = model(hot, unit);
+        let mut walked = Observed::new(&model);
+        let mut held = BTreeSet::new();
+        let mut forbidden: Vec<(usize, usize)> = Vec::new();
+        let mut decided: BTreeMap<(usize, usize), Decision> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Insert(at) => {
+                    walked.insert(&town[at]);
+                    held.insert(at);
+                }
+                Step::Remove(at) => {
+                    walked.linker.remove(town[at].id);
+                    held.remove(&at);
+                }
+                Step::Forbid(a, b) if a != b => {
+                    walked.linker.forbid(town[a].id, town[b].id);
+                    forbidden.push((a, b));
+                }
+                Step::Forbid(..) => {}
+                Step::Allow => if let Some((a, b)) = forbidden.pop() {
+                    walked.linker.allow(town[b].id, town[a].id);
+                },
+                Step::Decide(a, b, same) => if a != b {
+                    let decision = if same { Decision::Same } else { Decision::Different };
+                    walked.linker.decide(town[a].id, town[b].id, Some(decision));
+                    decided.insert((a.min(b), a.max(b)), decision);
+                },
+                Step::Undo => if let Some(((a, b), _)) = decided.pop_first() {
+                    walked.linker.decide(town[b].id, town[a].id, None);
+                },
+                Step::Settle => walked.settle(),
+            }
+        }
+        walked.settle();
+
+        let people: Vec<Blind> = held.iter().rev().map(|at| town[*at].clone()).collect();
+        let mut whole = Observed::new(&model);
+        decided.iter().for_each(|((a, b), decision)| whole.linker.decide(town[*a].id, town[*b].id, Some(*decision)));
+        people.iter().for_each(|person| whole.insert(person));
+        forbidden.iter().for_each(|(a, b)| whole.linker.forbid(town[*a].id, town[*b].id));
+        whole.settle();
+        walked.assert_same(&whole);
+        for (a, b) in forbidden {
+            let (one, two) = (walked.linker.cluster_of(town[a].id), walked.linker.cluster_of(town[b].id));
+            prop_assert!(one.is_none() || one != two, "the parties of one event are never one person");
+        }
+
+        // A restart from the rows, in either order of rows, is the same register.
+        for reverse in [false, true] {
+            let mut rows: Vec<_> = walked.rows.iter().collect();
+            if reverse { rows.reverse(); }
+            let mut again = Observed::new(&model);
+            for ((kind, id), value) in rows {
+                again.linker.restore(*kind, id, value).expect("its own rows");
+            }
+            forbidden_again(&mut again, &walked, &town);
+            again.settle();
+            prop_assert_eq!(again.clusters(), walked.clusters());
+            prop_assert_eq!(&again.reviews, &walked.reviews);
+            prop_assert!(again.rows.is_empty(), "a restore writes nothing");
+        }
+    }
+}
+
+/// Forbidden pairs come from the caller's events, not from rows.
+fn forbidden_again(again: &mut Observed, walked: &Observed, town: &[Blind]) {
+    for (at, one) in town.iter().enumerate() {
+        for two in &town[at + 1..] {
+            let comparison = walked.linker.compare(one.id, two.id);
+            if comparison.is_some_and(|comparison| comparison.vetoes.contains(&priorityd::link::Veto::Parties)) {
+                again.linker.forbid(one.id, two.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_person_is_found_and_the_household_kept_apart() {
+    let model = Arc::new(LinkageModel::compiled_in());
+    let people = [
+        blind("police", "1", "Sarah Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+        blind("crc", "2", "Sara Whitcombe|1985-03-01|PO4 8RA|12 Festing Rd"),
+        blind("police", "3", "Mark Whitcombe|1983-11-21|PO4 8RA|12 Festing Road"),
+        blind("up2u", "4", "Whitcombe Sarah|1985-03-07||"),
+    ];
+    let all = batch(&model, &people, &[], &people);
+    let cluster = |at: usize| all.linker.cluster_of(people[at].id).expect("it was settled");
+    let compare = |at: usize| all.linker.compare(people[0].id, people[at].id);
+    assert_eq!(cluster(0), cluster(1), "{:?}", compare(1));
+    assert_eq!(cluster(0), cluster(3), "{:?}", compare(3));
+    assert_ne!(cluster(0), cluster(2));
+}
+
+#[test]
+fn what_can_never_be_one_person_is_not_made_one() {
+    let model = Arc::new(LinkageModel::compiled_in());
+    let twins = [
+        blind("police", "1", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+        blind("crc", "2", "Thomas Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+    ];
+    let father_and_son = [
+        blind("police", "1", "John Whitcombe|1955-01-20|PO4 8RA|12 Festing Road"),
+        blind("crc", "2", "John Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+    ];
+    let numbers = [
+        blind("police", "1", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road|9434765919"),
+        blind("crc", "2", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road|9876543210"),
+        blind("up2u", "3", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+    ];
+    for people in [&twins[..], &father_and_son, &numbers] {
+        let all = batch(&model, people, &[], people);
+        assert_ne!(all.linker.cluster_of(people[0].id), all.linker.cluster_of(people[1].id));
+    }
+    let parties = [
+        blind("police", "1", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+        blind("crc", "2", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+    ];
+    let all = batch(&model, &parties, &[(0, 1)], &parties);
+    assert_ne!(all.linker.cluster_of(parties[0].id), all.linker.cluster_of(parties[1].id));
+}
