@@ -12,6 +12,7 @@ mod embedded;
 mod jose;
 mod kafka;
 mod kafka_security;
+mod kafka_topics;
 mod keys;
 mod linkage;
 mod memory;
