@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
+use super::decisions::Decisions;
+use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
 use crate::model::outcome::Outcome;
@@ -93,6 +95,7 @@ pub struct Ledger {
     superseded_by: FxHashMap<EventId, BTreeSet<EventId>>,
     by_record: FxHashMap<RecordId, BTreeSet<EventId>>,
     cases: FxHashMap<LocalRefId, BTreeSet<CaseStep>>,
+    decisions: Decisions,
     changed: BTreeSet<EventId>,
 }
 
@@ -152,6 +155,12 @@ impl Ledger {
         steps.filter_map(|(.., id)| self.in_force(*id)?.participants.first().map(|client| client.record))
     }
 
+    /// What was last decided about two records or a finding, if anything is in force.
+    #[must_use]
+    pub fn decision(&self, subject: Subject) -> Option<Judgement> {
+        self.decisions.last(subject)
+    }
+
     /// How many events in force name a record.
     #[must_use]
     pub fn mentions(&self, record: RecordId) -> usize {
@@ -185,6 +194,7 @@ impl Ledger {
         }
         if let Some(event) = &entry.in_force {
             index(&mut self.by_record, &mut self.cases, id, event);
+            self.decisions.enter(id, event);
         }
         self.entries.insert(id, entry);
         Ok(())
@@ -199,6 +209,7 @@ impl Ledger {
             let Some(entry) = self.entries.get_mut(&member).filter(|_| Some(member) != winner) else { continue };
             if let Some(event) = entry.in_force.take() {
                 unindex(&mut self.by_record, &mut self.cases, member, &event);
+                self.decisions.leave(member, &event);
                 self.changed.insert(member);
                 acceptance.left.push((member, event));
             }
@@ -208,6 +219,7 @@ impl Ledger {
             let id = new.id;
             let (event, persons) = split(new);
             index(&mut self.by_record, &mut self.cases, id, &event);
+            self.decisions.enter(id, &event);
             self.entries.get_mut(&id).expect("inserted above").in_force = Some(event);
             acceptance.entered = Some((id, persons));
         }

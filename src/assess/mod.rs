@@ -12,6 +12,7 @@ use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, PartyId, RecordId};
 use ledger::{Case, Ledger};
 
+mod decisions;
 pub mod findings;
 pub mod history;
 pub mod ledger;

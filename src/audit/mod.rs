@@ -9,6 +9,7 @@
 
 mod canonical;
 mod chain;
+pub mod explain;
 mod find;
 mod verify;
 

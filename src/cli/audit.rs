@@ -1,7 +1,7 @@
 //! `priorityd audit verify|find|export`: the evidence, checked and searched.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -63,18 +63,18 @@ pub(super) fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<(), Failure> 
                 until: until.clone(),
                 mentions: mentions.clone(),
             };
-            each_line(args, |line| {
+            each_line(&args.config, args.file.as_deref(), |line| {
                 let record = AuditRecord::read(line).map_err(|error| Failure::new(Kind::BadData, error.to_string()))?;
                 if query.matches(&record) { print_line(out, line) } else { Ok(()) }
             })
         }
-        AuditCommand::Export => each_line(args, |line| print_line(out, line)),
+        AuditCommand::Export => each_line(&args.config, args.file.as_deref(), |line| print_line(out, line)),
     }
 }
 
 fn verify(args: &AuditArgs, head: Option<Head>, out: &mut dyn Write) -> Result<(), Failure> {
     let mut verifier = Verifier::after(Head::default());
-    each_line(args, |line| {
+    each_line(&args.config, args.file.as_deref(), |line| {
         verifier.push(line);
         Ok(())
     })?;
@@ -90,15 +90,19 @@ fn print_line(out: &mut dyn Write, line: &[u8]) -> Result<(), Failure> {
     Ok(out.write_all(b"\n")?)
 }
 
-/// Hands every audit line, in order, to `line`.
-fn each_line(args: &AuditArgs, mut line: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
-    if let Some(file) = &args.file {
+/// Hands every audit line, in order, to `line`: of an export, or else of the log.
+pub(super) fn each_line(
+    config: &ConfigArgs,
+    file: Option<&Path>,
+    mut line: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if let Some(file) = file {
         let file = std::fs::File::open(file).map_err(|error| {
             Failure::new(Kind::BadData, format!("{}: it cannot be read ({})", file.display(), error.kind()))
         })?;
         return BufReader::new(file).split(b'\n').try_for_each(|read| line(&read?));
     }
-    let settings = Settings::load(&args.config.config)?;
+    let settings = Settings::load(&config.config)?;
     let mut client = subscriber(&settings.log)?;
     let mut offset = 0;
     loop {

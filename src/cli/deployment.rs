@@ -8,6 +8,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
+use crate::config::Problem;
 use crate::config::agreement::Agreement;
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
@@ -23,7 +24,7 @@ use crate::pipeline::Setup;
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     /// Configuration file
-    #[arg(long, value_name = "FILE", default_value = "priorityd.toml")]
+    #[arg(long, value_name = "FILE", default_value = "priorityd.toml", global = true)]
     pub config: PathBuf,
 }
 
@@ -38,7 +39,10 @@ pub(super) struct Deployment {
 impl Deployment {
     /// Reads and checks everything.
     pub(super) fn load(config: &Path) -> Result<Self, Failure> {
-        let settings = Settings::load(config)?;
+        let settings = match Settings::load(config) {
+            Ok(settings) => settings,
+            Err(problems) => return Err(with_problems_beyond(config, &problems)),
+        };
         let mut lines = Vec::new();
         let agreement = Agreement::load(&settings.agreement).map_err(|problems| lines.extend(texts(&problems)));
         let keys = KeyRing::load(&settings.keys).map_err(|problems| lines.extend(texts(&problems)));
@@ -103,6 +107,29 @@ impl Deployment {
 /// The side of services: topics only, so it needs no key of ours.
 pub(super) fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
     open_client(log, Arc::new(NoFeeds))
+}
+
+/// The settings are wrong; what they name is looked at all the same, so that one report names everything.
+fn with_problems_beyond(config: &Path, problems: &[Problem]) -> Failure {
+    let mut lines: Vec<String> = texts(problems).collect();
+    let text = std::fs::read_to_string(config).unwrap_or_default();
+    // A file that is no TOML is among the problems already, and names nothing.
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let named = |key: &str| {
+        let overlaid = std::env::var(format!("PRIORITYD__{}", key.to_uppercase())).ok();
+        let path = overlaid.or_else(|| table.get(key)?.as_str().map(str::to_owned))?;
+        Some(config.parent().unwrap_or(Path::new("")).join(path))
+    };
+    if let Some(Err(problems)) = named("agreement").map(|file| Agreement::load(&file)) {
+        lines.extend(texts(&problems));
+    }
+    if let Some(Err(problems)) = named("keys").map(|ring| KeyRing::load(&ring)) {
+        lines.extend(texts(&problems));
+    }
+    if let Some(Err(problem)) = named("linkage_model").map(|file| load_model(&file)) {
+        lines.push(problem);
+    }
+    Failure::all(Kind::Configuration, lines)
 }
 
 fn load_model(file: &Path) -> Result<LinkageModel, String> {

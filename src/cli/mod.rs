@@ -11,11 +11,13 @@ mod check;
 mod daemon;
 mod demo;
 mod deployment;
+mod explain;
 mod failure;
 mod healthcheck;
 mod keys;
 mod link;
 mod publish;
+mod review;
 mod run;
 mod show;
 mod simulate;
@@ -51,6 +53,10 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Verify and search the audit chain
     Audit(audit::AuditArgs),
+    /// List what a person must decide, and decide it
+    Review(review::ReviewArgs),
+    /// Show why somebody was told something, or why records are one person, from the audit alone
+    Explain(explain::ExplainArgs),
     /// Ask a running daemon whether it is ready
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -78,6 +84,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
         Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
         Command::Audit(args) => audit::run(&args, &mut out),
+        Command::Review(args) => review::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
     };
     match done {

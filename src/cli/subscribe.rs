@@ -73,6 +73,11 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
             return Err(problems.into());
         }
     };
+    if *key.party() != args.recipient {
+        let line =
+            format!("--key: it is the key of {}, and only {}'s opens these messages", key.party(), args.recipient);
+        return Err(Failure::new(Kind::Denied, line));
+    }
     let mut reader = Reader::new(args.recipient.clone(), key, signers);
     let mut refused = Vec::new();
     loop {

@@ -159,6 +159,7 @@ const FEED_KINDS: &[(&str, FeedKind)] = &[
     ("crc", FeedKind::Crc),
     ("local_authority", FeedKind::LocalAuthority),
     ("service", FeedKind::Service),
+    ("review", FeedKind::Review),
 ];
 const ROLES: &[(&str, Role)] = &[("victim", Role::Victim), ("perpetrator", Role::Perpetrator)];
 const REGIMES: &[(&str, Regime)] = &[("law-enforcement", Regime::LawEnforcement), ("general", Regime::General)];
@@ -272,7 +273,10 @@ fn read_feed(mut from: Reader<'_>, problems: &mut Problems) -> Option<Feed> {
 }
 
 fn read_recipient(mut from: Reader<'_>, problems: &mut Problems) -> Option<Recipient> {
-    let party = from.parsed("party", NAME_FORM, problems);
+    let party: Option<PartyId> = from.parsed("party", NAME_FORM, problems);
+    if party.as_ref().is_some_and(|party| party.as_str() == "review") {
+        problems.add(from.key("party"), "the register uses this name for the reviewers", "choose another name");
+    }
     let name = from.required("name", problems).map(str::to_owned);
     let gateway = from.required("gateway", problems).map(str::to_owned);
     let purpose = from.required("purpose", problems).map(str::to_owned);

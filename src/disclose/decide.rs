@@ -17,7 +17,7 @@ use crate::config::rules::Rules;
 use crate::keys::KeyRing;
 use crate::keys::output::OutputKey;
 use crate::model::event::Role;
-use crate::model::finding::{Finding, Profile};
+use crate::model::finding::{Finding, FindingKind, Profile};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 
 /// What a decision rests on. Nothing here changes while one batch is disclosed.
@@ -42,6 +42,8 @@ pub struct Desk<'a> {
     pub cases_of: &'a dyn Fn(ClusterId) -> BTreeMap<PartyId, Case>,
     /// How sure the links of a person are: `strong`, `moderate` or `single_source`.
     pub confidence_of: &'a dyn Fn(ClusterId) -> &'static str,
+    /// Has a person looked at the finding and let the lists name whom it is about?
+    pub was_seen: &'a dyn Fn(FindingId) -> bool,
 }
 
 /// What kind of message it is.
@@ -330,7 +332,9 @@ impl Desk<'_> {
         let granted = |clause: &&Clause| clause.channel == Channel::List && profile_for(clause).is_some();
         let clause = self.first_clause(recipient, person, granted)?;
         let profile = profile_for(clause).ok_or(No::Ungranted)?;
-        if profile.both_roles && self.agreement.hold_both_roles && clause.identity != IdentityMode::OwnReference {
+        let mut both_roles = person.findings.iter().filter(|finding| finding.kind == FindingKind::BothRoles);
+        let unseen = profile.both_roles && !both_roles.all(|finding| (self.was_seen)(finding.id));
+        if unseen && self.agreement.hold_both_roles && clause.identity != IdentityMode::OwnReference {
             return Err(No::BothRoles);
         }
         let naming = self.naming(recipient, person, clause, profile.record)?;

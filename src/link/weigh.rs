@@ -28,6 +28,24 @@ pub enum Field {
     Relatives,
 }
 
+impl Field {
+    /// The name in explanations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given_name",
+            Self::Middle => "second_name",
+            Self::Family => "family_name",
+            Self::Date => "date_of_birth",
+            Self::Postcode => "postcode",
+            Self::Address => "address",
+            Self::Numbers => "numbers",
+            Self::LocalRef => "own_reference",
+            Self::Relatives => "relatives",
+        }
+    }
+}
+
 /// Why two records can never be one person, whatever else agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Veto {
@@ -39,6 +57,19 @@ pub enum Veto {
     Parties,
     /// A person decided so.
     Decided,
+}
+
+impl Veto {
+    /// The name in explanations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DifferentNumbers => "different_numbers",
+            Self::Twins => "twins",
+            Self::Parties => "parties_of_one_event",
+            Self::Decided => "decided",
+        }
+    }
 }
 
 /// A comparison of two records in full, for review and explanation.
@@ -263,7 +294,7 @@ impl Parts {
     /// The sum with the prior, and what the household cap took from it.
     fn total(&self, model: &LinkageModel) -> (i32, i32) {
         let shared: SmallVec<[i32; 3]> = SmallVec::from_buf([self.family.max(0), self.place.max(0), self.home.max(0)]);
-        let excess = (shared.iter().sum::<i32>() - model.household_cap).max(0);
+        let excess = shared.iter().sum::<i32>().saturating_sub(model.household_cap).max(0);
         let sum =
             self.given + self.middle + self.family + self.date + self.place + self.home + self.numbers + self.relatives;
         (model.prior + sum - excess, -excess)

@@ -45,10 +45,10 @@ pub fn feed_topic(party: &PartyId) -> String {
     topic_name("feeds", party)
 }
 
-/// Whether a topic keeps only the latest record of each key.
+/// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.")
+    topic.starts_with("list.") || topic == "review.v1"
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EventId, LocalRefId, PartyId, RecordId, ScopeId};
+use super::decision::{DecisionReason, Judgement};
+use super::ids::{EventId, FindingId, LocalRefId, PartyId, RecordId, ScopeId};
 use super::sealed::Sealed;
 use super::tokens::PersonTokens;
 
@@ -270,6 +271,19 @@ pub enum Detail {
     Cancel {
         /// Why.
         reason: CancelReason,
+    },
+    /// Review: what a person decided. Last, since the register keeps these by number.
+    Decision {
+        /// What.
+        decision: Judgement,
+        /// About two records; of a person seen, the one record that the finding speaks of.
+        records: Vec<RecordId>,
+        /// Of a person seen: the finding.
+        finding: Option<FindingId>,
+        /// Why.
+        reason: DecisionReason,
+        /// Initials and a number of the reviewers' own, never a name.
+        decided_by: String,
     },
 }
 

@@ -14,6 +14,8 @@ pub enum FeedKind {
     LocalAuthority,
     /// A specialist service.
     Service,
+    /// The people who decide what the machine cannot.
+    Review,
 }
 
 impl FeedKind {
@@ -25,6 +27,7 @@ impl FeedKind {
             Self::Crc => "crc",
             Self::LocalAuthority => "local_authority",
             Self::Service => "service",
+            Self::Review => "review",
         }
     }
 }

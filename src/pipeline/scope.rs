@@ -1,4 +1,4 @@
-//! The register of one scope, and the questions that more than one of its rooms must answer.
+//! The register of one scope: the state of each room, side by side.
 
 use jiff::civil::Date;
 

@@ -67,15 +67,15 @@ impl World {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Client {
+pub(crate) enum Client {
     Python,
     Node,
 }
 
 impl Client {
-    const ALL: [Self; 2] = [Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::Node];
 
-    fn run(self, task: &Value) -> Vec<Value> {
+    pub(crate) fn run(self, task: &Value) -> Vec<Value> {
         // Beside cargo's own directory for integration tests: target/tests.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("tests");
         let mut command = match self {

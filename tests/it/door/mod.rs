@@ -21,7 +21,7 @@ fn party(name: &str) -> PartyId {
     name.parse().expect("tests name parties correctly")
 }
 
-/// Three agencies and two services, all of Portsmouth.
+/// Three agencies, two services and the reviewers, all of Portsmouth.
 fn validator() -> Validator {
     let feeds = [
         ("police", FeedKind::Police),
@@ -29,6 +29,7 @@ fn validator() -> Validator {
         ("local_authority", FeedKind::LocalAuthority),
         ("up2u", FeedKind::Service),
         ("idva", FeedKind::Service),
+        ("reviewers", FeedKind::Review),
     ];
     Validator::new(
         feeds.map(|(name, kind)| FeedContext::new(party(name), kind, vec!["portsmouth".parse().expect("a scope")])),

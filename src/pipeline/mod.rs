@@ -6,149 +6,49 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
-use rand::{CryptoRng, Rng, SeedableRng};
+use rand::{CryptoRng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::evidence::{combination, question};
+use self::reviews::{possible_match, review_key};
+use self::scope::{Scope, opposing};
+use self::work::{Touched, Work, read_key};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, cases};
 use crate::audit::{AuditKind, Chain};
-use crate::config::agreement::Agreement;
-use crate::config::rules::Rules;
-use crate::disclose::decide::{Desk, Disclosed, MessageKind};
+use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
-use crate::disclose::message::cloud_event;
 use crate::disclose::seal::Sealer;
-use crate::disclose::told::{Told, ToldAlert};
-use crate::keys::KeyRing;
-use crate::keys::output::OutputKey;
-use crate::link::{LinkageModel, Linker};
+use crate::disclose::told::Told;
+use crate::link::{Bits, Linker};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
+use crate::model::decision::{Judgement, Subject};
 use crate::model::event::BlindEvent;
-use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
-use crate::normalise::event::normalise;
-use crate::pseudonymise::Pseudonymiser;
-use crate::pseudonymise::event::blind;
-use crate::validate::Validator;
-use crate::validate::feed::FeedContext;
 
+mod evidence;
+mod reviews;
 mod scope;
+mod send;
+mod setup;
 mod work;
 
-use self::scope::{Scope, opposing};
+pub use self::setup::{Now, Setup, feed_contexts};
 pub use self::work::BatchReport;
-use self::work::{
-    Touched, Work, combination, confidence, hex, id_reused, possible_match, read_key, review_key, unserved_scope,
-};
 
 /// Where audit lines go.
 pub const AUDIT_TOPIC: &str = "audit.v1";
 /// Where what a human must look at goes.
 pub const REVIEW_TOPIC: &str = "review.v1";
 
-/// The day and the moment that one batch happens at: pure stages have no clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Findings and lists are as of this day.
-    pub as_of: Date,
-    /// Messages and audit lines carry this moment.
-    pub at: Timestamp,
-}
-
-/// What does not change while the daemon runs.
-pub struct Setup {
-    agreement: Agreement,
-    rules: Rules,
-    keys: Arc<KeyRing>,
-    model: Arc<LinkageModel>,
-    validator: Validator,
-    pseudonymisers: BTreeMap<ScopeId, Pseudonymiser>,
-    outputs: BTreeMap<PartyId, OutputKey>,
-}
-
-impl Setup {
-    /// Puts checked parts together. A scope without a linkage key is not served; a recipient without a key is held.
-    #[must_use]
-    pub fn new(
-        agreement: Agreement,
-        rules: Rules,
-        keys: Arc<KeyRing>,
-        model: Arc<LinkageModel>,
-        record_bytes: usize,
-    ) -> Self {
-        let validator = Validator::new(feed_contexts(&agreement)).with_max_record_bytes(record_bytes);
-        let scopes = agreement.scopes.iter();
-        let pseudonymisers =
-            scopes.filter_map(|scope| Some((scope.clone(), Pseudonymiser::new(keys.linkage(scope)?)))).collect();
-        let with_key = agreement.recipients.iter().filter(|recipient| keys.recipient(&recipient.party).is_some());
-        let outputs = with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
-        Self { agreement, rules, keys, model, validator, pseudonymisers, outputs }
-    }
-
-    /// The agreement in use.
-    #[must_use]
-    pub fn agreement(&self) -> &Agreement {
-        &self.agreement
-    }
-
-    /// The key ring in use.
-    #[must_use]
-    pub fn keys(&self) -> &KeyRing {
-        &self.keys
-    }
-
-    /// One record from bytes to a blind event: the stages that need nobody else.
-    fn read(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
-        let valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
-        let ignored_fields = valid.ignored_fields;
-        let normal = normalise(valid);
-        let dropped_identifiers = normal.dropped_identifiers();
-        let pseudonymiser = self.pseudonymisers.get(&normal.scope).ok_or_else(unserved_scope)?;
-        let nonce = || {
-            let mut nonce = [0; 12];
-            nonces.fill_bytes(&mut nonce);
-            nonce
-        };
-        let event = blind(pseudonymiser, self.keys.vault(), normal, nonce);
-        Ok(Taken { event, ignored_fields, dropped_identifiers })
-    }
-
-    /// As `read`, but a fault of ours rejects the record instead of stopping the feed for everybody.
-    fn read_guarded(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record, nonces))).unwrap_or_else(|_| {
-            tracing::error!(feed = %record.feed, partition = record.partition, offset = record.offset, "a record broke a stage");
-            Err(Rejection {
-                code: RejectCode::Internal,
-                path: String::new(),
-                rule: "the record could not be processed".to_owned(),
-                help: "this is a fault of priorityd: report the feed, partition and offset".to_owned(),
-            })
-        })
-    }
-}
-
-/// What the validator needs to know of each feed.
-pub fn feed_contexts(agreement: &Agreement) -> impl Iterator<Item = FeedContext> {
-    agreement.feeds.iter().map(|feed| FeedContext {
-        party: feed.party.clone(),
-        kind: feed.kind,
-        sources: feed.sources.clone(),
-        scopes: agreement.scopes.clone(),
-    })
-}
-
-struct Taken {
-    event: BlindEvent,
-    ignored_fields: u32,
-    dropped_identifiers: u32,
-}
+/// From here on a link is called strong: the odds are a thousand to one and better.
+const STRONG_BITS: f64 = 10.0;
 
 /// The engine of one partition.
 pub struct Engine {
@@ -217,7 +117,7 @@ impl Engine {
         let setup = Arc::clone(&self.setup);
         // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
         let nonces = ChaCha20Rng::from_rng(rng);
-        let read = |(stream, record): (usize, &FeedRecord)| {
+        let read = |(stream, record)| {
             let mut nonces = nonces.clone();
             nonces.set_stream(stream as u64);
             setup.read_guarded(record, &mut nonces)
@@ -290,10 +190,10 @@ impl Engine {
     }
 
     fn scope_mut(&mut self, id: &ScopeId) -> &mut Scope {
-        let model = &self.setup.model;
+        let setup = &self.setup;
         self.scopes.entry(id.clone()).or_insert_with(|| Scope {
             ledger: Ledger::default(),
-            linker: Linker::new(Arc::clone(model)),
+            linker: Linker::new(setup.model_of(id)),
             identities: Identities::default(),
             told: Told::default(),
         })
@@ -303,6 +203,7 @@ impl Engine {
     fn accept(&mut self, record: &FeedRecord, event: BlindEvent, now: Now, work: &mut Work) -> Outcome {
         let (id, supersedes, scope_id, agency) =
             (event.id, event.supersedes, event.scope.clone(), event.agency.clone());
+        let decision = evidence::decision(&event.detail);
         let scope = self.scope_mut(&scope_id);
         let Acceptance { outcome, entered, left } = scope.ledger.accept(event);
         let Some(outcome) = outcome else {
@@ -311,6 +212,7 @@ impl Engine {
         let touched = work.touched.entry(scope_id.clone()).or_default();
         for (_, event) in &left {
             scope.leave(event, touched);
+            scope.decide(event, touched);
         }
         if let Some((entered, persons)) = entered {
             for person in persons {
@@ -323,11 +225,17 @@ impl Engine {
             for (one, other) in opposing(event) {
                 scope.linker.forbid(one, other);
             }
+            let event = event.clone();
+            scope.decide(&event, touched);
         }
         scope.forget_unmentioned(&left);
         if outcome != Outcome::Duplicate {
-            let kind = if supersedes.is_some() { AuditKind::Alteration } else { AuditKind::Collection };
-            let body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
+            let alters = supersedes.is_some() || decision.is_some();
+            let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
+            let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
+            if let Some(decision) = decision {
+                body["decided"] = decision;
+            }
             self.audit(kind, &scope_id, &body, now, work);
         }
         outcome
@@ -379,12 +287,16 @@ impl Engine {
         for row in settled.rows {
             work.change(self.partition, id.as_str(), row);
         }
-        for change in &settled.changes {
-            let body = combination(change);
-            self.audit(AuditKind::Combination, id, &body, now, work);
+        let model = &self.setup.model;
+        let told = |change| combination(change, &scope.linker.links_of(change), model);
+        let lines: Vec<_> = settled.changes.par_iter().flat_map_iter(told).collect();
+        for line in &lines {
+            self.audit(AuditKind::Combination, id, line, now, work);
         }
         for possible in &settled.reviews_raised {
             let key = review_key(id, possible.a, possible.b);
+            let line = question(&key, possible, &self.setup.model);
+            self.audit(AuditKind::Combination, id, &line, now, work);
             let body = possible_match(&key, id, possible).to_string().into_bytes();
             work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
         }
@@ -423,102 +335,14 @@ impl Engine {
             identities,
             cases_of: &|cluster| cases(ledger, linker.members(cluster)),
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
+            was_seen: &|finding| ledger.decision(Subject::Finding(finding)) == Some(Judgement::Seen),
         };
         let disclosed = desk.disclose(before, &people, told);
-        self.review_both_roles(id, &people, work);
+        self.review_both_roles(id, before, &people, work);
         self.send(id, disclosed, &people, now, rng, work);
         let scope = self.scopes.get_mut(id).expect("present above");
         for row in scope.rows() {
             work.change(self.partition, id.as_str(), row);
-        }
-    }
-
-    /// Seals messages, each with its audit line in the same transaction (I5).
-    fn send(
-        &mut self,
-        id: &ScopeId,
-        disclosed: Disclosed,
-        people: &[Assessed],
-        now: Now,
-        rng: &mut dyn CryptoRng,
-        work: &mut Work,
-    ) {
-        let setup = Arc::clone(&self.setup);
-        for (reason, count) in disclosed.held {
-            *work.report.held.entry(reason).or_insert(0) += count;
-        }
-        let mut ready = Vec::with_capacity(disclosed.messages.len());
-        for message in &disclosed.messages {
-            let recipient = setup.agreement.recipients.iter().find(|known| known.party == message.recipient);
-            let key = setup.keys.recipient(&message.recipient);
-            let (Some(recipient), Some(key)) = (recipient, key) else { continue };
-            let envelope = cloud_event(message, id, recipient, now.at)
-                .map(|event| self.sealer.prepare(key, now.at, rng).map(|envelope| (event, envelope)));
-            ready.push((message, envelope));
-        }
-        let sealed: Vec<_> = ready
-            .into_par_iter()
-            .map(|(message, envelope)| {
-                let sealed = envelope
-                    .map(|ready| ready.and_then(|(event, envelope)| envelope.seal(&event, setup.keys.signing())));
-                (message, sealed.transpose())
-            })
-            .collect();
-        let findings: BTreeMap<_, &Finding> =
-            people.iter().flat_map(|person| &person.findings).map(|finding| (finding.id, finding)).collect();
-        for (message, sealed) in sealed {
-            let value = match sealed {
-                Ok(value) => value.map(String::into_bytes),
-                Err(error) => {
-                    // Expired keys were held before anything was told, so this is a fault of ours.
-                    tracing::error!(recipient = %message.recipient, reason = %error, "a message was held: it cannot be sealed");
-                    *work.report.held.entry("cannot_be_sealed").or_insert(0) += 1;
-                    continue;
-                }
-            };
-            let topic = topic_name(message.kind.topic_kind(), &message.recipient);
-            work.output(self.partition, topic, message.id.clone(), value);
-            let sent = work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind()));
-            *sent.or_insert(0) += u64::from(message.kind != MessageKind::Tombstone);
-            let finding = message.finding.and_then(|finding| findings.get(&finding));
-            let body = json!({
-                "recipient": message.recipient,
-                "message": message.id,
-                "type": message.kind.event_type().unwrap_or("tombstone"),
-                "clause": message.clause,
-                "person": message.cluster,
-                "finding": message.finding,
-                "kind": finding.map(|finding| finding.kind),
-                "evidence": finding.map(|finding| &finding.evidence),
-                "agreement_version": setup.agreement.version,
-                "rules_version": setup.rules.version,
-            });
-            self.audit(AuditKind::Disclosure, id, &body, now, work);
-        }
-    }
-
-    /// People who appear in both roles go to a human, once.
-    fn review_both_roles(&mut self, id: &ScopeId, people: &[Assessed], work: &mut Work) {
-        let partition = self.partition;
-        let Some(scope) = self.scopes.get_mut(id) else { return };
-        let reviewers: PartyId = "review".parse().expect("a name of the right form");
-        for person in people {
-            for finding in person.findings.iter().filter(|finding| finding.kind == FindingKind::BothRoles) {
-                if scope.told.alert(finding.id, &reviewers).is_some() {
-                    continue;
-                }
-                let told = ToldAlert { generation: 1, live: false, digest: [0; 16], clause: String::new() };
-                scope.told.set_alert(finding.id, person.cluster, &reviewers, told);
-                let key = finding.id.to_string();
-                let body = json!({
-                    "review_id": key,
-                    "kind": "both_roles",
-                    "scope": id,
-                    "person": person.cluster,
-                    "evidence": finding.evidence,
-                });
-                work.output(partition, REVIEW_TOPIC.to_owned(), key, Some(body.to_string().into_bytes()));
-            }
         }
     }
 
@@ -543,6 +367,28 @@ impl Engine {
             positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
         (work.transaction, work.report)
     }
+}
+
+/// How sure the weakest link of a person is, in words for a reader.
+fn confidence(weakest: Option<Bits>) -> &'static str {
+    match weakest {
+        None => "single_source",
+        Some(bits) if bits.to_f64() >= STRONG_BITS => "strong",
+        Some(_) => "moderate",
+    }
+}
+
+fn id_reused() -> Rejection {
+    Rejection {
+        code: RejectCode::IdReused,
+        path: "/id".to_owned(),
+        rule: "an id names one event for ever".to_owned(),
+        help: "to correct an event, send a new one with a new id and `supersedes`".to_owned(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The register holds a row that this version cannot read.
