@@ -18,4 +18,5 @@ mod kafka_security;
 mod keys;
 mod linkage;
 mod memory;
+mod review;
 mod support;
