@@ -432,7 +432,7 @@ fn the_tree_is_read() {
         source.paths.iter().any(|used| used.path == path)
     };
     assert!(names("src/normalise/mod.rs", "crate::validate::identity::ClearIdentity"), "a `use` with branches");
-    assert!(names("src/pipeline.rs", "rand::CryptoRng"), "a foreign crate");
+    assert!(names("src/pipeline/mod.rs", "rand::CryptoRng"), "a foreign crate");
     assert!(names("src/main.rs", "priorityd::cli::run"), "an expression");
     assert!(
         sources.iter().any(|source| source.derives.iter().any(|derive| derive.type_name == "ClearIdentity")),

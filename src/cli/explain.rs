@@ -14,7 +14,7 @@ use crate::model::ids::RecordId;
 
 /// Explains from the audit alone: no names, no keys, no register.
 #[derive(Debug, Args)]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Read this export of the audit instead of the log
@@ -39,7 +39,7 @@ enum Format {
 }
 
 /// Reads the audit and explains.
-pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let pair = match args.ids.as_slice() {
         [one, two] => Some((record(one)?, record(two)?)),
         _ => None,

@@ -24,7 +24,7 @@ use crate::validate::Validator;
 
 /// Lists open questions and publishes decisions to the reviewers' feed.
 #[derive(Debug, Args)]
-pub struct ReviewArgs {
+pub(super) struct ReviewArgs {
     #[command(flatten)]
     config: ConfigArgs,
     #[command(subcommand)]
@@ -122,7 +122,7 @@ struct Question {
 }
 
 /// Does what was asked.
-pub fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
         ReviewCommand::List { format } => {
             let settings = Settings::load(&args.config.config)?;

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use rand::CryptoRng;
+use rand::{CryptoRng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -114,7 +115,14 @@ impl Engine {
     /// Processes a batch: everything that it causes, in one transaction.
     pub fn process(&mut self, batch: &[FeedRecord], now: Now, rng: &mut dyn CryptoRng) -> (Transaction, BatchReport) {
         let setup = Arc::clone(&self.setup);
-        let taken: Vec<_> = batch.par_iter().map(|record| setup.read_guarded(record)).collect();
+        // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
+        let nonces = ChaCha20Rng::from_rng(rng);
+        let read = |(stream, record)| {
+            let mut nonces = nonces.clone();
+            nonces.set_stream(stream as u64);
+            setup.read_guarded(record, &mut nonces)
+        };
+        let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
         let mut work = Work::default();
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rand::Rng;
+use rand_chacha::ChaCha20Rng;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -73,19 +76,24 @@ impl Setup {
     }
 
     /// One record from bytes to a blind event: the stages that need nobody else.
-    fn read(&self, record: &FeedRecord) -> Result<Taken, Rejection> {
+    fn read(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
         let valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
         let ignored_fields = valid.ignored_fields;
         let normal = normalise(valid);
         let dropped_identifiers = normal.dropped_identifiers();
         let pseudonymiser = self.pseudonymisers.get(&normal.scope).ok_or_else(unserved_scope)?;
-        let event = blind(pseudonymiser, self.keys.vault(), normal, fresh_nonce);
+        let nonce = || {
+            let mut nonce = [0; 12];
+            nonces.fill_bytes(&mut nonce);
+            nonce
+        };
+        let event = blind(pseudonymiser, self.keys.vault(), normal, nonce);
         Ok(Taken { event, ignored_fields, dropped_identifiers })
     }
 
     /// As `read`, but a fault of ours rejects the record instead of stopping the feed for everybody.
-    pub(super) fn read_guarded(&self, record: &FeedRecord) -> Result<Taken, Rejection> {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record))).unwrap_or_else(|_| {
+    pub(super) fn read_guarded(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record, nonces))).unwrap_or_else(|_| {
             tracing::error!(feed = %record.feed, partition = record.partition, offset = record.offset, "a record broke a stage");
             Err(Rejection {
                 code: RejectCode::Internal,
@@ -121,10 +129,4 @@ fn unserved_scope() -> Rejection {
         rule: "the scope must be one that this deployment serves".to_owned(),
         help: "send events of other partnerships to their own deployment".to_owned(),
     }
-}
-
-fn fresh_nonce() -> [u8; 12] {
-    let mut nonce = [0; 12];
-    getrandom::fill(&mut nonce).expect("the operating system has random numbers");
-    nonce
 }
