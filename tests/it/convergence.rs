@@ -17,7 +17,7 @@ use crate::support::events::{Sent, events};
 use crate::support::hub::{Hub, Office};
 
 /// A life with everything that happens to records: amended, amended again, cancelled, closed, spelt otherwise.
-const LIFE: &[&str] = &[
+pub(crate) const LIFE: &[&str] = &[
     "k1 idva.caseload_entry 2024-01-02 victim=sarah",
     "k2 up2u.caseload_entry 2024-01-02 perpetrator=dean",
     "k3 parcs.caseload_entry 2024-01-02 victim=kelly",

@@ -3,6 +3,7 @@
 
 mod audit;
 mod biographies;
+mod blindness;
 mod broker;
 mod city;
 mod config;
@@ -18,5 +19,6 @@ mod kafka_security;
 mod keys;
 mod linkage;
 mod memory;
+mod outputs;
 mod review;
 mod support;

@@ -17,6 +17,7 @@ use crate::model::ids::{ClusterId, RecordId};
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "about", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one, made to be printed")]
 pub enum Explanation {
     /// Why a recipient was told something.
     Alert(Alert),

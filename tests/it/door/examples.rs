@@ -1,6 +1,7 @@
 //! Everything published under `schemas/` agrees with itself, with the daemon, and with somebody else's validator.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use priorityd::model::event::Detail;
@@ -111,8 +112,10 @@ fn the_readme_explains_every_code() {
 #[test]
 fn a_stock_validator_agrees() {
     let script = schemas_dir().with_file_name("tests").join("it/door/stock_validator.py");
-    let output = Command::new("python3").arg(script).arg(schemas_dir()).output();
-    let output = output.expect("python3 is needed, with the package jsonschema");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
+    let python = target.join("tests/venv/bin/python");
+    let output = Command::new(python).arg(script).arg(schemas_dir()).output();
+    let output = output.unwrap_or_else(|error| panic!("Python cannot be started ({error}): run tests/setup"));
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -324,28 +324,41 @@ impl<'a> Hub<'a> {
     /// What a service reads, opened with its key.
     pub(crate) fn desk(&self, recipient: &str) -> Desk {
         let recipient = super::events::party(recipient);
-        let key = self.office.private.get(&recipient).expect("a recipient of the agreement");
-        let mut opener = Opener::new(key, &self.office.signers, &recipient);
-        let mut open = |record: &StoredRecord| {
-            let message = std::str::from_utf8(record.value.as_deref()?).expect("a compact message");
-            let opened = opener.open(message, self.now.at).unwrap_or_else(|error| panic!("{recipient}: {error}"));
-            let event = json(opened.event());
-            assert_eq!(event["id"].as_str().map(str::as_bytes), Some(record.key.as_slice()));
-            Some(event)
-        };
-        let alerts = self.topic(&topic_name("alerts", &recipient));
-        let inbox: Vec<_> = alerts.iter().map(|record| open(record).expect("an alert is never a tombstone")).collect();
-        let ids: BTreeSet<_> = alerts.iter().map(|record| &record.key).collect();
-        assert_eq!(ids.len(), alerts.len(), "{recipient}: each alert id once");
+        let inbox: Vec<_> = self.open(&recipient, "alerts").into_iter().map(|(_, event)| event).collect();
+        let inbox: Vec<_> = inbox.into_iter().map(|event| event.expect("an alert is never a tombstone")).collect();
+        let ids: BTreeSet<_> = inbox.iter().map(|event| text(&event["id"])).collect();
+        assert_eq!(ids.len(), inbox.len(), "{recipient}: each alert id once");
         let mut list = BTreeMap::new();
-        for record in self.topic(&topic_name("list", &recipient)) {
-            let entry = String::from_utf8(record.key.clone()).expect("a text");
-            match open(&record) {
+        for (entry, event) in self.open(&recipient, "list") {
+            match event {
                 Some(mut event) => drop(list.insert(entry, event["data"].take())),
                 None => drop(list.remove(&entry).expect("a tombstone ends an entry")),
             }
         }
         Desk { inbox, list }
+    }
+
+    /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone.
+    fn open(&self, recipient: &PartyId, topic: &str) -> Vec<(String, Option<Value>)> {
+        let key = self.office.private.get(recipient).expect("a recipient of the agreement");
+        let mut opener = Opener::new(key, &self.office.signers, recipient);
+        let mut open = |record: StoredRecord| {
+            let key = String::from_utf8(record.key).expect("a text");
+            let Some(value) = record.value else { return (key, None) };
+            let message = std::str::from_utf8(&value).expect("a compact message");
+            let opened = opener.open(message, self.now.at).unwrap_or_else(|error| panic!("{recipient}: {error}"));
+            let event = json(opened.event());
+            assert_eq!(text(&event["id"]), key);
+            (key, Some(event))
+        };
+        self.topic(&topic_name(topic, recipient)).into_iter().map(&mut open).collect()
+    }
+
+    /// Every event that any recipient was ever sent.
+    pub(crate) fn messages(&self) -> BTreeMap<PartyId, Vec<Value>> {
+        let recipients = self.office.agreement.recipients.iter().map(|recipient| &recipient.party);
+        let all = |party: &PartyId| ["alerts", "list"].map(|topic| self.open(party, topic)).into_iter().flatten();
+        recipients.map(|party| (party.clone(), all(party).filter_map(|(_, event)| event).collect())).collect()
     }
 
     /// All desks.
