@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::keys::linkage::LinkageKey;
-use crate::link::{Frequencies, LinkageModel, Linker};
+use crate::link::{LinkageModel, Linker};
+use crate::model::frequencies::Frequencies;
 use crate::model::ids::{PartyId, RecordId};
 use crate::normalise::{DateOrder, find_date_order, normalise_identity_with};
 use crate::pseudonymise::Pseudonymiser;
@@ -34,6 +35,9 @@ pub(super) struct LinkArgs {
     /// Linkage model in place of the compiled-in one.
     #[arg(long, value_name = "MODEL.toml")]
     model: Option<PathBuf>,
+    /// Take the model as it is, as the daemon does, in place of fitting prior and frequencies to the tables.
+    #[arg(long)]
+    frozen: bool,
     /// Where to write clusters, as CSV: file, row, cluster.
     #[arg(long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
@@ -190,12 +194,18 @@ fn link(
         people.extend(table_people);
     }
     // The file at hand is an epoch of its own: its frequencies are frozen before the first comparison.
-    let frequencies = Frequencies::of(people.iter().map(|(_, _, _, tokens)| tokens));
+    let frequencies = if args.frozen {
+        hash.public_frequencies()
+    } else {
+        Frequencies::counted(people.iter().map(|(_, _, _, tokens)| tokens))
+    };
     let mut linker = Linker::new(Arc::new(model.with_frequencies(frequencies)));
     for (record, agency, local_ref, tokens) in people {
         linker.insert(record, agency, local_ref, tokens);
     }
-    linker.calibrate();
+    if !args.frozen {
+        linker.calibrate();
+    }
     linker.settle();
     Ok((rows, linker))
 }

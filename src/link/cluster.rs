@@ -28,13 +28,33 @@ pub(super) struct Part {
 /// Joins, again and again, the two groups with the highest average weight between them while it is at least `bar`; groups
 /// with a `Cannot` between them never join. Ties go to the groups with the smallest nodes, so nodes must come in an order
 /// of their own (by record id). Averages are compared as exact fractions.
-pub(super) fn partition(nodes: &[Node], bar: i32, tie: impl Fn(usize, usize) -> Tie) -> Vec<Part> {
+///
+/// A group that fits two others about equally well, which are clearly two themselves, joins neither: a record without a
+/// date of birth beside father and son of one name is for a person to look at.
+pub(super) fn partition(nodes: &[Node], rules: Rules, tie: impl Fn(usize, usize) -> Tie) -> Vec<Part> {
     let mut groups = Groups::new(nodes, tie);
     groups.join_decided();
-    while let Some((one, two, weakest)) = groups.best(bar) {
-        groups.join(one, two, weakest);
+    let mut torn: Vec<(usize, usize)> = Vec::new();
+    while let Some((one, two, weakest)) = groups.best(rules.bar, &torn) {
+        if groups.is_torn(one, two, rules) || groups.is_torn(two, one, rules) {
+            torn.push((one, two));
+        } else {
+            groups.join(one, two, weakest);
+            torn.clear();
+        }
     }
     groups.finish()
+}
+
+/// What decides over joining, in 1/256 bit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// The lowest average at which groups join.
+    pub(super) bar: i32,
+    /// How much better than the next a fit must be, where the two exclude each other.
+    pub(super) margin: i32,
+    /// The highest average at which two groups exclude each other.
+    pub(super) conflict: i32,
 }
 
 struct Groups {
@@ -90,7 +110,20 @@ impl Groups {
         *self.alive.iter().find(holds).expect("every node is in one group")
     }
 
-    fn best(&self, bar: i32) -> Option<(usize, usize, i32)> {
+    /// Does `group` fit some third group about as well as `chosen`, while the two exclude each other?
+    fn is_torn(&self, group: usize, chosen: usize, rules: Rules) -> bool {
+        let Some(best) = self.average(group, chosen) else { return false };
+        self.alive.iter().filter(|other| ![group, chosen].contains(other)).any(|&other| {
+            let rival = self.average(group, other).is_some_and(|next| next >= rules.bar && best - next < rules.margin);
+            rival && self.average(chosen, other).is_some_and(|between| between <= rules.conflict)
+        })
+    }
+
+    fn average(&self, one: usize, two: usize) -> Option<i32> {
+        self.sums[one * self.count + two].map(|sum| average(sum, self.records[one] * self.records[two]))
+    }
+
+    fn best(&self, bar: i32, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
         let mut best: Option<(usize, usize, i64, i64)> = None;
         for (at, &one) in self.alive.iter().enumerate() {
             for &two in &self.alive[at + 1..] {
@@ -100,7 +133,7 @@ impl Groups {
                     None => sum >= i64::from(bar) * pairs,
                     Some((_, _, best_sum, best_pairs)) => sum * best_pairs > best_sum * pairs,
                 };
-                if better {
+                if better && !torn.contains(&(one, two)) {
                     best = Some((one, two, sum, pairs));
                 }
             }
@@ -144,6 +177,8 @@ fn average(sum: i64, pairs: i64) -> i32 {
 mod tests {
     use super::*;
 
+    const RULES: Rules = Rules { bar: 500, margin: 500, conflict: -2000 };
+
     fn nodes(parts: &[Part]) -> Vec<Vec<usize>> {
         parts.iter().map(|part| part.nodes.clone()).collect()
     }
@@ -152,13 +187,33 @@ mod tests {
     fn a_chain_does_not_pull_its_ends_together() {
         // 0-1 and 1-2 agree, 0-2 speaks against it more than they speak for it.
         let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
-        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], 500, tie)), [vec![0, 1], vec![2]]);
+        assert_eq!(
+            nodes(&partition(&[Node { records: 1 }; 3], Rules { conflict: -9000, ..RULES }, tie)),
+            [vec![0, 1], vec![2]]
+        );
     }
 
     #[test]
     fn what_cannot_be_one_is_not_joined_through_a_third() {
-        let tie = |one: usize, two: usize| if (one, two) == (0, 2) { Tie::Cannot } else { Tie::Weight { sum: 3000 } };
-        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], 500, tie)), [vec![0, 1], vec![2]]);
+        let tie = |one: usize, two: usize| match (one, two) {
+            (0, 2) => Tie::Cannot,
+            (0, 1) => Tie::Weight { sum: 3000 },
+            _ => Tie::Weight { sum: 2000 },
+        };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie)), [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn what_fits_two_that_exclude_each_other_joins_neither() {
+        let fits = |best: i64| {
+            move |one: usize, two: usize| match (one, two) {
+                (0, 1) => Tie::Weight { sum: -3000 },
+                (0, 2) => Tie::Weight { sum: best },
+                _ => Tie::Weight { sum: 1000 },
+            }
+        };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, fits(1100))), [vec![0], vec![1], vec![2]]);
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, fits(2000))), [vec![0, 2], vec![1]]);
     }
 
     #[test]
@@ -169,7 +224,7 @@ mod tests {
             (1, 2) => Tie::Must { sum: 0 },
             _ => Tie::Weight { sum: -3000 },
         };
-        let parts = partition(&[Node { records: 1 }; 3], 500, tie);
+        let parts = partition(&[Node { records: 1 }; 3], RULES, tie);
         assert_eq!(nodes(&parts), [vec![0, 1], vec![2]]);
         assert_eq!(parts[0].weakest, Some(-2000));
     }

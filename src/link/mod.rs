@@ -25,7 +25,7 @@ mod weigh;
 
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};
 pub use self::evidence::Link;
-pub use self::model::{Bits, Frequencies, LinkageModel, ModelError};
+pub use self::model::{Bits, LinkageModel, ModelError};
 pub use self::register::Linker;
 pub use self::rows::BadRow;
 pub use self::weigh::{Comparison, Field, Veto};

@@ -2,10 +2,10 @@
 //!
 //! Clusters are a function of the records and of this; nothing in it is learnt from the running register.
 
-use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
-use crate::model::tokens::{PersonTokens, Token};
+use crate::model::frequencies::{Frequencies, Shares};
+use crate::model::tokens::Token;
 
 /// Match weight in 1/256 bit: sums are exact, so they do not depend on order or machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -72,6 +72,8 @@ pub struct LinkageModel {
     pub(super) review: i32,
     pub(super) clip: i32,
     pub(super) household_cap: i32,
+    pub(super) margin: i32,
+    pub(super) conflict: i32,
     pub(super) twins_apart: bool,
     pub(super) perhaps_twins: i32,
     pub(super) generations: i32,
@@ -98,47 +100,6 @@ struct Chance {
     family: f64,
     date: f64,
     unit: f64,
-}
-
-/// How common each value of a field is, as a share of the population, by its token.
-#[derive(Debug, Clone, Default)]
-pub struct Frequencies {
-    /// First given names.
-    pub given: FxHashMap<Token, f64>,
-    /// Family names.
-    pub family: FxHashMap<Token, f64>,
-    /// Dates of birth.
-    pub date: FxHashMap<Token, f64>,
-    /// Postcode units.
-    pub unit: FxHashMap<Token, f64>,
-}
-
-impl Frequencies {
-    /// Counts the values of a finished table of records: `link` on a file is its own epoch. Never the running register's.
-    #[must_use]
-    pub fn of<'a>(people: impl Iterator<Item = &'a PersonTokens>) -> Self {
-        let mut counts = Self::default();
-        let mut totals = [0_u32; 4];
-        let mut count = |map: &mut FxHashMap<Token, f64>, total: usize, token: Option<Token>| {
-            if let Some(token) = token {
-                *map.entry(token).or_default() += 1.0;
-                totals[total] += 1;
-            }
-        };
-        for person in people {
-            count(&mut counts.given, 0, person.given.as_ref().map(|name| name.exact));
-            count(&mut counts.family, 1, person.family.as_ref().map(|name| name.exact));
-            count(&mut counts.date, 2, person.date.as_ref().map(|date| date.whole));
-            count(&mut counts.unit, 3, person.postcode.as_ref().and_then(|code| code.unit));
-        }
-        for (map, total) in
-            [&mut counts.given, &mut counts.family, &mut counts.date, &mut counts.unit].into_iter().zip(totals)
-        {
-            // The record itself is no evidence of how common its value is among others.
-            map.values_mut().for_each(|count| *count = (*count - 1.0).max(0.5) / f64::from(total));
-        }
-        counts
-    }
 }
 
 /// A model file that cannot be used. Says where, never what was read.
@@ -202,6 +163,7 @@ impl LinkageModel {
     #[must_use]
     pub fn without_households(mut self) -> Self {
         self.household_cap = i32::MAX;
+        self.margin = 0;
         self.twins_apart = false;
         self.perhaps_twins = 0;
         self.generations = 0;
@@ -245,12 +207,9 @@ impl LinkageModel {
     }
 
     /// How much more, or less, agreement on this value tells than agreement on an average one.
-    fn rarity(&self, shares: &FxHashMap<Token, f64>, token: Token, chance: f64) -> i16 {
-        if shares.is_empty() {
-            return 0;
-        }
-        let share = shares.get(&token).copied().unwrap_or(0.0).max(self.floor_share);
-        let bits = (chance / share).log2().clamp(-12.0, 12.0);
+    fn rarity(&self, shares: &Shares, token: Token, chance: f64) -> i16 {
+        let Some(share) = shares.of(token) else { return 0 };
+        let bits = (chance / share.max(self.floor_share)).log2().clamp(-12.0, 12.0);
         i16::try_from(Bits::new(bits).0).expect("twelve bits in 1/256 fit sixteen")
     }
 
@@ -284,6 +243,8 @@ struct RawDecision {
     review_bits: f64,
     clip_bits: f64,
     household_cap_bits: f64,
+    margin_bits: f64,
+    conflict_bits: f64,
     twins_apart: bool,
     perhaps_twins_bits: f64,
     generations_bits: f64,
@@ -366,7 +327,7 @@ impl RawModel {
         let within = |name: &'static str, ok: bool| if ok { Ok(()) } else { Err(ModelError::Range(name)) };
         within("provenance", !provenance.trim().is_empty())?;
         within("review_bits", decision.review_bits <= decision.link_bits)?;
-        within("block_limit", (2..=100_000).contains(&decision.block_limit))?;
+        within("block_limit", (2..=10_000).contains(&decision.block_limit))?;
         within("unit_limit", (8..=4096).contains(&decision.unit_limit))?;
         within("bar_step_bits", decision.bar_step_bits >= 0.5)?;
         within("fuzzy_strength", (0.0..=1.0).contains(&frequency.fuzzy_strength))?;
@@ -393,6 +354,8 @@ impl RawModel {
             review: bits("review_bits", decision.review_bits)?,
             clip: bits("clip_bits", decision.clip_bits)?,
             household_cap: bits("household_cap_bits", decision.household_cap_bits)?,
+            margin: bits("margin_bits", decision.margin_bits)?,
+            conflict: bits("conflict_bits", decision.conflict_bits)?,
             twins_apart: decision.twins_apart,
             perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
             generations: bits("generations_bits", decision.generations_bits)?,

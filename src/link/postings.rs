@@ -35,6 +35,8 @@ pub(super) struct Crossed {
 pub(super) struct Postings {
     limit: usize,
     buckets: Vec<u32>,
+    /// How many postings each bucket chains: where that is within the limit, no key in it can be hot.
+    lengths: Vec<u16>,
     postings: Vec<Posting>,
     /// Runs given back, by length.
     free: FxHashMap<u16, Vec<u32>>,
@@ -49,6 +51,7 @@ impl Postings {
         Self {
             limit,
             buckets: vec![END; 1024],
+            lengths: vec![0; 1024],
             postings: Vec::new(),
             free: FxHashMap::default(),
             hot: FxHashMap::default(),
@@ -74,7 +77,8 @@ impl Postings {
                 members.push(slot);
             } else {
                 self.chain(slot);
-                if self.chained(key).nth(self.limit).is_some() {
+                let crowded = usize::from(self.lengths[self.bucket(key)]) > self.limit;
+                if crowded && self.chained(key).nth(self.limit).is_some() {
                     self.heat(key);
                 }
             }
@@ -172,11 +176,13 @@ impl Postings {
 
     fn chain(&mut self, slot: u32) {
         let bucket = self.bucket(self.postings[slot as usize].key);
+        self.lengths[bucket] = self.lengths[bucket].saturating_add(1);
         self.postings[slot as usize].next = std::mem::replace(&mut self.buckets[bucket], slot);
     }
 
     fn unchain(&mut self, slot: u32) {
         let bucket = self.bucket(self.postings[slot as usize].key);
+        self.lengths[bucket] -= 1;
         let next = self.postings[slot as usize].next;
         if self.buckets[bucket] == slot {
             self.buckets[bucket] = next;
@@ -198,16 +204,18 @@ impl Postings {
         let members: Vec<u32> = self.chained(key).collect();
         let bucket = self.bucket(key);
         let mut kept = END;
+        let mut length = 0;
         let mut at = self.buckets[bucket];
         while at != END {
             let next = self.postings[at as usize].next;
             if self.postings[at as usize].key != key {
                 self.postings[at as usize].next = kept;
                 kept = at;
+                length += 1;
             }
             at = next;
         }
-        self.buckets[bucket] = kept;
+        (self.buckets[bucket], self.lengths[bucket]) = (kept, length);
         self.hot.insert(key, members);
         self.crossed.entry(key).or_insert(true);
     }
@@ -221,6 +229,7 @@ impl Postings {
 
     fn widen(&mut self) {
         self.buckets = vec![END; self.buckets.len() * 2];
+        self.lengths = vec![0; self.buckets.len()];
         for slot in 0..u32::try_from(self.postings.len()).expect("the register is far below 2^32 keys") {
             let posting = self.postings[slot as usize];
             if posting.profile != END && !self.is_hot(posting.key) {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Decision;
-use super::cluster::{Node, Tie, partition};
+use super::cluster::{Node, Rules, Tie, partition};
 use super::register::{Linker, NONE};
 use super::weigh::{Weight, weigh};
 
@@ -133,7 +133,9 @@ pub(super) fn tie(linker: &Linker, one: u32, two: u32) -> Tie {
 pub(super) fn people(linker: &Linker, unit: &[u32]) -> Vec<(Vec<u32>, Option<i32>)> {
     let nodes = Nodes::of(linker, unit);
     let sizes: Vec<Node> = nodes.records.iter().map(|records| Node { records: records.len() }).collect();
-    let parts = partition(&sizes, linker.model.link, |one, two| nodes.tie(linker, one, two));
+    let model = &linker.model;
+    let rules = Rules { bar: model.link, margin: model.margin, conflict: model.conflict };
+    let parts = partition(&sizes, rules, |one, two| nodes.tie(linker, one, two));
     let person = |part: super::cluster::Part| {
         let records: Vec<u32> = part.nodes.iter().flat_map(|node| nodes.records[*node].iter().copied()).collect();
         let alike = part.nodes.iter().filter(|node| nodes.records[**node].len() > 1);

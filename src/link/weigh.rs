@@ -294,7 +294,7 @@ impl Parts {
     /// The sum with the prior, and what the household cap took from it.
     fn total(&self, model: &LinkageModel) -> (i32, i32) {
         let shared: SmallVec<[i32; 3]> = SmallVec::from_buf([self.family.max(0), self.place.max(0), self.home.max(0)]);
-        let excess = (shared.iter().sum::<i32>() - model.household_cap).max(0);
+        let excess = shared.iter().sum::<i32>().saturating_sub(model.household_cap).max(0);
         let sum =
             self.given + self.middle + self.family + self.date + self.place + self.home + self.numbers + self.relatives;
         (model.prior + sum - excess, -excess)

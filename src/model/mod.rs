@@ -4,6 +4,7 @@ pub mod decision;
 pub mod event;
 pub mod feed;
 pub mod finding;
+pub mod frequencies;
 pub mod ids;
 pub mod outcome;
 pub mod register;

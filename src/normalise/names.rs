@@ -133,7 +133,12 @@ fn sound(word: &str) -> String {
     }
     let code = METAPHONE.with_borrow(|metaphone| metaphone.double_metaphone(word).primary());
     // Some words have no code (`h`): they sound like themselves and like nothing else.
-    if code.is_empty() { word.to_owned() } else { code }
+    match code.len() {
+        0 => word.to_owned(),
+        // A short code is shared by names that nobody would mistake (Wayne, Owen), so the first letter must agree too.
+        1 | 2 => format!("{}{code}", &word[..1]),
+        _ => code,
+    }
 }
 
 /// Words separated by space; each is one or more parts (hyphens, apostrophes are taken out first).

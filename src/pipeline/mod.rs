@@ -190,10 +190,10 @@ impl Engine {
     }
 
     fn scope_mut(&mut self, id: &ScopeId) -> &mut Scope {
-        let model = &self.setup.model;
+        let setup = &self.setup;
         self.scopes.entry(id.clone()).or_insert_with(|| Scope {
             ledger: Ledger::default(),
-            linker: Linker::new(Arc::clone(model)),
+            linker: Linker::new(setup.model_of(id)),
             identities: Identities::default(),
             told: Told::default(),
         })

@@ -39,6 +39,8 @@ pub struct Setup {
     pub(super) rules: Rules,
     pub(super) keys: Arc<KeyRing>,
     pub(super) model: Arc<LinkageModel>,
+    /// The model with the public frequencies of names under each scope's own key.
+    models: BTreeMap<ScopeId, Arc<LinkageModel>>,
     pub(super) validator: Validator,
     pub(super) pseudonymisers: BTreeMap<ScopeId, Pseudonymiser>,
     pub(super) outputs: BTreeMap<PartyId, OutputKey>,
@@ -56,11 +58,21 @@ impl Setup {
     ) -> Self {
         let validator = Validator::new(feed_contexts(&agreement)).with_max_record_bytes(record_bytes);
         let scopes = agreement.scopes.iter();
-        let pseudonymisers =
+        let pseudonymisers: BTreeMap<ScopeId, Pseudonymiser> =
             scopes.filter_map(|scope| Some((scope.clone(), Pseudonymiser::new(keys.linkage(scope)?)))).collect();
+        let models = pseudonymisers.iter().map(|(scope, hash)| {
+            let model = LinkageModel::clone(&model).with_frequencies(hash.public_frequencies());
+            (scope.clone(), Arc::new(model))
+        });
+        let models = models.collect();
         let with_key = agreement.recipients.iter().filter(|recipient| keys.recipient(&recipient.party).is_some());
         let outputs = with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
-        Self { agreement, rules, keys, model, validator, pseudonymisers, outputs }
+        Self { agreement, rules, keys, model, models, validator, pseudonymisers, outputs }
+    }
+
+    /// The model by which a scope's people are linked.
+    pub(super) fn model_of(&self, scope: &ScopeId) -> Arc<LinkageModel> {
+        Arc::clone(self.models.get(scope).unwrap_or(&self.model))
     }
 
     /// The agreement in use.

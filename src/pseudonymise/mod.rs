@@ -6,11 +6,13 @@
 mod compounds;
 pub mod event;
 mod fields;
+mod population;
 
 use smallvec::SmallVec;
 
 use self::fields::{FieldKeys, token};
 use crate::keys::linkage::{FieldKey, LinkageKey};
+use crate::model::frequencies::Frequencies;
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
 use crate::model::tokens::{
     AddressTokens, DATE_DIGITS, DateTokens, MiddleTokens, NAME_DELETIONS, NameTokens, NumberKind, NumberTokens,
@@ -56,6 +58,12 @@ impl Pseudonymiser {
     pub fn fingerprint(&self, canonical_content: &[u8]) -> [u8; 8] {
         let mac = self.keys.fingerprint.mac(&[canonical_content]);
         *mac.first_chunk().expect("HMAC-SHA-256 has 32 bytes")
+    }
+
+    /// How common the values of the population are, by their tokens under these keys; for the linkage model.
+    #[must_use]
+    pub fn public_frequencies(&self) -> Frequencies {
+        population::frequencies(&self.keys)
     }
 
     /// Everything linkage compares of one person.

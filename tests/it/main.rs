@@ -22,3 +22,4 @@ mod memory;
 mod outputs;
 mod review;
 mod support;
+mod vectors;

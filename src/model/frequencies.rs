@@ -1,0 +1,67 @@
+//! How common values are, by their tokens: what agreement on a value is worth. Frozen with the linkage model.
+
+use rustc_hash::FxHashMap;
+
+use super::tokens::{PersonTokens, Token};
+
+/// Shares of the population by value of one field.
+#[derive(Debug, Clone, Default)]
+pub struct Shares {
+    listed: FxHashMap<Token, f64>,
+    rest: f64,
+}
+
+impl Shares {
+    /// Listed values, and the share of each value that is not listed.
+    #[must_use]
+    pub fn new(listed: impl IntoIterator<Item = (Token, f64)>, rest: f64) -> Self {
+        Self { listed: listed.into_iter().collect(), rest }
+    }
+
+    /// The share of a value; `None` where nothing is known of the field.
+    #[must_use]
+    pub fn of(&self, value: Token) -> Option<f64> {
+        (!self.listed.is_empty()).then(|| self.listed.get(&value).copied().unwrap_or(self.rest))
+    }
+}
+
+/// Shares of the fields in which common values are much more common than others.
+#[derive(Debug, Clone, Default)]
+pub struct Frequencies {
+    /// First given names.
+    pub given: Shares,
+    /// Family names.
+    pub family: Shares,
+    /// Dates of birth.
+    pub date: Shares,
+    /// Postcode units.
+    pub unit: Shares,
+}
+
+impl Frequencies {
+    /// Counts the values of a finished table of records: `link` on a file is its own epoch. Never the running register's.
+    #[must_use]
+    pub fn counted<'a>(people: impl Iterator<Item = &'a PersonTokens>) -> Self {
+        let mut counts: [FxHashMap<Token, u32>; 4] = Default::default();
+        for person in people {
+            let values = [
+                person.given.as_ref().map(|name| name.exact),
+                person.family.as_ref().map(|name| name.exact),
+                person.date.as_ref().map(|date| date.whole),
+                person.postcode.as_ref().and_then(|code| code.unit),
+            ];
+            for (counts, value) in counts.iter_mut().zip(values) {
+                if let Some(value) = value {
+                    *counts.entry(value).or_default() += 1;
+                }
+            }
+        }
+        let [given, family, date, unit] = counts.map(|counts| {
+            let total: u32 = counts.values().sum();
+            // The record itself is no evidence of how common its value is among others.
+            let share = |count: u32| (f64::from(count) - 1.0).max(0.5) / f64::from(total);
+            Shares::new(counts.into_iter().map(|(value, count)| (value, share(count))), 0.0)
+        });
+        Self { given, family, date, unit }
+    }
+}
