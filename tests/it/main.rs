@@ -21,5 +21,6 @@ mod keys;
 mod linkage;
 mod memory;
 mod outputs;
+mod review;
 mod support;
 mod vectors;
