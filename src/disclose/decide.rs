@@ -248,7 +248,7 @@ impl Desk<'_> {
             Ok((clause, body)) => {
                 let id = self.entry_id(recipient, person.cluster);
                 let body = self.signed_off(body, clause, &id, "entry");
-                let digest = self.digest(recipient, &body);
+                let digest = self.list_digest(recipient, &id, &body);
                 if listed == Some(digest) {
                     return;
                 }
@@ -397,6 +397,17 @@ impl Desk<'_> {
 
     fn entry_id(&self, recipient: &Recipient, cluster: ClusterId) -> String {
         hex(&self.pseudonym(recipient, "list", &cluster.0))
+    }
+
+    /// As `digest`, and another one each half of a message's life: a message expires, so an entry that stays the same is
+    /// sealed again before its last one does. Entries take turns, so that not all are sealed on one day.
+    fn list_digest(&self, recipient: &Recipient, id: &str, body: &Map<String, Value>) -> Digest {
+        let half_life = u64::from(recipient.message_days / 2).max(1);
+        let turn = id.bytes().fold(0, |sum, byte| sum + u64::from(byte)) % half_life;
+        let days = self.as_of.duration_since(Date::constant(1970, 1, 1)).as_hours().unsigned_abs() / 24;
+        let mut body = body.clone();
+        body.insert("sealed_in_turn".to_owned(), json!((days + turn) / half_life));
+        self.digest(recipient, &body)
     }
 
     /// A keyed digest of a body: the register keeps it, and a plain hash of a name could be guessed.

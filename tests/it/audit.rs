@@ -27,7 +27,11 @@ impl Evidence {
     fn new() -> Self {
         let house = Deployed::new();
         let mut daemon = house.start();
-        house.publish_all(&events(LINES));
+        // In two portions, so that something is told before it is taken back.
+        let (first, then) = LINES.split_at(3);
+        house.publish_all(&events(first));
+        house.wait_for(&mut daemon, first.len());
+        house.publish_all(&events(then));
         house.publish("police", &["no event"]);
         house.wait_for(&mut daemon, LINES.len() + 1);
         assert_eq!(daemon.terminate().code(), Some(0));

@@ -4,7 +4,7 @@ use jiff::civil::date;
 use serde_json::{Value, json};
 
 use crate::support::events::{events, local_ref};
-use crate::support::hub::{AGREEMENT, Hub, Office, text};
+use crate::support::hub::{AGREEMENT, Hub, Office, TODAY, text};
 
 const IDVA: &str = "k1 idva.caseload_entry 2024-01-02 victim=sarah";
 const UP2U: &str = "k2 up2u.caseload_entry 2024-01-02 perpetrator=dean";
@@ -489,4 +489,19 @@ fn an_entry_lapses_when_its_day_comes() {
     assert_eq!(hub.desk("high_harm_team").list.len(), 1);
     hub.wake_on(date(2028, 4, 2));
     assert!(hub.desk("high_harm_team").list.is_empty());
+}
+
+#[test]
+fn an_entry_is_sealed_again_before_its_message_expires() {
+    let mut hub = played(&[I1, I2, I3]);
+    let listed = hub.desk("high_harm_team").list;
+    let mut day = TODAY;
+    for _ in 0..100 {
+        day = day.tomorrow().expect("a day");
+        hub.wake_on(day);
+        // The desk opens the list as it stands on the day; an expired message is refused.
+        assert_eq!(hub.desk("high_harm_team").list, listed, "{day}");
+    }
+    let sent = hub.topic("list.high-harm-team.v1").len();
+    assert!((5..=9).contains(&sent), "a hundred days of messages that last a month: {sent}");
 }

@@ -45,11 +45,15 @@ pub(crate) fn envelope(line: &str) -> (PartyId, Value) {
     for (name, value) in usual(&amended, &at).as_object().expect("an object") {
         fields.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    if !matches!(kind, "cancel" | "alert_acknowledged") {
+    if !matches!(kind, "cancel" | "alert_acknowledged" | "decision") {
         fields.insert("persons".to_owned(), json!(persons));
     }
-    let own = ["police", "crc", "local_authority"].contains(&feed);
-    let regime = if matches!(feed, "police" | "crc") { "law-enforcement" } else { "general" };
+    let sender = match feed {
+        "police" | "crc" | "local_authority" => feed,
+        "reviewers" => "review",
+        _ => "service",
+    };
+    let regime = if matches!(feed, "police" | "crc" | "reviewers") { "law-enforcement" } else { "general" };
     fields.insert("scope".to_owned(), json!("portsmouth"));
     fields.insert("occurred_at".to_owned(), json!(at));
     fields.insert("regime".to_owned(), json!(regime));
@@ -57,7 +61,7 @@ pub(crate) fn envelope(line: &str) -> (PartyId, Value) {
         "specversion": "1.0",
         "id": id,
         "source": format!("urn:priorityd:{feed}"),
-        "type": format!("uk.priorityd.{}.{kind}.v1", if own { feed } else { "service" }),
+        "type": format!("uk.priorityd.{sender}.{kind}.v1"),
         "data": fields,
     });
     (party(feed), event)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
 use priorityd::assess::Assessed;
 use priorityd::config::agreement::Agreement;
 use priorityd::config::rules::Rules;
@@ -33,6 +34,9 @@ pub(crate) const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml"
 
 /// The day on which everything is assessed unless a test moves it.
 pub(crate) const TODAY: Date = date(2025, 12, 31);
+
+/// The moment at which everything is sent unless a test moves it.
+static STARTED: LazyLock<Timestamp> = LazyLock::new(|| "2026-01-01T00:00:00Z".parse().expect("a time"));
 
 /// One agreement, its keys, and the services' private ones. Everybody's keys come from one seed: offices differ in their
 /// agreement only.
@@ -162,7 +166,7 @@ impl<'a> Hub<'a> {
     /// A hub in a storm, with so many records in one transaction at most.
     pub(crate) fn on(office: &'a Office, faults: Faults, batch: usize) -> Self {
         let store = MemoryStore::new(faults);
-        let now = Now { as_of: TODAY, at: "2026-01-01T00:00:00Z".parse().expect("a time") };
+        let now = Now { as_of: TODAY, at: *STARTED };
         store.set_clock(now.at.as_millisecond());
         let log = store.log(office.feeds());
         let (engine, rng, held) = (None, ChaCha20Rng::seed_from_u64(7), BTreeMap::new());
@@ -178,7 +182,8 @@ impl<'a> Hub<'a> {
 
     /// Another day comes.
     pub(crate) fn wake_on(&mut self, as_of: Date) {
-        self.now.as_of = as_of;
+        let at = as_of.to_zoned(TimeZone::UTC).expect("a day of our time").timestamp();
+        self.now = Now { as_of, at };
         self.work();
     }
 
@@ -338,20 +343,25 @@ impl<'a> Hub<'a> {
         Desk { inbox, list }
     }
 
-    /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone.
+    /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone. Alerts are read
+    /// as they come, and lists as they stand today: of each entry the last record alone.
     fn open(&self, recipient: &PartyId, topic: &str) -> Vec<(String, Option<Value>)> {
         let key = self.office.private.get(recipient).expect("a recipient of the agreement");
         let mut opener = Opener::new(key, &self.office.signers, recipient);
+        let records = self.topic(&topic_name(topic, recipient));
+        let last: BTreeMap<_, _> = records.iter().map(|record| (record.key.clone(), record.offset)).collect();
         let mut open = |record: StoredRecord| {
+            let today = topic == "list" && last[&record.key] == record.offset;
             let key = String::from_utf8(record.key).expect("a text");
             let Some(value) = record.value else { return (key, None) };
             let message = std::str::from_utf8(&value).expect("a compact message");
-            let opened = opener.open(message, self.now.at).unwrap_or_else(|error| panic!("{recipient}: {error}"));
+            let at = if today { self.now.at } else { *STARTED };
+            let opened = opener.open(message, at).unwrap_or_else(|error| panic!("{recipient}: {error}"));
             let event = json(opened.event());
             assert_eq!(text(&event["id"]), key);
             (key, Some(event))
         };
-        self.topic(&topic_name(topic, recipient)).into_iter().map(&mut open).collect()
+        records.into_iter().map(&mut open).collect()
     }
 
     /// Every event that any recipient was ever sent.
