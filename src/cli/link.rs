@@ -120,6 +120,7 @@ pub(super) fn run(args: LinkArgs) -> Result<ExitCode, LinkError> {
         "seconds": started.elapsed().as_secs_f64(),
         "cpu_seconds": cpu_seconds(),
         "peak_rss_mb": peak_rss_mb(),
+        "register_bytes_per_record": linker.bytes() / rows.len().max(1),
         "model": linker.model().version(),
         "prior_bits": linker.model().prior_bits().to_f64(),
     });
@@ -199,7 +200,7 @@ fn link(
     } else {
         Frequencies::counted(people.iter().map(|(_, _, _, tokens)| tokens))
     };
-    let mut linker = Linker::new(Arc::new(model.with_frequencies(frequencies)));
+    let mut linker = Linker::ephemeral(Arc::new(model.with_frequencies(frequencies)));
     for (record, agency, local_ref, tokens) in people {
         linker.insert(record, agency, local_ref, tokens);
     }

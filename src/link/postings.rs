@@ -128,6 +128,12 @@ impl Postings {
             .any(|posting| self.run(two).iter().any(|other| other.key == posting.key) && !self.is_hot(posting.key))
     }
 
+    /// Roughly how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let hot: usize = self.hot.values().map(|slots| slots.capacity() * 4 + 32).sum();
+        self.postings.capacity() * size_of::<Posting>() + self.buckets.capacity() * 6 + hot
+    }
+
     /// The keys that crossed the limit since last asked.
     pub(super) fn take_crossed(&mut self) -> Vec<Crossed> {
         let mut crossed: Vec<(u32, bool)> = self.crossed.drain().collect();

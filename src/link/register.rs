@@ -71,6 +71,14 @@ impl<T> Slab<T> {
         u32::try_from(self.slots.len() - 1).expect("a scope is far below 2^32 records")
     }
 
+    fn held(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Option<T>>()
+    }
+
     pub(super) fn remove(&mut self, slot: u32) -> T {
         self.free.push(slot);
         self.slots[slot as usize].take().expect("only a held slot is given back")
@@ -121,6 +129,7 @@ pub struct Linker {
     pub(super) rows: Vec<RowChange>,
     restored_edges: Vec<(ProfileKey, ProfileKey, i32)>,
     restoring: bool,
+    keeps_rows: bool,
 }
 
 impl Linker {
@@ -149,7 +158,33 @@ impl Linker {
             rows: Vec::new(),
             restored_edges: Vec::new(),
             restoring: false,
+            keeps_rows: true,
         }
+    }
+
+    /// The same for a table that is linked once: no rows are written.
+    #[must_use]
+    pub fn ephemeral(model: Arc<LinkageModel>) -> Self {
+        Self { keeps_rows: false, ..Self::new(model) }
+    }
+
+    /// Roughly how many bytes the register takes, index included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let profiles = self.profiles.held().map(|profile| {
+            let records = if profile.records.spilled() { profile.records.capacity() * 4 } else { 0 };
+            profile.features.bytes() - size_of::<Features>()
+                + records
+                + profile.edges.capacity() * size_of::<(u32, i32)>()
+        });
+        let clusters = self.clusters.held().map(|cluster| cluster.members.capacity() * size_of::<RecordId>());
+        let units = self.units.held().map(|unit| unit.capacity() * 4);
+        let maps = self.record_of.capacity() * (size_of::<(RecordId, u32)>() + 1)
+            + self.profile_of.capacity() * (size_of::<(ProfileKey, u32)>() + 1)
+            + self.local_refs.capacity() * (size_of::<(LocalRefId, SmallVec<[u32; 2]>)>() + 1)
+            + self.cluster_of.capacity() * (size_of::<(ClusterId, u32)>() + 1);
+        let slabs = self.records.bytes() + self.profiles.bytes() + self.units.bytes() + self.clusters.bytes();
+        slabs + maps + self.postings.bytes() + profiles.chain(clusters).chain(units).sum::<usize>()
     }
 
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
@@ -175,7 +210,9 @@ impl Linker {
             return;
         }
         let row = RecordRow { agency, local_ref, tokens };
-        self.rows.push(rows::record(record, &row));
+        if self.keeps_rows {
+            self.rows.push(rows::record(record, &row));
+        }
         self.place(record, &row);
     }
 
@@ -378,6 +415,11 @@ impl Linker {
         let decided = self.pairs.same_as(record.id).filter_map(|other| self.record_of.get(&other));
         let around: Vec<u32> = sharing.chain(alike).chain(decided).copied().collect();
         self.dirty.extend(around);
+    }
+
+    pub(super) fn take_rows(&mut self) -> Vec<RowChange> {
+        let rows = std::mem::take(&mut self.rows);
+        if self.keeps_rows { rows } else { Vec::new() }
     }
 
     fn mark(&mut self, record: RecordId) {

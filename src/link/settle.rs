@@ -40,7 +40,7 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
         touched_after: after.into_keys().collect(),
         reviews_raised,
         reviews_withdrawn,
-        rows: std::mem::take(&mut linker.rows),
+        rows: linker.take_rows(),
     }
 }
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 /// A running broker; tests that overlap share one.
 pub(crate) struct Broker {
-    process: Child,
+    process: Mutex<Option<Child>>,
     ports: Ports,
     folder: TempDir,
 }
@@ -51,6 +51,37 @@ impl Broker {
             *shared = Arc::downgrade(&broker);
             broker
         })
+    }
+
+    /// A broker of one test's own, which may kill it.
+    pub(crate) fn own() -> Arc<Self> {
+        Arc::new(Self::start())
+    }
+
+    /// Kills it where it stands.
+    pub(crate) fn kill(&self) {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut process) = process.take() {
+            drop(process.stdin.take());
+            if let Err(error) = process.wait() {
+                assert!(std::thread::panicking(), "the broker does not end: {error}");
+            }
+        }
+    }
+
+    /// Starts it, for the first time or again after [`Broker::kill`], and waits until it answers.
+    pub(crate) fn launch(&self) {
+        let log_file = self.file("broker.log");
+        let log = File::options().create(true).append(true).open(&log_file).expect("opens the log");
+        // The broker ends with its parent's end of the pipe, so even a killed test run leaves none behind.
+        let broker = java(&["kafka.Kafka"], &self.file("server.properties"));
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(r#""$@" & broker=$!; cat >/dev/null; kill -9 $broker; wait $broker"#).arg("sh");
+        shell.arg(broker.get_program()).args(broker.get_args()).env_remove("COLUMNS");
+        shell.stdin(Stdio::piped()).stdout(log.try_clone().expect("shares the log")).stderr(log);
+        let process = shell.spawn().expect("a shell starts");
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+        self.wait_until_it_answers(&log_file);
     }
 
     /// Where clients find it.
@@ -91,7 +122,6 @@ impl Broker {
     }
 
     fn start() -> Self {
-        let libraries = libraries();
         let folder = tempfile::tempdir().expect("a temporary directory");
         certify(folder.path());
         let [clear, scram, mutual, controller] = free_ports();
@@ -103,37 +133,19 @@ impl Broker {
             .replace("@FOLDER@", &folder.path().to_string_lossy());
         let settings_file = folder.path().join("server.properties");
         fs::write(&settings_file, settings).expect("writes the settings");
-        let class_path = libraries.join("*");
-        let java = |arguments: &[&str]| {
-            let mut command = Command::new("java");
-            command.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-            command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn").arg("-cp").arg(&class_path);
-            // The tools lay out their help by it, and fail on some values.
-            command.args(arguments).arg(&settings_file).env_remove("COLUMNS");
-            command
-        };
         let id = "cHJpb3JpdHlkLXRlc3RzMQ";
         let user = |name: &str| format!("SCRAM-SHA-512=[name={name},password={PASSWORD}]");
         let (daemon, stranger) = (user("daemon"), user("stranger"));
         let users = ["--add-scram", &daemon, "--add-scram", &stranger];
         let format = [&["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id], &users[..], &["-c"]];
-        let formatted = java(&format.concat()).output().expect("java runs: the tests need Java 17");
+        let formatted = java(&format.concat(), &settings_file).output().expect("java runs: the tests need Java 17");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let log_file = folder.path().join("broker.log");
-        let log = File::create(&log_file).expect("creates the log");
-        // The broker ends with its parent's end of the pipe, so even a killed test run leaves none behind.
-        let broker = java(&["kafka.Kafka"]);
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(r#""$@" & broker=$!; cat >/dev/null; kill -9 $broker; wait $broker"#).arg("sh");
-        shell.arg(broker.get_program()).args(broker.get_args()).env_remove("COLUMNS");
-        shell.stdin(Stdio::piped()).stdout(log.try_clone().expect("shares the log")).stderr(log);
-        let ports = Ports { clear, scram, mutual };
-        let mut broker = Self { process: shell.spawn().expect("a shell starts"), ports, folder };
-        broker.wait_until_it_answers(&log_file);
+        let broker = Self { process: Mutex::new(None), ports: Ports { clear, scram, mutual }, folder };
+        broker.launch();
         broker
     }
 
-    fn wait_until_it_answers(&mut self, log_file: &Path) {
+    fn wait_until_it_answers(&self, log_file: &Path) {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.bootstrap()).set("reconnect.backoff.max.ms", "250");
         config.set("log_level", "0");
@@ -148,11 +160,18 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        if let Err(error) = self.process.wait() {
-            assert!(std::thread::panicking(), "the broker does not end: {error}");
-        }
+        self.kill();
     }
+}
+
+/// A Java program of the broker's, with the settings' file as its last argument.
+fn java(arguments: &[&str], settings_file: &Path) -> Command {
+    let mut command = Command::new("java");
+    command.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn").arg("-cp").arg(libraries().join("*"));
+    // The tools lay out their help by it, and fail on some values.
+    command.args(arguments).arg(settings_file).env_remove("COLUMNS");
+    command
 }
 
 /// Fetches the broker from Maven Central once per target directory.

@@ -26,7 +26,7 @@ pub(crate) trait House {
 
 pub(crate) const ALERTS: &str = "alerts.up2u.v1";
 pub(crate) const LIST: &str = "list.up2u.v1";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const WAIT: Duration = Duration::from_millis(200);
 
 pub(crate) fn party(name: &str) -> PartyId {

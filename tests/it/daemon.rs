@@ -52,7 +52,7 @@ fn a_working_day() {
 
     // One who follows hears of what comes later.
     let mut follower = house.spawn(&["subscribe", "--recipient", "up2u", "--key", &house.key("up2u"), "--follow"]);
-    let (sender, heard) = mpsc::channel();
+    let (sender, heard) = mpsc::sync_channel(1024);
     let out = BufReader::new(follower.stdout.take().expect("piped"));
     let reader = std::thread::spawn(move || out.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
     let next = || -> Value {
@@ -231,7 +231,7 @@ fn bad_lines() -> Vec<Bad> {
     let born = "/data/persons/0/identity/date_of_birth";
     let sent = |line: &str| event(line).1.into_bytes();
     vec![
-        ("cut off", text()[..200].as_bytes().to_vec(), "EVT-003"),
+        ("cut off", text().as_bytes()[..200].to_vec(), "EVT-003"),
         ("not JSON", b"Sarah Whitcombe, 17.4.1988".to_vec(), "EVT-003"),
         ("two in a line", (text() + &text()).into_bytes(), "EVT-003"),
         ("Latin-1", text().replace("Whitcombe", "Whitc\u{f6}mbe").chars().map(|c| c as u32 as u8).collect(), "EVT-002"),

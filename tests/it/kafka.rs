@@ -29,9 +29,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     fn with_partitions(partitions: i32) -> Self {
+        Self::on(Broker::shared(), partitions)
+    }
+
+    fn on(broker: Arc<Broker>, partitions: i32) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let prefix = format!("t{}.", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let broker = Broker::shared();
         let mut names: Vec<_> = feeds().iter().map(|feed| (feed_topic(feed), [].as_slice())).collect();
         names.push((LIST.into(), &[("cleanup.policy", "compact")]));
         names.push((REGISTER_TOPIC.into(), &[("cleanup.policy", "compact")]));
@@ -97,58 +100,57 @@ struct Copier {
     log: KafkaLog,
     /// The register of each partition that is ours.
     state: BTreeMap<i32, BTreeSet<Vec<u8>>>,
+    /// Ours, and to be restored.
+    stale: BTreeSet<i32>,
 }
 
 impl Copier {
     fn new(log: KafkaLog) -> Self {
-        Self { log, state: BTreeMap::new() }
+        Self { log, state: BTreeMap::new(), stale: BTreeSet::new() }
     }
 
-    fn restore(&mut self, partition: i32) -> Result<(), LogError> {
-        let mut rows = BTreeSet::new();
-        self.log.restore(partition, &mut |key, _| {
-            rows.insert(key.to_vec());
-        })?;
-        self.state.insert(partition, rows);
+    /// One turn: restore what has to be, poll, commit what it asks for.
+    fn step(&mut self, wait: Duration) -> Result<(), LogError> {
+        while let Some(&partition) = self.stale.first() {
+            let mut rows = BTreeSet::new();
+            self.log.restore(partition, &mut |key, _| {
+                rows.insert(key.to_vec());
+            })?;
+            self.state.insert(partition, rows);
+            self.stale.remove(&partition);
+        }
+        match self.log.poll(10, wait)? {
+            Polled::Gained(partitions) => self.stale.extend(partitions),
+            Polled::Lost(partitions) => self.state.retain(|partition, _| !partitions.contains(partition)),
+            Polled::Records(records) if records.is_empty() => {}
+            Polled::Records(records) => {
+                if let Err(error) = self.log.commit(copied(&records)) {
+                    self.stale.extend(self.state.keys());
+                    return Err(error);
+                }
+                for record in &records {
+                    let rows = self.state.get_mut(&record.partition).expect("records come of what is ours");
+                    assert!(rows.insert(record.payload.to_vec()), "copied twice");
+                }
+            }
+        }
         Ok(())
     }
 
-    /// One poll and what it asks for; how many records were copied.
-    fn step(&mut self, wait: Duration) -> Result<usize, LogError> {
-        match self.log.poll(10, wait)? {
-            Polled::Gained(partitions) => {
-                partitions.into_iter().try_for_each(|partition| self.restore(partition))?;
-                Ok(0)
-            }
-            Polled::Lost(partitions) => {
-                self.state.retain(|partition, _| !partitions.contains(partition));
-                Ok(0)
-            }
-            Polled::Records(records) if records.is_empty() => Ok(0),
-            Polled::Records(records) => match self.log.commit(copied(&records)) {
-                Ok(()) => {
-                    for record in &records {
-                        let rows = self.state.get_mut(&record.partition).expect("records come of what is ours");
-                        assert!(rows.insert(record.payload.to_vec()), "copied twice");
-                    }
-                    Ok(records.len())
-                }
-                Err(LogError::Aborted(_)) => {
-                    let owned: Vec<i32> = self.state.keys().copied().collect();
-                    owned.into_iter().try_for_each(|partition| self.restore(partition))?;
-                    Ok(0)
-                }
-                Err(error) => Err(error),
-            },
+    /// A turn in which only what cannot be gone on from is a failure.
+    fn go_on(&mut self, wait: Duration) {
+        match self.step(wait) {
+            Ok(()) | Err(LogError::Retriable(_) | LogError::Aborted(_)) => {}
+            Err(LogError::Fatal(why)) => panic!("{why}"),
         }
     }
 
-    /// Steps until `done`.
+    /// Goes on until `done`.
     fn run(&mut self, mut done: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             assert!(Instant::now() < deadline, "it does not come about");
-            self.step(Duration::from_millis(100)).expect("goes on");
+            self.go_on(Duration::from_millis(100));
         }
     }
 
@@ -161,7 +163,7 @@ impl Copier {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What copying these records commits: each to the topic and to the register of its partition.
 fn copied(records: &[FeedRecord]) -> Transaction {
@@ -261,16 +263,16 @@ fn instances_share_the_partitions_and_move_their_state() {
     let deadline = Instant::now() + PATIENCE;
     while one.owned().len() != 2 || two.owned().len() != 2 {
         assert!(Instant::now() < deadline, "they do not share");
-        one.step(Duration::from_millis(50)).expect("goes on");
-        two.step(Duration::from_millis(50)).expect("goes on");
+        one.go_on(Duration::from_millis(50));
+        two.go_on(Duration::from_millis(50));
     }
     assert!(one.owned().is_disjoint(&two.owned()));
     assert!(one.state.iter().chain(&two.state).all(|(partition, rows)| before[partition] == *rows));
     let total = send(&mut client, 5);
     while one.rows() + two.rows() < total {
         assert!(Instant::now() < deadline, "they do not go on");
-        one.step(Duration::from_millis(50)).expect("goes on");
-        two.step(Duration::from_millis(50)).expect("goes on");
+        one.go_on(Duration::from_millis(50));
+        two.go_on(Duration::from_millis(50));
     }
     // One leaves, and the other has everything.
     let left = two.state.clone();
@@ -345,13 +347,13 @@ fn a_zombie_paused_across_a_rebalance_is_refused() {
     signal(&zombie, "-CONT");
     // Meanwhile the zombie's own threads hear that it was thrown out, and forget its generation.
     for _ in 0..20 {
-        heir.step(Duration::from_millis(100)).expect("goes on");
+        heir.go_on(Duration::from_millis(100));
     }
     writeln!(zombie.stdin.take().expect("piped"), "go on").expect("it listens");
     assert_eq!(next_word(&mut lines), "refused");
     zombie.wait().expect("ends");
     assert_eq!(values(&all(&mut client, ALERTS)), all_once(5));
-    heir.step(Duration::ZERO).expect("goes on");
+    heir.go_on(Duration::ZERO);
     assert_eq!(heir.rows(), 5);
 }
 
@@ -375,6 +377,27 @@ fn killed_instances_lose_nothing_and_repeat_nothing() {
     last.run(|last| last.rows() == 1_000);
     assert_eq!(values(&all(&mut client, ALERTS)), all_once(1_000));
     assert_eq!(restored(&mut last.log).len(), 1_000);
+}
+
+#[test]
+fn a_broker_that_is_killed_and_comes_back_is_gone_on_with() {
+    let cluster = Cluster::on(Broker::own(), 1);
+    let mut client = cluster.open_client();
+    publish(&mut client, "a", &numbered(600));
+    let mut copier = Copier::new(cluster.open("one"));
+    copier.run(|copier| copier.rows() >= 150);
+    // In the middle of a transaction or between two.
+    let broker = cluster.broker.clone();
+    let outage = std::thread::spawn(move || {
+        broker.kill();
+        broker.launch();
+    });
+    while !outage.is_finished() {
+        copier.go_on(Duration::from_millis(100));
+    }
+    outage.join().expect("it comes back");
+    copier.run(|copier| copier.rows() == 600);
+    assert_eq!(values(&all(&mut cluster.open_client(), ALERTS)), all_once(600));
 }
 
 #[test]

@@ -65,16 +65,16 @@ fn waterfall(link: &Waterfall) -> (Group, f64) {
         let bar = Line::new()
             .set("x1", x(bits))
             .set("x2", x(bits))
-            .set("y1", 1.6 * ROW)
-            .set("y2", (steps + 2.2) * ROW)
+            .set("y1", 2.0 * ROW)
+            .set("y2", (steps + 2.5) * ROW)
             .set("stroke", "#555555")
             .set("stroke-dasharray", dashes);
         let anchor = if name == "link" { "start" } else { "end" };
-        group = group.add(bar).add(text(x(bits), 1.5 * ROW, name).set("text-anchor", anchor).set("fill", "#555555"));
+        group = group.add(bar).add(text(x(bits), 1.9 * ROW, name).set("text-anchor", anchor).set("fill", "#555555"));
     }
     let mut before: f64 = 0.0;
     for (at, step) in link.steps.iter().enumerate() {
-        let top = (at as f64 + 1.8) * ROW;
+        let top = (at as f64 + 2.2) * ROW;
         let field = step.field.replace('_', " ");
         let label = match &step.level {
             Some(level) => format!("{field}: {}", level.replace('_', " ")),
@@ -87,14 +87,14 @@ fn waterfall(link: &Waterfall) -> (Group, f64) {
             .set("width", (x(to) - x(from)).max(1.0))
             .set("height", ROW - 6.0)
             .set("fill", if step.bits < 0.0 { AGAINST } else { FOR });
-        let numbers = format!("{:+.2} = {:+.2}", step.bits, step.total);
+        let numbers = format!("{:+.2} → {:+.2}", step.bits, step.total);
         group = group
             .add(text(8.0, top + 15.0, label))
             .add(bar)
             .add(text(WIDTH - 8.0, top + 15.0, numbers).set("text-anchor", "end"));
         before = step.total;
     }
-    let end = (steps + 3.0) * ROW;
+    let end = (steps + 3.3) * ROW;
     (group.add(text(8.0, end, verdict(link))), end + ROW)
 }
 

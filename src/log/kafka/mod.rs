@@ -10,15 +10,18 @@
 //!
 //! Everything is `read_committed`; the one exception asks for the end of a changelog with open transactions included.
 
+mod admin;
 mod client;
 mod daemon;
 mod errors;
 mod events;
 mod restore;
 mod settings;
+pub mod topics;
 mod transactor;
 mod watchdog;
 
+pub use self::admin::KafkaAdmin;
 pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;
 pub use self::settings::{ClientCertificate, KafkaSettings, OnStuck, Scram, ScramMechanism, Tls};

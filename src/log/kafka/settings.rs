@@ -114,6 +114,11 @@ impl KafkaSettings {
         Ok(config)
     }
 
+    /// For the administrator's client.
+    pub(super) fn administrator(&self) -> Result<ClientConfig, LogError> {
+        self.common()
+    }
+
     /// For a transactional producer.
     pub(super) fn producer(&self, transactional_id: &str) -> Result<ClientConfig, LogError> {
         let mut config = self.common()?;

@@ -40,8 +40,8 @@ pub(super) struct Transactor {
     watchdog: Watchdog,
     call_timeout: Duration,
     transaction_timeout: Duration,
-    /// A record was refused; see [`Transactor::reopen`].
-    gap: bool,
+    /// The producer is of no more use; see [`Transactor::reopen`].
+    broken: bool,
 }
 
 /// How long to pause while librdkafka's own threads talk to the broker: `BaseProducer::poll` with a wait of its own
@@ -58,7 +58,7 @@ impl Transactor {
         let watchdog = Watchdog::start(settings.on_stuck.clone())?;
         let KafkaSettings { call_timeout, transaction_timeout, .. } = *settings;
         let producer = producer(&config)?;
-        let transactor = Self { producer, config, watchdog, call_timeout, transaction_timeout, gap: false };
+        let transactor = Self { producer, config, watchdog, call_timeout, transaction_timeout, broken: false };
         transactor.fence()?;
         Ok(transactor)
     }
@@ -68,7 +68,7 @@ impl Transactor {
     fn reopen(&mut self) -> Result<(), LogError> {
         self.producer = producer(&self.config)?;
         self.fence()?;
-        self.gap = false;
+        self.broken = false;
         Ok(())
     }
 
@@ -99,20 +99,36 @@ impl Transactor {
         records: impl Iterator<Item = Outgoing<'a>>,
         positions: Option<GroupPositions<'_>>,
     ) -> Result<(), LogError> {
-        if self.gap {
+        if self.broken {
             self.reopen()?;
         }
         let deadline = Instant::now() + self.transaction_timeout;
-        self.producer.begin_transaction().map_err(|error| afresh(sort("beginning a transaction", &error)))?;
-        match self.fill_and_commit(records, positions, deadline) {
-            Ok(()) => Ok(()),
-            Err(LogError::Fatal(why)) if self.producer.client().fatal_error().is_some() => Err(LogError::Fatal(why)),
-            Err(error) => {
-                self.abort().map_err(afresh)?;
-                Err(match error {
-                    LogError::Retriable(why) => LogError::Aborted(why),
-                    LogError::Aborted(_) | LogError::Fatal(_) => error,
-                })
+        let begun = self.producer.begin_transaction().map_err(|error| sort("beginning a transaction", &error));
+        let Err(error) = begun.and_then(|()| self.fill_and_commit(records, positions, deadline)) else { return Ok(()) };
+        self.undo()?;
+        Err(match error {
+            LogError::Retriable(why) => LogError::Aborted(why),
+            LogError::Aborted(_) | LogError::Fatal(_) => error,
+        })
+    }
+
+    /// Undoes what was begun: by aborting it, or where not even that can be done, by a new producer, which ends what
+    /// the old one left open. Only one that was fenced must not do so: it would fence its heir in turn.
+    fn undo(&mut self) -> Result<(), LogError> {
+        let aborted = match self.producer.client().fatal_error() {
+            Some((code, _)) => Err(sort_code("committing", code)),
+            None => self.abort(),
+        };
+        let Err(error) = aborted else { return Ok(()) };
+        match self.producer.client().fatal_error() {
+            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => Err(LogError::Fatal(why(error))),
+            Some(_) | None => {
+                self.broken = true;
+                // Where this does not succeed the next transaction tries again, or the broker's patience ends it.
+                match self.reopen() {
+                    Ok(()) | Err(LogError::Retriable(_)) => Err(LogError::Aborted(why(error))),
+                    Err(refused) => Err(refused),
+                }
             }
         }
     }
@@ -173,7 +189,7 @@ impl Transactor {
         loop {
             self.producer.poll(Duration::ZERO);
             if let Some(code) = self.producer.context().take_undelivered() {
-                self.gap = true;
+                self.broken = true;
                 return Err(sort_code("sending", code));
             }
             if self.producer.in_flight_count() == 0 {
@@ -220,9 +236,8 @@ fn producer(config: &ClientConfig) -> Result<BaseProducer<Events>, LogError> {
         .map_err(|error| sort("opening the producer", &error))
 }
 
-/// Where not even undoing works, only a new producer does: it ends what this one left open.
-fn afresh(error: LogError) -> LogError {
+fn why(error: LogError) -> String {
     match error {
-        LogError::Retriable(why) | LogError::Aborted(why) | LogError::Fatal(why) => LogError::Fatal(why),
+        LogError::Retriable(why) | LogError::Aborted(why) | LogError::Fatal(why) => why,
     }
 }
