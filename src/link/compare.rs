@@ -370,6 +370,12 @@ impl Features {
             Some((level, one.checked))
         })
     }
+
+    /// How many bytes it takes, what it points to included.
+    pub(super) fn bytes(&self) -> usize {
+        let deletions: usize = self.numbers.iter().map(|number| number.deletions.len() * 4).sum();
+        size_of::<Self>() + size_of_val(&*self.others) + size_of_val(&*self.numbers) + deletions
+    }
 }
 
 /// Raises a poor level where one's name is among the other's other names.
