@@ -78,7 +78,7 @@ fn mix(rates: &Rates, agreement: &[f64; MOST_LEVELS], chance: &[f64; MOST_LEVELS
 /// Levels of pairs drawn at random, matches among them discounted.
 fn by_chance(linker: &Linker, slots: &[u32], model: &LinkageModel) -> Counts {
     let many = slots.len() as u64;
-    let draws = RANDOM_PAIRS.min(many * (many - 1) / 2);
+    let draws = RANDOM_PAIRS.min(many * 40).min(many * (many - 1) / 2);
     let add = |mut counts: Counts, draw: u64| {
         // A fixed walk over pairs: the slots are in the order of a hash, so any walk is random.
         let one = slots[(draw.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % slots.len()];

@@ -20,6 +20,7 @@ mod register;
 mod reviews;
 mod rows;
 mod settle;
+mod slab;
 mod units;
 mod weigh;
 

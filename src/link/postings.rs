@@ -32,12 +32,65 @@ pub(super) struct Crossed {
     pub(super) live: bool,
 }
 
+/// Postings in chunks: nothing moves when they grow. A run lies within one chunk.
+#[derive(Default)]
+struct Chunks {
+    chunks: Vec<Vec<Posting>>,
+    length: usize,
+}
+
+/// Postings of one chunk.
+const CHUNK: usize = 1 << 16;
+
+impl Chunks {
+    /// Makes room for a run and says where it starts.
+    fn extend(&mut self, keys: usize) -> u32 {
+        let empty = Posting { key: 0, profile: END, next: END };
+        let room = self.chunks.len() * CHUNK - self.length;
+        if room < keys {
+            if let Some(last) = self.chunks.last_mut() {
+                last.resize(CHUNK, empty);
+            }
+            self.length += room;
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let start = self.length;
+        self.length += keys;
+        if let Some(last) = self.chunks.last_mut() {
+            last.resize(last.len() + keys, empty);
+        }
+        u32::try_from(start).expect("the register is far below 2^32 keys")
+    }
+
+    fn run(&self, run: Run) -> &[Posting] {
+        let (start, length) = (run.start as usize, usize::from(run.length));
+        if length == 0 {
+            return &[];
+        }
+        &self.chunks[start / CHUNK][start % CHUNK..start % CHUNK + length]
+    }
+}
+
+impl std::ops::Index<u32> for Chunks {
+    type Output = Posting;
+
+    fn index(&self, slot: u32) -> &Posting {
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Chunks {
+    fn index_mut(&mut self, slot: u32) -> &mut Posting {
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
 pub(super) struct Postings {
     limit: usize,
     buckets: Vec<u32>,
     /// How many postings each bucket chains: where that is within the limit, no key in it can be hot.
-    lengths: Vec<u16>,
-    postings: Vec<Posting>,
+    lengths: Vec<u8>,
+    postings: Chunks,
     /// Runs given back, by length.
     free: FxHashMap<u16, Vec<u32>>,
     /// Slots of the postings of each hot key, out of any chain.
@@ -52,7 +105,7 @@ impl Postings {
             limit,
             buckets: vec![END; 1024],
             lengths: vec![0; 1024],
-            postings: Vec::new(),
+            postings: Chunks::default(),
             free: FxHashMap::default(),
             hot: FxHashMap::default(),
             crossed: FxHashMap::default(),
@@ -64,26 +117,22 @@ impl Postings {
         let length = u16::try_from(keys.len()).expect("a profile has some dozens of keys");
         let start = match self.free.get_mut(&length).and_then(Vec::pop) {
             Some(start) => start,
-            None => {
-                let start = u32::try_from(self.postings.len()).expect("the register is far below 2^32 keys");
-                let empty = Posting { key: 0, profile: END, next: END };
-                self.postings.resize(self.postings.len() + keys.len(), empty);
-                start
-            }
+            None => self.postings.extend(keys.len()),
         };
         for (slot, &key) in (start..).zip(keys) {
-            self.postings[slot as usize] = Posting { key, profile, next: END };
+            self.postings[slot] = Posting { key, profile, next: END };
             if let Some(members) = self.hot.get_mut(&key) {
                 members.push(slot);
             } else {
                 self.chain(slot);
-                let crowded = usize::from(self.lengths[self.bucket(key)]) > self.limit;
+                let length = self.lengths[self.bucket(key)];
+                let crowded = length == u8::MAX || usize::from(length) > self.limit;
                 if crowded && self.chained(key).nth(self.limit).is_some() {
                     self.heat(key);
                 }
             }
         }
-        if self.postings.len() > self.buckets.len() {
+        if self.postings.length > 2 * self.buckets.len() {
             self.widen();
         }
         Run { start, length }
@@ -92,8 +141,8 @@ impl Postings {
     /// Takes a profile's postings out.
     pub(super) fn remove(&mut self, run: Run) {
         for slot in run.start..run.start + u32::from(run.length) {
-            let key = self.postings[slot as usize].key;
-            self.postings[slot as usize].profile = END;
+            let key = self.postings[slot].key;
+            self.postings[slot].profile = END;
             if let Some(members) = self.hot.get_mut(&key) {
                 members.retain(|member| *member != slot);
                 if members.len() <= self.limit {
@@ -113,7 +162,7 @@ impl Postings {
         found.clear();
         for posting in self.run(run) {
             if !self.is_hot(posting.key) {
-                let sharing = self.chained(posting.key).map(|slot| self.postings[slot as usize].profile);
+                let sharing = self.chained(posting.key).map(|slot| self.postings[slot].profile);
                 found.extend(sharing.filter(|other| *other != profile));
             }
         }
@@ -131,7 +180,7 @@ impl Postings {
     /// Roughly how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         let hot: usize = self.hot.values().map(|slots| slots.capacity() * 4 + 32).sum();
-        self.postings.capacity() * size_of::<Posting>() + self.buckets.capacity() * 6 + hot
+        self.postings.chunks.len() * CHUNK * size_of::<Posting>() + self.buckets.capacity() * 5 + hot
     }
 
     /// The keys that crossed the limit since last asked.
@@ -142,8 +191,8 @@ impl Postings {
             let live = !self.hot.contains_key(&key);
             (live != was_live).then(|| Crossed {
                 profiles: match self.hot.get(&key) {
-                    Some(slots) => slots.iter().map(|slot| self.postings[*slot as usize].profile).collect(),
-                    None => self.chained(key).map(|slot| self.postings[slot as usize].profile).collect(),
+                    Some(slots) => slots.iter().map(|slot| self.postings[*slot].profile).collect(),
+                    None => self.chained(key).map(|slot| self.postings[slot].profile).collect(),
                 },
                 live,
             })
@@ -156,7 +205,7 @@ impl Postings {
     }
 
     fn run(&self, run: Run) -> &[Posting] {
-        &self.postings[run.start as usize..run.start as usize + usize::from(run.length)]
+        self.postings.run(run)
     }
 
     fn bucket(&self, key: u32) -> usize {
@@ -170,7 +219,7 @@ impl Postings {
         std::iter::from_fn(move || {
             while at != END {
                 let slot = at;
-                let posting = &self.postings[slot as usize];
+                let posting = &self.postings[slot];
                 at = posting.next;
                 if posting.key == key {
                     return Some(slot);
@@ -181,24 +230,27 @@ impl Postings {
     }
 
     fn chain(&mut self, slot: u32) {
-        let bucket = self.bucket(self.postings[slot as usize].key);
+        let bucket = self.bucket(self.postings[slot].key);
         self.lengths[bucket] = self.lengths[bucket].saturating_add(1);
-        self.postings[slot as usize].next = std::mem::replace(&mut self.buckets[bucket], slot);
+        self.postings[slot].next = std::mem::replace(&mut self.buckets[bucket], slot);
     }
 
     fn unchain(&mut self, slot: u32) {
-        let bucket = self.bucket(self.postings[slot as usize].key);
-        self.lengths[bucket] -= 1;
-        let next = self.postings[slot as usize].next;
+        let bucket = self.bucket(self.postings[slot].key);
+        // A length that reached its end is no longer counted; widening counts afresh.
+        if self.lengths[bucket] < u8::MAX {
+            self.lengths[bucket] -= 1;
+        }
+        let next = self.postings[slot].next;
         if self.buckets[bucket] == slot {
             self.buckets[bucket] = next;
             return;
         }
         let mut at = self.buckets[bucket];
         while at != END {
-            let following = self.postings[at as usize].next;
+            let following = self.postings[at].next;
             if following == slot {
-                self.postings[at as usize].next = next;
+                self.postings[at].next = next;
                 return;
             }
             at = following;
@@ -213,11 +265,11 @@ impl Postings {
         let mut length = 0;
         let mut at = self.buckets[bucket];
         while at != END {
-            let next = self.postings[at as usize].next;
-            if self.postings[at as usize].key != key {
-                self.postings[at as usize].next = kept;
+            let next = self.postings[at].next;
+            if self.postings[at].key != key {
+                self.postings[at].next = kept;
                 kept = at;
-                length += 1;
+                length = u8::saturating_add(length, 1);
             }
             at = next;
         }
@@ -236,8 +288,8 @@ impl Postings {
     fn widen(&mut self) {
         self.buckets = vec![END; self.buckets.len() * 2];
         self.lengths = vec![0; self.buckets.len()];
-        for slot in 0..u32::try_from(self.postings.len()).expect("the register is far below 2^32 keys") {
-            let posting = self.postings[slot as usize];
+        for slot in 0..u32::try_from(self.postings.length).expect("the register is far below 2^32 keys") {
+            let posting = self.postings[slot];
             if posting.profile != END && !self.is_hot(posting.key) {
                 self.chain(slot);
             }

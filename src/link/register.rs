@@ -14,6 +14,7 @@ use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
 use super::rows::{self, BadRow, ProfileKey, RecordRow, Row};
+use super::slab::Slab;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
 use crate::model::register::{RowChange, RowKind};
@@ -49,54 +50,6 @@ pub(super) struct Cluster {
     pub(super) id: ClusterId,
     pub(super) members: Vec<RecordId>,
     pub(super) weakest: Option<i32>,
-}
-
-/// A growing list of slots, where those given back are used again.
-pub(super) struct Slab<T> {
-    slots: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Slab<T> {
-    fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
-    }
-
-    pub(super) fn insert(&mut self, value: T) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(value);
-            return slot;
-        }
-        self.slots.push(Some(value));
-        u32::try_from(self.slots.len() - 1).expect("a scope is far below 2^32 records")
-    }
-
-    fn held(&self) -> impl Iterator<Item = &T> {
-        self.slots.iter().flatten()
-    }
-
-    fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Option<T>>()
-    }
-
-    pub(super) fn remove(&mut self, slot: u32) -> T {
-        self.free.push(slot);
-        self.slots[slot as usize].take().expect("only a held slot is given back")
-    }
-}
-
-impl<T> std::ops::Index<u32> for Slab<T> {
-    type Output = T;
-
-    fn index(&self, slot: u32) -> &T {
-        self.slots[slot as usize].as_ref().expect("slots in use are held")
-    }
-}
-
-impl<T> std::ops::IndexMut<u32> for Slab<T> {
-    fn index_mut(&mut self, slot: u32) -> &mut T {
-        self.slots[slot as usize].as_mut().expect("slots in use are held")
-    }
 }
 
 /// Links the records of one scope.

@@ -26,7 +26,7 @@ pub(super) struct RecordRow {
 /// A row read back.
 #[expect(clippy::large_enum_variant, reason = "rows pass one at a time, and most are the large kind")]
 pub(super) enum Row {
-    Record(RecordId, RecordRow),
+    Record(RecordId, Box<RecordRow>),
     Edge(ProfileKey, ProfileKey, i32),
     Decision(RecordId, RecordId, Decision),
 }
@@ -63,7 +63,7 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
     match kind {
         RowKind::Record => {
             let record = RecordId(id.try_into().map_err(|_| bad)?);
-            Ok(Row::Record(record, postcard::from_bytes(value).map_err(|_| bad)?))
+            Ok(Row::Record(record, Box::new(postcard::from_bytes(value).map_err(|_| bad)?)))
         }
         RowKind::Edge => {
             let (one, two) = pair()?;

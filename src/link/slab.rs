@@ -1,0 +1,78 @@
+//! A growing list of slots in chunks: nothing moves when it grows, and no memory waits for a doubling.
+
+/// Slots of one chunk.
+const CHUNK: usize = 4096;
+
+/// Values by slot; slots given back are used again.
+pub(super) struct Slab<T> {
+    chunks: Vec<Vec<Option<T>>>,
+    free: Vec<u32>,
+    length: usize,
+}
+
+impl<T> Slab<T> {
+    pub(super) fn new() -> Self {
+        Self { chunks: Vec::new(), free: Vec::new(), length: 0 }
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            *self.place(slot) = Some(value);
+            return slot;
+        }
+        if self.length.is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        self.chunks.last_mut().expect("there is room").push(Some(value));
+        self.length += 1;
+        u32::try_from(self.length - 1).expect("a scope is far below 2^32 records")
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) -> T {
+        self.free.push(slot);
+        self.place(slot).take().expect("only a held slot is given back")
+    }
+
+    pub(super) fn held(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().flatten()
+    }
+
+    /// Roughly how many bytes the slots take.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<Option<T>>() + self.free.capacity() * 4
+    }
+
+    fn place(&mut self, slot: u32) -> &mut Option<T> {
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
+impl<T> std::ops::Index<u32> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, slot: u32) -> &T {
+        self.chunks[slot as usize / CHUNK][slot as usize % CHUNK].as_ref().expect("slots in use are held")
+    }
+}
+
+impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, slot: u32) -> &mut T {
+        self.place(slot).as_mut().expect("slots in use are held")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_kept_and_used_again() {
+        let mut slab = Slab::new();
+        let slots: Vec<u32> = (0..10_000).map(|value| slab.insert(value)).collect();
+        assert!(slots.iter().all(|slot| slab[*slot] == *slot));
+        assert_eq!(slab.remove(7), 7);
+        assert_eq!(slab.insert(70), 7);
+        slab[7] += 1;
+        assert_eq!((slab[7], slab.held().count()), (71, 10_000));
+    }
+}
