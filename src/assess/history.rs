@@ -30,10 +30,16 @@ impl Appearance<'_> {
         day(self.event.occurred_at)
     }
 
-    /// Those others who stand across from the person: perpetrators for a victim, victims for a perpetrator.
+    /// Those others who stand across from the person: perpetrators for a victim, victims for a perpetrator. Children of
+    /// the household are victims in their own right but not counterparties: two of them make nobody serial.
     #[must_use]
     pub fn opposite(&self) -> Vec<Counterpart> {
-        self.others.iter().filter(|other| opposes(self.me.role, other.role)).copied().collect()
+        let across = match self.me.role {
+            Role::Victim => Role::Perpetrator,
+            Role::Perpetrator => Role::Victim,
+            Role::Child | Role::Witness => return Vec::new(),
+        };
+        self.others.iter().filter(|other| other.role == across).copied().collect()
     }
 }
 

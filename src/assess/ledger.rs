@@ -112,7 +112,7 @@ impl Ledger {
         }
         let entry = Kept {
             supersedes: event.supersedes,
-            recorded_at: event.recorded_at,
+            recorded_at: event.facts.recorded_at,
             fingerprint: event.fingerprint,
             in_force: None,
         };
@@ -324,13 +324,14 @@ fn split(event: BlindEvent) -> (LedgerEvent, Vec<BlindPerson>) {
             under_16: person.under_16,
         })
         .collect();
+    let facts = event.facts;
     let ledger_event = LedgerEvent {
-        agency: event.agency,
-        occurred_at: event.occurred_at,
-        recorded_at: event.recorded_at,
-        regime: event.regime,
-        relationship: event.relationship,
-        detail: event.detail,
+        agency: facts.agency,
+        occurred_at: facts.occurred_at,
+        recorded_at: facts.recorded_at,
+        regime: facts.regime,
+        relationship: facts.relationship,
+        detail: facts.detail,
         participants,
     };
     (ledger_event, event.persons)
@@ -346,7 +347,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::event::{Answer, CancelReason};
+    use crate::model::event::{Answer, CancelReason, Facts};
 
     fn event(id: u8, supersedes: Option<u8>, minute: u8, cancel: bool) -> BlindEvent {
         let at = Timestamp::from_second(1_700_000_000 + i64::from(minute) * 60).expect("in range");
@@ -354,16 +355,18 @@ mod tests {
             id: EventId([id; 16]),
             supersedes: supersedes.map(|id| EventId([id; 16])),
             fingerprint: [id; 8],
-            scope: "portsmouth".parse().expect("a scope"),
-            agency: "police".parse().expect("a party"),
-            occurred_at: at,
-            recorded_at: at,
-            regime: Regime::LawEnforcement,
-            relationship: None,
-            detail: if cancel {
-                Detail::Cancel { reason: CancelReason::EnteredInError }
-            } else {
-                Detail::Incident { children_present: Answer::No, alcohol: Answer::NotAsked }
+            facts: Facts {
+                scope: "portsmouth".parse().expect("a scope"),
+                agency: "police".parse().expect("a party"),
+                occurred_at: at,
+                recorded_at: at,
+                regime: Regime::LawEnforcement,
+                relationship: None,
+                detail: if cancel {
+                    Detail::Cancel { reason: CancelReason::EnteredInError }
+                } else {
+                    Detail::Incident { children_present: Answer::No, alcohol: Answer::NotAsked }
+                },
             },
             persons: Vec::new(),
         }

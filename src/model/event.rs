@@ -392,15 +392,9 @@ pub struct BlindPerson {
     pub sealed: Sealed,
 }
 
-/// An event with nobody's name in it: what pseudonymise hands on.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct BlindEvent {
-    /// Keyed hash of `(source, id)`.
-    pub id: EventId,
-    /// The earlier event of the same source that this one replaces or withdraws.
-    pub supersedes: Option<EventId>,
-    /// Keyed fingerprint of the content, to tell a replay from a reused id.
-    pub fingerprint: [u8; 8],
+/// What an event says beside its ids and its people; the same in clear and blind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
     /// Partnership.
     pub scope: ScopeId,
     /// Who sent it.
@@ -415,6 +409,19 @@ pub struct BlindEvent {
     pub relationship: Option<Relationship>,
     /// The event's own fields.
     pub detail: Detail,
+}
+
+/// An event with nobody's name in it: what pseudonymise hands on.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlindEvent {
+    /// Keyed hash of `(source, id)`.
+    pub id: EventId,
+    /// The earlier event of the same source that this one replaces or withdraws.
+    pub supersedes: Option<EventId>,
+    /// Keyed fingerprint of the content, to tell a replay from a reused id.
+    pub fingerprint: [u8; 8],
+    /// What it says beside its people.
+    pub facts: Facts,
     /// Who took part.
     pub persons: Vec<BlindPerson>,
 }

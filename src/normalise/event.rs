@@ -1,13 +1,11 @@
 //! A checked event with its people normalised.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::{NormalPerson, normalise_identity};
-use crate::model::event::{Detail, Regime, Relationship};
-use crate::model::ids::{PartyId, ScopeId};
+use crate::model::event::Facts;
 use crate::validate::event::Validated;
 use crate::validate::identity::ClearText;
 
@@ -19,20 +17,8 @@ pub struct Normalised {
     pub id: ClearText,
     /// The earlier event that this one replaces or withdraws.
     pub supersedes: Option<ClearText>,
-    /// Partnership.
-    pub scope: ScopeId,
-    /// Whose feed.
-    pub agency: PartyId,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// When the agency wrote it down.
-    pub recorded_at: Timestamp,
-    /// Under which law.
-    pub regime: Regime,
-    /// How the parties are connected.
-    pub relationship: Option<Relationship>,
-    /// The event's own fields.
-    pub detail: Detail,
+    /// What it says beside its people.
+    pub facts: Facts,
     /// The incident that a crime was recorded from.
     pub incident: Option<ClearText>,
     /// Who took part, with whether they were under 16 on the day.
@@ -52,7 +38,7 @@ impl Normalised {
 /// Brings everybody in an event into normal form.
 #[must_use]
 pub fn normalise(event: Validated) -> Normalised {
-    let day = event.occurred_at.to_zoned(TimeZone::UTC).date();
+    let day = event.facts.occurred_at.to_zoned(TimeZone::UTC).date();
     let persons = event.persons.into_iter().map(|person| {
         let identity = normalise_identity(person.identity);
         let under_16 = identity.date_of_birth.is_some_and(|born| is_under_16(born, day));
@@ -63,13 +49,7 @@ pub fn normalise(event: Validated) -> Normalised {
         source: event.source,
         id: event.id,
         supersedes: event.supersedes,
-        scope: event.scope,
-        agency: event.agency,
-        occurred_at: event.occurred_at,
-        recorded_at: event.recorded_at,
-        regime: event.regime,
-        relationship: event.relationship,
-        detail: event.detail,
+        facts: event.facts,
         incident: event.incident,
         content: event.content,
     }

@@ -202,8 +202,8 @@ impl Engine {
     /// Takes one event into the ledger and its people into linkage.
     fn accept(&mut self, record: &FeedRecord, event: BlindEvent, now: Now, work: &mut Work) -> Outcome {
         let (id, supersedes, scope_id, agency) =
-            (event.id, event.supersedes, event.scope.clone(), event.agency.clone());
-        let decision = evidence::decision(&event.detail);
+            (event.id, event.supersedes, event.facts.scope.clone(), event.facts.agency.clone());
+        let decision = evidence::decision(&event.facts.detail);
         let scope = self.scope_mut(&scope_id);
         let Acceptance { outcome, entered, left } = scope.ledger.accept(event);
         let Some(outcome) = outcome else {

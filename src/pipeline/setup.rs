@@ -93,7 +93,7 @@ impl Setup {
         let ignored_fields = valid.ignored_fields;
         let normal = normalise(valid);
         let dropped_identifiers = normal.dropped_identifiers();
-        let pseudonymiser = self.pseudonymisers.get(&normal.scope).ok_or_else(unserved_scope)?;
+        let pseudonymiser = self.pseudonymisers.get(&normal.facts.scope).ok_or_else(unserved_scope)?;
         let nonce = || {
             let mut nonce = [0; 12];
             nonces.fill_bytes(&mut nonce);

@@ -18,7 +18,7 @@ pub fn blind(
     event: Normalised,
     mut nonce: impl FnMut() -> [u8; 12],
 ) -> BlindEvent {
-    let (scope, agency) = (&event.scope, &event.agency);
+    let (scope, agency) = (&event.facts.scope, &event.facts.agency);
     let event_id = |id: &str| pseudonymiser.event_id(&event.source, id);
     let persons = event.persons.iter().map(|(person, under_16)| {
         let local_ref = person.local_ref.expose();
@@ -34,21 +34,15 @@ pub fn blind(
         }
     });
     let persons = persons.collect();
-    let mut detail = event.detail;
-    if let Detail::Crime { incident, .. } = &mut detail {
+    let mut facts = event.facts;
+    if let Detail::Crime { incident, .. } = &mut facts.detail {
         *incident = event.incident.as_ref().map(|id| event_id(id.expose()));
     }
     BlindEvent {
         id: event_id(event.id.expose()),
         supersedes: event.supersedes.as_ref().map(|id| event_id(id.expose())),
         fingerprint: pseudonymiser.fingerprint(&event.content),
-        scope: event.scope,
-        agency: event.agency,
-        occurred_at: event.occurred_at,
-        recorded_at: event.recorded_at,
-        regime: event.regime,
-        relationship: event.relationship,
-        detail,
+        facts,
         persons,
     }
 }

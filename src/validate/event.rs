@@ -1,11 +1,9 @@
 //! What leaves this room: an event whose form and sense were checked, still in clear. Nothing here shows itself.
 
-use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::identity::{ClearIdentity, ClearText};
-use crate::model::event::{Detail, Regime, Relationship, Role, Status};
-use crate::model::ids::{PartyId, ScopeId};
+use crate::model::event::{Facts, Role, Status};
 
 /// An event as its agency sent it, checked: every field has the form that the schema promises.
 pub struct Validated {
@@ -15,20 +13,9 @@ pub struct Validated {
     pub id: ClearText,
     /// The earlier event of the same source that this one replaces or withdraws.
     pub supersedes: Option<ClearText>,
-    /// Partnership; one that the feed serves.
-    pub scope: ScopeId,
-    /// Whose feed it came on.
-    pub agency: PartyId,
-    /// When it happened.
-    pub occurred_at: Timestamp,
-    /// When the agency wrote it down.
-    pub recorded_at: Timestamp,
-    /// Under which law.
-    pub regime: Regime,
-    /// How the parties are connected.
-    pub relationship: Option<Relationship>,
-    /// The event's own fields; an amendment has those of the amended type. `Detail::Crime::incident` is still `None`.
-    pub detail: Detail,
+    /// What it says beside its people; an amendment has the detail of the amended type. The scope is one that the feed
+    /// serves, the agency whose feed it came on, and `Detail::Crime::incident` is still `None`.
+    pub facts: Facts,
     /// Id of the incident that a crime was recorded from, for pseudonymise to hash into `detail`.
     pub incident: Option<ClearText>,
     /// Who took part.

@@ -11,7 +11,7 @@ use super::read::{Document, wipe};
 use super::rules::instant;
 use super::schema::Schemas;
 use super::types::EventType;
-use crate::model::event::Detail;
+use crate::model::event::{Detail, Facts};
 use crate::model::ids::PartyId;
 
 /// Attributes that CloudEvents and our schemas know and we do not use.
@@ -75,13 +75,7 @@ pub(super) fn take(
         source,
         id,
         supersedes,
-        scope,
-        agency: agency.clone(),
-        occurred_at,
-        recorded_at,
-        regime,
-        relationship,
-        detail,
+        facts: Facts { scope, agency: agency.clone(), occurred_at, recorded_at, regime, relationship, detail },
         incident,
         persons,
         content,

@@ -81,6 +81,19 @@ const LIVES: &[(&str, &[&str], &[&str])] = &[
         &["dean serial_perpetrator i2"],
     ),
     (
+        "children of one household do not make their father serial",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean child=ellie child=tom",
+        ],
+        &[
+            "dean repeat_perpetrator i2",
+            "dean same_pair_again i2",
+            "sarah repeat_victim i2",
+            "sarah same_pair_again i2",
+        ],
+    ),
+    (
         "one victim under two references and spellings does not make two",
         &[
             "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",

@@ -19,13 +19,13 @@ fn accepted(validator: &Validator, event: &Value, text: &str) -> Validated {
 fn a_crime_keeps_its_fields_and_hands_its_incident_on_in_clear() {
     let event = example("police.crime");
     let crime = accepted(&validator(), &event, &event.to_string());
-    let Detail::Crime { offence_code, offence_family, incident, .. } = &crime.detail else { panic!("a crime") };
+    let Detail::Crime { offence_code, offence_family, incident, .. } = &crime.facts.detail else { panic!("a crime") };
     assert_eq!((offence_code.as_str(), *offence_family, *incident), ("8N", OffenceFamily::Violence, None));
     assert_eq!(crime.incident.as_ref().map(|id| id.expose()), event["data"]["incident"].as_str());
     assert_eq!(crime.id.expose(), event["id"]);
     assert_eq!(crime.source, "urn:priorityd:police");
-    assert_eq!(crime.scope.as_str(), "portsmouth");
-    assert_eq!(crime.occurred_at.to_string(), "2025-03-01T21:40:00Z");
+    assert_eq!(crime.facts.scope.as_str(), "portsmouth");
+    assert_eq!(crime.facts.occurred_at.to_string(), "2025-03-01T21:40:00Z");
     assert_eq!(crime.persons.iter().map(|person| person.role).collect::<Vec<_>>(), [Role::Victim, Role::Perpetrator]);
     let victim = &crime.persons[0];
     let given: Vec<_> = victim.identity.given_names.iter().map(|name| name.expose()).collect();
@@ -42,7 +42,7 @@ fn an_amendment_is_an_event_of_the_amended_type() {
     set(&mut event, "/data/supersedes", json!("earlier"));
     set(&mut event, "/data/yes_count", json!(16.0));
     let amended = accepted(&validator().strict(), &event, &event.to_string());
-    let Detail::RiskAssessment { yes_count, grade, .. } = amended.detail else { panic!("an assessment") };
+    let Detail::RiskAssessment { yes_count, grade, .. } = amended.facts.detail else { panic!("an assessment") };
     assert_eq!((yes_count, grade), (Some(16), Risk::High));
     assert_eq!(amended.supersedes.as_ref().map(|id| id.expose()), Some("earlier"));
     assert_eq!(amended.ignored_fields, 0);

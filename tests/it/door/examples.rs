@@ -42,7 +42,7 @@ fn every_type_has_an_example_that_becomes_its_detail() {
             Ok(validated) => validated,
             Err(rejection) => panic!("{name}: {rejection:?}"),
         };
-        let detail = match &validated.detail {
+        let detail = match &validated.facts.detail {
             Detail::Incident { .. } => "incident",
             Detail::Crime { .. } => "crime",
             Detail::RiskAssessment { .. } => "risk_assessment",
@@ -63,7 +63,7 @@ fn every_type_has_an_example_that_becomes_its_detail() {
             event["data"]["amended_type"].as_str().unwrap_or(name.split('.').nth(1).expect("feed.event.v1.json"));
         assert_eq!(detail, named, "{name}");
         assert_eq!(validated.ignored_fields, 0, "{name}");
-        assert_eq!(validated.agency, feed, "{name}");
+        assert_eq!(validated.facts.agency, feed, "{name}");
         assert_eq!(validated.supersedes.is_some(), event["data"].get("supersedes").is_some(), "{name}");
         let persons = event["data"]["persons"].as_array().map_or(0, Vec::len);
         assert_eq!(validated.persons.len(), persons, "{name}");
