@@ -1,24 +1,7 @@
-//! The command line of priorityd; temporary wiring of `link` alone.
+//! The one binary: arguments in, exit code out. All else is in the library.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use priorityd::cli::link;
-
-#[derive(Parser)]
-enum Command {
-    /// Link tables.
-    Link(link::LinkArgs),
-}
-
 fn main() -> ExitCode {
-    let Command::Link(args) = Command::parse();
-    match link::run(args) {
-        Ok(code) => code,
-        Err(error) => {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "{error}");
-            error.exit_code()
-        }
-    }
+    priorityd::cli::run(std::env::args_os())
 }

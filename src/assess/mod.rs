@@ -1,1 +1,70 @@
-//! .
+//! Findings from events: a pure function of one linked person's events in force, the rules and the as-of date.
+//!
+//! Owns the ledger of events and the rules. Sees record ids, dates and codes; never a token, never a name.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use crate::config::rules::Rules;
+use crate::model::event::{Detail, Role};
+use crate::model::finding::{Finding, Profile};
+use crate::model::ids::{ClusterId, PartyId, RecordId};
+use ledger::{Case, Ledger};
+
+mod decisions;
+pub mod findings;
+pub mod history;
+pub mod ledger;
+pub mod profile;
+
+/// Everything that is known of one linked person as of a date.
+pub struct Assessed {
+    /// Who.
+    pub cluster: ClusterId,
+    /// What was found, by id.
+    pub findings: Vec<Finding>,
+    /// As victim and as perpetrator, where there is a report within the list window.
+    pub profiles: Vec<Profile>,
+    /// Services that have, or had, the person as a client.
+    pub cases: BTreeMap<PartyId, Case>,
+}
+
+/// Assesses one linked person.
+#[must_use]
+pub fn assess(
+    ledger: &Ledger,
+    cluster: ClusterId,
+    records: &[RecordId],
+    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+    as_of: Date,
+    rules: &Rules,
+) -> Assessed {
+    let history = history::appearances(ledger, records, cluster_of);
+    let findings = findings::findings(&history, rules);
+    let profiles = [Role::Victim, Role::Perpetrator]
+        .into_iter()
+        .filter_map(|role| profile::profile(&history, &findings, role, as_of, rules))
+        .collect();
+    Assessed { cluster, findings, profiles, cases: cases(ledger, records) }
+}
+
+/// Services that have, or had, one of the records as a client. Of several cases an open one counts before a closed one,
+/// and among equals the one whose record comes first.
+#[must_use]
+pub fn cases(ledger: &Ledger, records: &[RecordId]) -> BTreeMap<PartyId, Case> {
+    let mut cases: BTreeMap<PartyId, Case> = BTreeMap::new();
+    for record in records {
+        for (_, event) in ledger.of_record(*record) {
+            if !matches!(event.detail, Detail::CaseloadEntry { .. }) {
+                continue;
+            }
+            let Some(case) = ledger.case(event) else { continue };
+            let kept = cases.entry(event.agency.clone()).or_insert(case);
+            if (!case.open, case.record) < (!kept.open, kept.record) {
+                *kept = case;
+            }
+        }
+    }
+    cases
+}

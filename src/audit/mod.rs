@@ -1,1 +1,19 @@
-//! .
+//! Evidence: what was collected, altered, consulted, disclosed, combined, erased and rejected, in a chain of hashes.
+//!
+//! Section 62 of the Data Protection Act 2018 asks a competent authority to log these operations. Each record carries
+//! the hash of the one before it, so that a changed, dropped, swapped, doubled or cut record shows. The room never sees
+//! clear identity: a record's body holds ids, codes and counts. It is pure: the pipeline gives the time and stores the
+//! lines in the same transaction as what they speak of.
+//!
+//! Invariants: sequence numbers start at 1 and have no gaps; a line is canonical JSON, so equal records are equal bytes.
+
+mod canonical;
+mod chain;
+pub mod explain;
+mod find;
+mod verify;
+
+pub use self::canonical::canonical_json;
+pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Head};
+pub use self::find::{AuditRecord, Query, Unreadable};
+pub use self::verify::{AuditFault, Verified, Verifier, verify};

@@ -22,7 +22,7 @@ use crate::validate::rows::{ColumnMap, TableRow, WrittenOrder, read_table};
 
 /// Links the rows of one table, or of several, and writes who is who.
 #[derive(Args, Debug)]
-pub struct LinkArgs {
+pub(super) struct LinkArgs {
     /// TOML map of columns: which column holds which part of an identity.
     #[arg(long, value_name = "MAP.toml")]
     columns: PathBuf,
@@ -95,7 +95,7 @@ struct Row {
 }
 
 /// Runs the command.
-pub fn run(args: LinkArgs) -> Result<ExitCode, LinkError> {
+pub(super) fn run(args: LinkArgs) -> Result<ExitCode, LinkError> {
     let started = Instant::now();
     let map = read(&args.columns)?;
     let map = ColumnMap::parse(&map).map_err(|error| LinkError::Table(args.columns.clone(), error))?;

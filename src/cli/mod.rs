@@ -1,2 +1,109 @@
-//! .
-pub mod link;
+//! Arguments to one command each. Owns what a person types and reads; decides nothing about people.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod audit;
+mod check;
+mod daemon;
+mod demo;
+mod deployment;
+mod explain;
+mod failure;
+mod healthcheck;
+mod keys;
+mod link;
+mod publish;
+mod review;
+mod run;
+mod show;
+mod simulate;
+mod subscribe;
+
+pub use failure::Failure;
+
+/// Recognises the same person across agencies without comparing names in the clear, and tells the specialist services
+#[derive(Debug, Parser)]
+#[command(name = "priorityd", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole job on a synthetic city, on a temporary log
+    Demo(demo::DemoArgs),
+    /// Run the daemon
+    Run(run::RunArgs),
+    /// Append events to a feed
+    Publish(publish::PublishArgs),
+    /// Read and open what was published to a recipient
+    Subscribe(subscribe::SubscribeArgs),
+    /// Check configuration, agreement, keys and event files, offline
+    Check(check::CheckArgs),
+    /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
+    Link(link::LinkArgs),
+    /// Write a synthetic city's feeds as files, with the truth beside them
+    Simulate(simulate::SimulateArgs),
+    /// Make and list keys
+    Keys(keys::KeysArgs),
+    /// Verify and search the audit chain
+    Audit(audit::AuditArgs),
+    /// List what a person must decide, and decide it
+    Review(review::ReviewArgs),
+    /// Show why somebody was told something, or why records are one person, from the audit alone
+    Explain(explain::ExplainArgs),
+    /// Ask a running daemon whether it is ready
+    Healthcheck(healthcheck::HealthcheckArgs),
+}
+
+/// Runs one command line and tells how it ended: 0 ok, 1 check failed, 2 usage, 65 bad data, 69 log unreachable, 70 bug,
+/// 77 denied, 78 configuration (sysexits.h).
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    quiet_panics();
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // Clap writes help to stdout and mistakes to stderr; if neither can be written, nobody is there to read it.
+            usage.print().ok();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    let done = match arguments.command {
+        Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Run(args) => run::run(&args),
+        Command::Publish(args) => publish::run(&args, &mut out),
+        Command::Subscribe(args) => subscribe::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &mut out),
+        Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
+        Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
+        Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
+        Command::Audit(args) => audit::run(&args, &mut out),
+        Command::Review(args) => review::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Healthcheck(args) => healthcheck::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell if stderr is closed too; the exit code still says it.
+            writeln!(std::io::stderr(), "{failure}").ok();
+            failure.exit_code()
+        }
+    }
+}
+
+/// A panic's message may hold whatever the code had in hand, so only its place is told (I4).
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a fault of ours");
+        writeln!(std::io::stderr(), "priorityd: a fault of ours at {place}; please report it").ok();
+    }));
+}

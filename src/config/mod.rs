@@ -1,1 +1,11 @@
-//! .
+//! Raw to checked: the daemon's settings, the data-sharing agreement and the rules of assessment.
+//!
+//! Owns the files' forms and reports every mistake at once with file, key and what would be right. Reads no key and no
+//! event. The other rooms import the checked types only.
+
+pub mod agreement;
+pub mod reader;
+pub mod rules;
+pub mod settings;
+
+pub use reader::Problem;

@@ -40,11 +40,7 @@ impl LinkageKey {
     #[must_use]
     pub fn field(&self, field: &str) -> FieldKey {
         let info = format!("priorityd/v1/{}/{}/{field}", self.scope, self.epoch);
-        let mut okm = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(None, self.secret.as_ref())
-            .expand(info.as_bytes(), okm.as_mut())
-            .expect("32 bytes are within HKDF-SHA-256's bound");
-        FieldKey(Hmac::new_from_slice(okm.as_ref()).expect("HMAC takes a key of any length"))
+        FieldKey::derive(&self.secret, &info)
     }
 }
 
@@ -58,6 +54,15 @@ impl fmt::Debug for LinkageKey {
 pub struct FieldKey(Hmac<Sha256>);
 
 impl FieldKey {
+    /// HKDF-SHA-256 without salt to 32 bytes, taken as an HMAC-SHA-256 key.
+    pub(super) fn derive(secret: &[u8; 32], info: &str) -> Self {
+        let mut okm = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, secret)
+            .expand(info.as_bytes(), okm.as_mut())
+            .expect("32 bytes are within HKDF-SHA-256's bound");
+        Self(Hmac::new_from_slice(okm.as_ref()).expect("HMAC takes a key of any length"))
+    }
+
     /// HMAC-SHA-256 over the parts, each preceded by its length as four big-endian bytes.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {

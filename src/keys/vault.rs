@@ -1,4 +1,7 @@
 //! The vault key: AES-256-GCM (NIST SP 800-38D) for what must lie on disk and be opened again by us alone.
+//!
+//! Nonces are random, so one epoch may seal at most 2^32 times (SP 800-38D §8.3): rotate before, at a million seals a day
+//! within eleven years.
 
 use std::fmt;
 

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::model::Bits;
-use super::weigh::Field;
+use super::weigh::Comparison;
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
 
@@ -24,6 +23,21 @@ pub enum ChangeKind {
     Retired,
 }
 
+impl ChangeKind {
+    /// The name in the audit.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "cluster.created",
+            Self::Grew => "cluster.grew",
+            Self::Merged => "cluster.merged",
+            Self::Split => "cluster.split",
+            Self::Shrunk => "cluster.shrunk",
+            Self::Retired => "cluster.retired",
+        }
+    }
+}
+
 /// One change of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterChange {
@@ -35,6 +49,9 @@ pub struct ClusterChange {
     pub related: Vec<ClusterId>,
     /// Its records now; none for a retired one. Sorted.
     pub members: Vec<RecordId>,
+    /// What joined: records that were together already, a part for each earlier cluster. A record that is new, or
+    /// comes from a cluster that was cut, is in none.
+    pub parts: Vec<Vec<RecordId>>,
 }
 
 /// Two records of different clusters that a person should look at. Carries no identity.
@@ -44,10 +61,8 @@ pub struct PossibleMatch {
     pub a: RecordId,
     /// The other.
     pub b: RecordId,
-    /// Evidence that they are one person.
-    pub weight: Bits,
-    /// How each field compared.
-    pub pattern: Vec<(Field, &'static str)>,
+    /// How they compare.
+    pub comparison: Comparison,
 }
 
 /// Everything one settlement changed. The same set of records settles to the same clusters, however it came.
@@ -102,15 +117,26 @@ pub(super) fn differences(before: &Snapshot, after: &Snapshot, removed: &BTreeSe
             }
             _ => ChangeKind::Merged,
         };
-        changes.push(ClusterChange { kind, id: *id, related: origins, members: members.clone() });
+        let parts = match kind {
+            ChangeKind::Grew | ChangeKind::Merged => together(members, &origins, before),
+            ChangeKind::Created | ChangeKind::Split | ChangeKind::Shrunk | ChangeKind::Retired => Vec::new(),
+        };
+        changes.push(ClusterChange { kind, id: *id, related: origins, members: members.clone(), parts });
     }
     for (id, members) in before {
         if !after.contains_key(id) {
             let related = related(members, &is_in);
-            changes.push(ClusterChange { kind: ChangeKind::Retired, id: *id, related, members: Vec::new() });
+            let (members, parts) = (Vec::new(), Vec::new());
+            changes.push(ClusterChange { kind: ChangeKind::Retired, id: *id, related, members, parts });
         }
     }
     changes
+}
+
+/// Earlier clusters that are here whole. `members` are sorted.
+fn together(members: &[RecordId], origins: &[ClusterId], before: &Snapshot) -> Vec<Vec<RecordId>> {
+    let whole = |part: &&Vec<RecordId>| part.iter().all(|member| members.binary_search(member).is_ok());
+    origins.iter().map(|origin| &before[origin]).filter(whole).cloned().collect()
 }
 
 #[cfg(test)]

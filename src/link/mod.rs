@@ -12,6 +12,7 @@ mod calibrate;
 mod changes;
 mod cluster;
 mod compare;
+mod evidence;
 mod model;
 mod pairs;
 mod postings;
@@ -24,6 +25,7 @@ mod units;
 mod weigh;
 
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};
+pub use self::evidence::Link;
 pub use self::model::{Bits, LinkageModel, ModelError};
 pub use self::register::Linker;
 pub use self::rows::BadRow;

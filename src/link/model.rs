@@ -139,6 +139,12 @@ impl LinkageModel {
         Bits(self.link)
     }
 
+    /// The weight from which a person is asked.
+    #[must_use]
+    pub fn review_bits(&self) -> Bits {
+        Bits(self.review)
+    }
+
     /// The same model with another bar for joining; how `--curve` finds its points.
     #[must_use]
     pub fn with_link_bits(mut self, bits: f64) -> Self {

@@ -68,6 +68,11 @@ impl Pairs {
         forbidden.chain(decided.filter(|(_, decision)| *decision == Decision::Different).map(|(other, _)| *other))
     }
 
+    /// With whom a person compared the record, whatever they decided.
+    pub(super) fn decided(&self, record: RecordId) -> impl Iterator<Item = RecordId> + '_ {
+        self.decided.get(&record).into_iter().flatten().map(|(other, _)| *other)
+    }
+
     /// Whom a person decided to be one with the record.
     pub(super) fn same_as(&self, record: RecordId) -> impl Iterator<Item = RecordId> + '_ {
         let decided = self.decided.get(&record).into_iter().flatten();

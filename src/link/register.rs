@@ -336,9 +336,7 @@ impl Linker {
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
-        let comparison = self.compare(a, b)?;
-        let pattern = comparison.fields.iter().map(|(field, level, _)| (*field, *level)).collect();
-        Some(PossibleMatch { a, b, weight: comparison.total, pattern })
+        self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison })
     }
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.

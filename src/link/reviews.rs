@@ -30,6 +30,14 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             }
         });
     }
+    // Where a person has decided about two records, whoever they are linked with is not asked about again.
+    for &slot in region.units.iter().flatten() {
+        let record = &linker.records[slot];
+        let here = linker.clusters[record.cluster].id;
+        for there in linker.pairs.decided(record.id).filter_map(|other| linker.cluster_of(other)) {
+            best.remove(&(here.min(there), here.max(there)));
+        }
+    }
     let standing: BTreeSet<(RecordId, RecordId)> = best.into_values().map(|(_, a, b)| (a, b)).collect();
     let touched = region.units.iter().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
     let mut told: BTreeSet<(RecordId, RecordId)> = BTreeSet::new();

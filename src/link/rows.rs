@@ -24,6 +24,7 @@ pub(super) struct RecordRow {
 }
 
 /// A row read back.
+#[expect(clippy::large_enum_variant, reason = "rows pass one at a time, and most are the large kind")]
 pub(super) enum Row {
     Record(RecordId, Box<RecordRow>),
     Edge(ProfileKey, ProfileKey, i32),
@@ -77,6 +78,11 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
             };
             Ok(Row::Decision(RecordId(one), RecordId(two), decision))
         }
-        RowKind::Event | RowKind::Listed | RowKind::Alerted | RowKind::Counters | RowKind::AuditHead => Err(bad),
+        RowKind::Event
+        | RowKind::Identity
+        | RowKind::Listed
+        | RowKind::Alerted
+        | RowKind::Counters
+        | RowKind::AuditHead => Err(bad),
     }
 }

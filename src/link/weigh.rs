@@ -28,6 +28,24 @@ pub enum Field {
     Relatives,
 }
 
+impl Field {
+    /// The name in explanations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given_name",
+            Self::Middle => "second_name",
+            Self::Family => "family_name",
+            Self::Date => "date_of_birth",
+            Self::Postcode => "postcode",
+            Self::Address => "address",
+            Self::Numbers => "numbers",
+            Self::LocalRef => "own_reference",
+            Self::Relatives => "relatives",
+        }
+    }
+}
+
 /// Why two records can never be one person, whatever else agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Veto {
@@ -39,6 +57,19 @@ pub enum Veto {
     Parties,
     /// A person decided so.
     Decided,
+}
+
+impl Veto {
+    /// The name in explanations.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DifferentNumbers => "different_numbers",
+            Self::Twins => "twins",
+            Self::Parties => "parties_of_one_event",
+            Self::Decided => "decided",
+        }
+    }
 }
 
 /// A comparison of two records in full, for review and explanation.

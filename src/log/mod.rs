@@ -3,11 +3,62 @@
 //! Three logs stand behind it: Kafka, embedded (one SQLite file) and memory (simulation tests). What passes here is
 //! bytes: this room reads neither events nor messages.
 
+pub mod embedded;
+pub mod kafka;
+pub mod memory;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::model::ids::{PartyId, ScopeId};
+
+/// The largest feed record taken, headers included. Larger ones are refused where they are published.
+pub const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// How many bytes one poll or read returns at most; a single larger record comes alone.
+pub const POLL_BYTES: usize = 32 << 20;
+
+/// A header of a record: its name and value, as they came.
+pub type Header = (String, Vec<u8>);
+
+/// Tells the time of appends, milliseconds since 1970 UTC.
+pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The machine's clock.
+#[must_use]
+pub fn system_clock() -> ClockMs {
+    Arc::new(|| jiff::Timestamp::now().as_millisecond())
+}
+
+/// The name of a party's topic, e.g. `alerts.up2u.v1`. Names with `.` and `_` can collide in Kafka's metrics, so a
+/// party's `_` is written `-`: `feeds.local-authority.v1`.
+#[must_use]
+pub fn topic_name(kind: &str, party: &PartyId) -> String {
+    format!("{kind}.{}.v1", party.as_str().replace('_', "-"))
+}
+
+/// The topic that a party feeds.
+#[must_use]
+pub fn feed_topic(party: &PartyId) -> String {
+    topic_name("feeds", party)
+}
+
+/// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
+#[must_use]
+pub fn is_compacted(topic: &str) -> bool {
+    topic.starts_with("list.") || topic == "review.v1"
+}
+
+/// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
+fn check_size(headers: &[Header], payload: &[u8]) -> Result<(), LogError> {
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if header_bytes + payload.len() > MAX_RECORD_BYTES {
+        return Err(LogError::Fatal(format!("a record is larger than {MAX_RECORD_BYTES} bytes")));
+    }
+    Ok(())
+}
 
 /// One record of a feed as it came. The payload holds clear identity, so there is no `Debug` and it is wiped on drop.
 pub struct FeedRecord {
@@ -20,7 +71,7 @@ pub struct FeedRecord {
     /// When the log took it, milliseconds since 1970 UTC.
     pub appended_ms: i64,
     /// CloudEvents binary mode carries attributes as `ce_*` headers; names and values as they came.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Vec<Header>,
     /// The record's value.
     pub payload: Zeroizing<Vec<u8>>,
 }

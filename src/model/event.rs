@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EventId, LocalRefId, PartyId, RecordId, ScopeId};
+use super::decision::{DecisionReason, Judgement};
+use super::ids::{EventId, FindingId, LocalRefId, PartyId, RecordId, ScopeId};
 use super::sealed::Sealed;
 use super::tokens::PersonTokens;
 
@@ -271,6 +272,19 @@ pub enum Detail {
         /// Why.
         reason: CancelReason,
     },
+    /// Review: what a person decided. Last, since the register keeps these by number.
+    Decision {
+        /// What.
+        decision: Judgement,
+        /// About two records; of a person seen, the one record that the finding speaks of.
+        records: Vec<RecordId>,
+        /// Of a person seen: the finding.
+        finding: Option<FindingId>,
+        /// Why.
+        reason: DecisionReason,
+        /// Initials and a number of the reviewers' own, never a name.
+        decided_by: String,
+    },
 }
 
 /// What followed a MASH contact.
@@ -378,15 +392,9 @@ pub struct BlindPerson {
     pub sealed: Sealed,
 }
 
-/// An event with nobody's name in it: what pseudonymise hands on.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct BlindEvent {
-    /// Keyed hash of `(source, id)`.
-    pub id: EventId,
-    /// The earlier event of the same source that this one replaces or withdraws.
-    pub supersedes: Option<EventId>,
-    /// Keyed fingerprint of the content, to tell a replay from a reused id.
-    pub fingerprint: [u8; 8],
+/// What an event says beside its ids and its people; the same in clear and blind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
     /// Partnership.
     pub scope: ScopeId,
     /// Who sent it.
@@ -401,6 +409,19 @@ pub struct BlindEvent {
     pub relationship: Option<Relationship>,
     /// The event's own fields.
     pub detail: Detail,
+}
+
+/// An event with nobody's name in it: what pseudonymise hands on.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlindEvent {
+    /// Keyed hash of `(source, id)`.
+    pub id: EventId,
+    /// The earlier event of the same source that this one replaces or withdraws.
+    pub supersedes: Option<EventId>,
+    /// Keyed fingerprint of the content, to tell a replay from a reused id.
+    pub fingerprint: [u8; 8],
+    /// What it says beside its people.
+    pub facts: Facts,
     /// Who took part.
     pub persons: Vec<BlindPerson>,
 }

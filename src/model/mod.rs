@@ -1,6 +1,9 @@
 //! Ids, roles, risk, tokens, dates, outcomes: the nouns every room shares. Nothing here can hold clear identity.
 
+pub mod decision;
 pub mod event;
+pub mod feed;
+pub mod finding;
 pub mod frequencies;
 pub mod ids;
 pub mod outcome;

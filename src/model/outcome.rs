@@ -80,12 +80,16 @@ macro_rules! reject_codes {
 }
 
 reject_codes! {
-    /// Larger than the limit on one record.
+    /// Larger than the limits on one record: bytes, or values.
     TooLarge = "EVT-001",
     /// Not UTF-8.
     NotUtf8 = "EVT-002",
     /// Not JSON.
     NotJson = "EVT-003",
+    /// JSON nested deeper than any event.
+    TooDeep = "EVT-004",
+    /// The same property twice in one object.
+    DuplicateProperty = "EVT-005",
     /// Not a CloudEvents 1.0 envelope.
     NotCloudEvent = "EVT-010",
     /// A type that we do not know.
@@ -104,6 +108,8 @@ reject_codes! {
     OutOfRange = "EVT-023",
     /// A value of the wrong form.
     WrongForm = "EVT-024",
+    /// A field that our schemas do not know; only `priorityd check` minds.
+    UnknownField = "EVT-025",
     /// Not a date or time that exists.
     BadDate = "EVT-030",
     /// Dates that contradict each other.
@@ -118,4 +124,6 @@ reject_codes! {
     BadSupersedes = "EVT-051",
     /// Any other rule of the schema.
     Schema = "EVT-090",
+    /// A fault of ours.
+    Internal = "EVT-099",
 }

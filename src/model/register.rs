@@ -12,6 +12,8 @@ pub enum RowKind {
     Edge = b'g',
     /// Human decisions on pairs of records (link).
     Decision = b'd',
+    /// Sealed identities (disclose).
+    Identity = b'i',
     /// List entries as last published (disclose).
     Listed = b'l',
     /// Alerts as last published (disclose).
@@ -31,6 +33,7 @@ impl RowKind {
             Self::Record,
             Self::Edge,
             Self::Decision,
+            Self::Identity,
             Self::Listed,
             Self::Alerted,
             Self::Counters,

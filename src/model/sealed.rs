@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The purpose under which a person's reference, names and date of birth are sealed; the context is scope and record.
+pub const PERSON: &str = "person";
+
 /// AES-256-GCM ciphertext with the epoch of the vault key that made it: `nonce (12 bytes) || ciphertext || tag (16)`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {

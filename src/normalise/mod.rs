@@ -4,6 +4,7 @@
 //! as text: pseudonymise takes its types and hands on tokens. Pure; nothing here shows, serialises or copies an identity.
 
 mod dates;
+pub mod event;
 mod names;
 mod nicknames;
 mod numbers;

@@ -4,6 +4,7 @@
 //! same cut to 128. The forms are fixed by `tests/vectors/`, computed by an independent implementation.
 
 mod compounds;
+pub mod event;
 mod fields;
 mod population;
 
@@ -218,6 +219,9 @@ fn each_part<'a>(identity: &'a NormalIdentity, mut part: impl FnMut(&'static str
     word("address", identity.address.as_ref().map(|line| &line.whole));
     word("uprn", identity.uprn.as_ref());
     identity.numbers.iter().for_each(|(kind, number)| word(kind.name(), Some(number)));
+    // As written too: what is sealed of a record must be the same whichever event brings the record first (I2).
+    word("written_given", Some(&identity.written.given));
+    word("written_family", Some(&identity.written.family));
     if let Some(date) = &identity.birth {
         part("date", &date.digits);
     }

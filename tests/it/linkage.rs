@@ -102,12 +102,13 @@ struct Observed {
     rows: Rows,
     told: BTreeMap<ClusterId, Vec<RecordId>>,
     reviews: BTreeSet<(RecordId, RecordId)>,
+    links: BTreeSet<(RecordId, RecordId)>,
 }
 
 impl Observed {
     fn new(model: &Arc<LinkageModel>) -> Self {
         let linker = Linker::new(Arc::clone(model));
-        Self { linker, rows: Rows::new(), told: BTreeMap::new(), reviews: BTreeSet::new() }
+        Self { linker, rows: Rows::new(), told: BTreeMap::new(), reviews: BTreeSet::new(), links: BTreeSet::new() }
     }
 
     fn insert(&mut self, person: &Blind) {
@@ -123,6 +124,9 @@ impl Observed {
             };
         }
         for change in changes {
+            let links = self.linker.links_of(&change);
+            assert!(links.len() < change.members.len().max(1), "no more links than it takes");
+            self.links.extend(links.iter().map(|link| (link.a, link.b)));
             match change.members.is_empty() {
                 true => self.told.remove(&change.id),
                 false => self.told.insert(change.id, change.members),
@@ -133,6 +137,25 @@ impl Observed {
         }
         for review in reviews_raised {
             assert!(self.reviews.insert((review.a, review.b)), "nothing is raised twice");
+        }
+    }
+
+    /// Whoever followed the changes can explain every cluster by the links that came with them (I8).
+    fn assert_explained(&self) {
+        for members in self.clusters().values() {
+            let mut reached = BTreeSet::from([members[0]]);
+            loop {
+                let before = reached.len();
+                for (a, b) in self.links.iter().filter(|(a, b)| members.contains(a) && members.contains(b)) {
+                    if reached.contains(a) || reached.contains(b) {
+                        reached.extend([*a, *b]);
+                    }
+                }
+                if reached.len() == before {
+                    break;
+                }
+            }
+            assert_eq!(reached.len(), members.len(), "links told span every cluster");
         }
     }
 
@@ -233,6 +256,8 @@ proptest! {
         forbidden.iter().for_each(|(a, b)| whole.linker.forbid(town[*a].id, town[*b].id));
         whole.settle();
         walked.assert_same(&whole);
+        walked.assert_explained();
+        whole.assert_explained();
         for (a, b) in forbidden {
             let (one, two) = (walked.linker.cluster_of(town[a].id), walked.linker.cluster_of(town[b].id));
             prop_assert!(one.is_none() || one != two, "the parties of one event are never one person");

@@ -1,0 +1,272 @@
+//! The rules: each a function of the history by event time alone, so that a late event changes the past consistently.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::history::{Appearance, Report, day, reports};
+use crate::config::rules::Rules;
+use crate::model::event::{Answer, Detail, Role};
+use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind, OrderState};
+use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
+
+/// Every finding about the person whose history this is, by id.
+#[must_use]
+pub fn findings(history: &[Appearance<'_>], rules: &Rules) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for role in [Role::Victim, Role::Perpetrator] {
+        let reports = reports(history, role);
+        for at in 0..reports.len() {
+            of_report(history, &reports[..at], &reports[at], role, rules, &mut found);
+        }
+    }
+    marac_repeats(history, rules, &mut found);
+    orders(history, &mut found);
+    risk_escalations(history, &mut found);
+    several_agencies(history, &mut found);
+    both_roles(history, &mut found);
+    found.sort_by_key(|finding| finding.id);
+    found
+}
+
+/// What one report gives rise to, given the reports before it.
+fn of_report(
+    history: &[Appearance<'_>],
+    before: &[Report],
+    report: &Report,
+    role: Role,
+    rules: &Rules,
+    found: &mut Vec<Finding>,
+) {
+    let within = |days: u32| before.iter().filter(move |earlier| earlier.at >= back(report.at, days));
+    let base = |kind| Finding {
+        id: finding_id(kind, role, report.trigger, report.record),
+        kind,
+        role,
+        record: report.record,
+        trigger: report.trigger,
+        on: report.on(),
+        evidence: report.events.clone(),
+        counterparts: report.opposite.clone(),
+        facts: FindingFacts { offence_family: report.offence_family, ..FindingFacts::default() },
+    };
+    let is_new = !before.is_empty() && !before.iter().any(|earlier| earlier.shares_counterpart(&report.opposite));
+    let mut finding = base(FindingKind::NewReport);
+    finding.facts.new_counterparty = Some(is_new);
+    found.push(finding);
+
+    let repeats: Vec<_> = within(rules.repeat_days).collect();
+    if !repeats.is_empty() {
+        let kind = if role == Role::Victim { FindingKind::RepeatVictim } else { FindingKind::RepeatPerpetrator };
+        let mut finding = with_evidence(base(kind), &repeats);
+        finding.facts.new_counterparty = Some(is_new);
+        found.push(finding);
+    }
+    let same_pair: Vec<_> =
+        repeats.into_iter().filter(|earlier| earlier.shares_counterpart(&report.opposite)).collect();
+    if !same_pair.is_empty() {
+        found.push(with_evidence(base(FindingKind::SamePairAgain), &same_pair));
+    }
+    if role == Role::Victim {
+        let recent: Vec<_> = within(rules.escalation_days).collect();
+        if recent.len() + 1 >= rules.escalation_reports as usize {
+            found.push(with_evidence(base(FindingKind::ThreeInTwelveMonths), &recent));
+        }
+    } else {
+        let recent: Vec<_> = within(rules.serial_days).collect();
+        let known: BTreeSet<_> = clusters(recent.iter().flat_map(|earlier| &earlier.opposite));
+        let all: BTreeSet<_> = known.iter().copied().chain(clusters(&report.opposite)).collect();
+        if all.len() >= rules.serial_victims as usize && all.len() > known.len() && !known.is_empty() {
+            let mut finding = with_evidence(base(FindingKind::SerialPerpetrator), &recent);
+            finding.facts.distinct_counterparts = u32::try_from(all.len()).ok();
+            found.push(finding);
+        }
+        let completed = history.iter().rev().find_map(|earlier| match earlier.event.detail {
+            Detail::ProgrammeComplete { programme } if earlier.event.occurred_at < report.at => {
+                Some((earlier.id, programme))
+            }
+            _ => None,
+        });
+        if let Some((id, programme)) = completed {
+            let mut finding = base(FindingKind::ReportAfterProgramme);
+            finding.facts.programme = Some(programme);
+            add_evidence(&mut finding, [id]);
+            found.push(finding);
+        }
+    }
+    let in_force = history.iter().find_map(|order| {
+        let (since, state) = order_of(order)?;
+        let runs = since < report.on() && state.until.is_none_or(|until| report.on() <= until);
+        (order.me.role == role && runs && report.shares_counterpart(&order.others)).then_some((order.id, state))
+    });
+    if let Some((id, state)) = in_force {
+        let mut finding = base(FindingKind::OrderBreached);
+        finding.facts.order = Some(OrderState { breached: false, ..state });
+        add_evidence(&mut finding, [id]);
+        found.push(finding);
+    }
+}
+
+/// Abuse between the same two people after a MARAC referral, reported by any agency, crime or not.
+fn marac_repeats(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Finding>) {
+    let referrals = || history.iter().filter(|entry| matches!(entry.event.detail, Detail::MaracReferral { .. }));
+    let mut seen = BTreeSet::new();
+    for abuse in history.iter().filter(|entry| !entry.me.under_16) {
+        let is_abuse = matches!(
+            abuse.event.detail,
+            Detail::Incident { .. } | Detail::Crime { .. } | Detail::MashContact { domestic_abuse: Answer::Yes, .. }
+        );
+        if !is_abuse {
+            continue;
+        }
+        let opposite = abuse.opposite();
+        let pair = clusters(&opposite);
+        let referral = referrals().rfind(|referral| {
+            let at = referral.event.occurred_at;
+            at < abuse.event.occurred_at
+                && at >= back(abuse.event.occurred_at, rules.marac_repeat_days)
+                && referral.me.role == abuse.me.role
+                && referral.opposite().iter().any(|other| pair.contains(&other.cluster))
+        });
+        let Some(referral) = referral else { continue };
+        // Police and MASH tell of the same evening each in their own way: one repeat a day.
+        if seen.insert((abuse.on(), abuse.me.role, pair)) {
+            let mut finding = of_appearance(FindingKind::MaracRepeat, abuse);
+            finding.counterparts = opposite;
+            add_evidence(&mut finding, [referral.id]);
+            found.push(finding);
+        }
+    }
+}
+
+/// Orders made, and breaches that police recorded.
+fn orders(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
+    for entry in history.iter().filter(|entry| !entry.me.under_16) {
+        let Some((_, state)) = order_of(entry) else { continue };
+        let kind = if state.breached { FindingKind::OrderBreached } else { FindingKind::OrderMade };
+        let mut finding = of_appearance(kind, entry);
+        finding.facts.order = Some(state);
+        found.push(finding);
+    }
+}
+
+/// A victim's grade that is higher than the one before.
+fn risk_escalations(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
+    let mut before = None;
+    for entry in history.iter().filter(|entry| entry.me.role == Role::Victim) {
+        let Detail::RiskAssessment { grade, .. } = entry.event.detail else { continue };
+        if let Some((id, from)) = before.filter(|(_, from)| *from < grade) {
+            let mut finding = of_appearance(FindingKind::RiskEscalated, entry);
+            finding.facts.risk = Some((from, grade));
+            add_evidence(&mut finding, [id]);
+            found.push(finding);
+        }
+        before = Some((entry.id, grade));
+    }
+}
+
+/// Each further agency that knows the person. A service's own caseload is not an agency's knowledge: that somebody
+/// seeks support is theirs to tell.
+fn several_agencies(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
+    let mut known = BTreeSet::new();
+    let mut evidence = Vec::new();
+    for entry in history.iter().filter(|entry| !entry.me.under_16 && !is_service_event(&entry.event.detail)) {
+        if !known.insert(entry.event.agency.clone()) {
+            continue;
+        }
+        evidence.push(entry.id);
+        let tells = matches!(entry.me.role, Role::Victim | Role::Perpetrator);
+        if known.len() > 1 && tells {
+            let mut finding = of_appearance(FindingKind::KnownToSeveralAgencies, entry);
+            finding.facts.agencies = known.iter().cloned().collect();
+            add_evidence(&mut finding, evidence.iter().copied());
+            found.push(finding);
+        }
+    }
+}
+
+/// The first report that shows the person in the other role.
+fn both_roles(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
+    let (as_victim, as_perpetrator) = (reports(history, Role::Victim), reports(history, Role::Perpetrator));
+    let (Some(victim), Some(perpetrator)) = (as_victim.first(), as_perpetrator.first()) else { return };
+    let victim_is_later = (victim.at, victim.trigger) > (perpetrator.at, perpetrator.trigger);
+    let (first, then, role) =
+        if victim_is_later { (perpetrator, victim, Role::Victim) } else { (victim, perpetrator, Role::Perpetrator) };
+    let mut finding = Finding {
+        id: finding_id(FindingKind::BothRoles, role, then.trigger, then.record),
+        kind: FindingKind::BothRoles,
+        role,
+        record: then.record,
+        trigger: then.trigger,
+        on: then.on(),
+        evidence: then.events.clone(),
+        counterparts: then.opposite.clone(),
+        facts: FindingFacts::default(),
+    };
+    add_evidence(&mut finding, first.events.iter().copied());
+    found.push(finding);
+}
+
+/// Does the event say only that a service works with somebody?
+#[must_use]
+pub fn is_service_event(detail: &Detail) -> bool {
+    matches!(detail, Detail::CaseloadEntry { .. } | Detail::ReferralReceived { .. } | Detail::AlertAcknowledged { .. })
+}
+
+/// The order that an event tells of, with the day it was served.
+#[must_use]
+pub fn order_of(entry: &Appearance<'_>) -> Option<(Date, OrderState)> {
+    match entry.event.detail {
+        Detail::ProtectionOrder { order, served_on, expires_on, breached_on } => {
+            Some((served_on, OrderState { kind: order, until: expires_on, breached: breached_on.is_some() }))
+        }
+        _ => None,
+    }
+}
+
+fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Finding {
+    Finding {
+        id: finding_id(kind, entry.me.role, entry.id, entry.me.record),
+        kind,
+        role: entry.me.role,
+        record: entry.me.record,
+        trigger: entry.id,
+        on: day(entry.event.occurred_at),
+        evidence: vec![entry.id],
+        counterparts: entry.opposite(),
+        facts: FindingFacts::default(),
+    }
+}
+
+fn with_evidence(mut finding: Finding, earlier: &[&Report]) -> Finding {
+    finding.facts.reports = u32::try_from(earlier.len() + 1).ok();
+    add_evidence(&mut finding, earlier.iter().flat_map(|report| report.events.iter().copied()));
+    finding
+}
+
+fn add_evidence(finding: &mut Finding, events: impl IntoIterator<Item = EventId>) {
+    finding.evidence.extend(events);
+    finding.evidence.sort_unstable();
+    finding.evidence.dedup();
+}
+
+fn clusters<'a>(others: impl IntoIterator<Item = &'a Counterpart>) -> BTreeSet<ClusterId> {
+    others.into_iter().map(|other| other.cluster).collect()
+}
+
+fn back(at: Timestamp, days: u32) -> Timestamp {
+    at.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
+}
+
+fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {
+    let role = if role == Role::Victim { b"victim".as_slice() } else { b"perpetrator" };
+    let mut hash = Sha256::new();
+    for part in [b"priorityd/v1/finding".as_slice(), kind.as_str().as_bytes(), role, &trigger.0, &record.0] {
+        hash.update((part.len() as u32).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    FindingId(digest[..16].try_into().expect("SHA-256 gives 32 bytes"))
+}

@@ -1,0 +1,146 @@
+//! One linked person's history: the events in force that name them, and the reports among these.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::ledger::{Ledger, LedgerEvent, Participant};
+use crate::model::event::{Detail, OffenceFamily, Role};
+use crate::model::finding::Counterpart;
+use crate::model::ids::{ClusterId, EventId, RecordId};
+
+/// One event that names the person.
+pub struct Appearance<'a> {
+    /// Its id.
+    pub id: EventId,
+    /// The event.
+    pub event: &'a LedgerEvent,
+    /// The person in it.
+    pub me: Participant,
+    /// Everybody else in it.
+    pub others: Vec<Counterpart>,
+}
+
+impl Appearance<'_> {
+    /// The day it happened, in UTC.
+    #[must_use]
+    pub fn on(&self) -> Date {
+        day(self.event.occurred_at)
+    }
+
+    /// Those others who stand across from the person: perpetrators for a victim, victims for a perpetrator. Children of
+    /// the household are victims in their own right but not counterparties: two of them make nobody serial.
+    #[must_use]
+    pub fn opposite(&self) -> Vec<Counterpart> {
+        let across = match self.me.role {
+            Role::Victim => Role::Perpetrator,
+            Role::Perpetrator => Role::Victim,
+            Role::Child | Role::Witness => return Vec::new(),
+        };
+        self.others.iter().filter(|other| other.role == across).copied().collect()
+    }
+}
+
+/// Are the two roles the two sides of a pair? Those are never one person (cannot-link).
+#[must_use]
+pub fn opposes(one: Role, other: Role) -> bool {
+    matches!(
+        (one, other),
+        (Role::Victim | Role::Child, Role::Perpetrator) | (Role::Perpetrator, Role::Victim | Role::Child)
+    )
+}
+
+/// The day of a time, in UTC.
+#[must_use]
+pub fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+/// All events in force that name one of the records, by time.
+pub fn appearances<'a>(
+    ledger: &'a Ledger,
+    records: &[RecordId],
+    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+) -> Vec<Appearance<'a>> {
+    let mut found = Vec::new();
+    for record in records {
+        for (id, event) in ledger.of_record(*record) {
+            for (at, me) in event.participants.iter().enumerate().filter(|(_, person)| person.record == *record) {
+                let others = event.participants.iter().enumerate().filter(|(other, _)| *other != at);
+                let others = others.filter_map(|(_, other)| {
+                    Some(Counterpart { cluster: cluster_of(other.record)?, record: other.record, role: other.role })
+                });
+                found.push(Appearance { id, event, me: *me, others: others.collect() });
+            }
+        }
+    }
+    found.sort_by_key(|appearance| (appearance.event.occurred_at, appearance.id, appearance.me.record));
+    found
+}
+
+/// One reported happening: an incident together with the crimes recorded from it, so that it counts once.
+pub struct Report {
+    /// Its earliest event.
+    pub trigger: EventId,
+    /// The record by which that event names the person.
+    pub record: RecordId,
+    /// When.
+    pub at: Timestamp,
+    /// All its events, sorted.
+    pub events: Vec<EventId>,
+    /// The other side, sorted, each record once.
+    pub opposite: Vec<Counterpart>,
+    /// Of the first crime in it.
+    pub offence_family: Option<OffenceFamily>,
+}
+
+impl Report {
+    /// The day, in UTC.
+    #[must_use]
+    pub fn on(&self) -> Date {
+        day(self.at)
+    }
+
+    /// Is one of those persons on the other side here too?
+    #[must_use]
+    pub fn shares_counterpart(&self, others: &[Counterpart]) -> bool {
+        self.opposite.iter().any(|mine| others.iter().any(|theirs| theirs.cluster == mine.cluster))
+    }
+}
+
+/// The reports in which the person, 16 or over, has that role, by time.
+#[must_use]
+pub fn reports(history: &[Appearance<'_>], role: Role) -> Vec<Report> {
+    let mut reports: BTreeMap<EventId, Report> = BTreeMap::new();
+    for appearance in history.iter().filter(|appearance| appearance.me.role == role && !appearance.me.under_16) {
+        let (key, family) = match &appearance.event.detail {
+            Detail::Incident { .. } => (appearance.id, None),
+            Detail::Crime { incident, offence_family, .. } => {
+                (incident.unwrap_or(appearance.id), Some(*offence_family))
+            }
+            _ => continue,
+        };
+        let report = reports.entry(key).or_insert_with(|| Report {
+            trigger: appearance.id,
+            record: appearance.me.record,
+            at: appearance.event.occurred_at,
+            events: Vec::new(),
+            opposite: Vec::new(),
+            offence_family: None,
+        });
+        report.events.push(appearance.id);
+        report.opposite.extend(appearance.opposite());
+        report.offence_family = report.offence_family.or(family);
+    }
+    let mut reports: Vec<_> = reports.into_values().collect();
+    for report in &mut reports {
+        report.events.sort_unstable();
+        report.events.dedup();
+        report.opposite.sort_unstable();
+        report.opposite.dedup();
+    }
+    reports.sort_by_key(|report| (report.at, report.trigger));
+    reports
+}

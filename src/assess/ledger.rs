@@ -1,0 +1,442 @@
+//! The ledger of accepted events: which are in force, which were replaced or withdrawn, and who took part.
+//!
+//! Events that supersede one another form a tree. From its root, the child with the highest `(recorded_at, id)` counts at
+//! every step; the leaf reached is in force, and nothing if it is a withdrawal. That is a function of the set of events,
+//! whatever order they came in (I2), and a branch that lost never comes back, so what an agency corrected is forgotten:
+//! a superseded event keeps only a stub.
+
+use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+use jiff::Timestamp;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+
+use super::decisions::Decisions;
+use crate::model::decision::{Judgement, Subject};
+use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
+use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
+use crate::model::outcome::Outcome;
+use crate::model::register::{RowChange, RowKind};
+
+/// One person in one event in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Which record.
+    pub record: RecordId,
+    /// The agency's own reference, hashed.
+    pub local_ref: LocalRefId,
+    /// Role in this event.
+    pub role: Role,
+    /// Category in this event.
+    pub status: Status,
+    /// Under 16 on the day.
+    pub under_16: bool,
+}
+
+/// An event in force, without tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LedgerEvent {
+    /// Who sent it.
+    pub agency: PartyId,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was written down.
+    pub recorded_at: Timestamp,
+    /// Under which law.
+    pub regime: Regime,
+    /// How the parties are connected.
+    pub relationship: Option<Relationship>,
+    /// Its own fields.
+    pub detail: Detail,
+    /// Who took part, in the order of the event.
+    pub participants: Vec<Participant>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    supersedes: Option<EventId>,
+    recorded_at: Timestamp,
+    fingerprint: [u8; 8],
+    /// The event while it is in force; afterwards only this stub remains.
+    in_force: Option<LedgerEvent>,
+}
+
+/// What accepting one event changed.
+#[derive(Default)]
+pub struct Acceptance {
+    /// The one outcome; `None` when the id was used before for other content, which is a rejection.
+    pub outcome: Option<Outcome>,
+    /// The event that came into force, with its people, if one did.
+    pub entered: Option<(EventId, Vec<BlindPerson>)>,
+    /// Events that left force, with who took part.
+    pub left: Vec<(EventId, LedgerEvent)>,
+}
+
+/// One step in a service's case, in the order that decides: when, written down when, by which event.
+type CaseStep = (Timestamp, Timestamp, EventId);
+
+/// A service's case about somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Case {
+    /// Open; a closed case gets nothing new.
+    pub open: bool,
+    /// The record whose sealed part holds the service's own reference.
+    pub record: RecordId,
+    /// What the client is to the service.
+    pub role: Role,
+}
+
+/// All accepted events of one scope.
+#[derive(Default)]
+pub struct Ledger {
+    entries: FxHashMap<EventId, Kept>,
+    superseded_by: FxHashMap<EventId, BTreeSet<EventId>>,
+    by_record: FxHashMap<RecordId, BTreeSet<EventId>>,
+    cases: FxHashMap<LocalRefId, BTreeSet<CaseStep>>,
+    decisions: Decisions,
+    changed: BTreeSet<EventId>,
+}
+
+impl Ledger {
+    /// Takes an event in. Idempotent for a replay.
+    pub fn accept(&mut self, event: BlindEvent) -> Acceptance {
+        if let Some(known) = self.entries.get(&event.id) {
+            let same = known.fingerprint == event.fingerprint;
+            return Acceptance { outcome: same.then_some(Outcome::Duplicate), ..Acceptance::default() };
+        }
+        let id = event.id;
+        if let Some(earlier) = event.supersedes {
+            self.superseded_by.entry(earlier).or_default().insert(id);
+        }
+        let entry = Kept {
+            supersedes: event.supersedes,
+            recorded_at: event.facts.recorded_at,
+            fingerprint: event.fingerprint,
+            in_force: None,
+        };
+        self.entries.insert(id, entry);
+        self.changed.insert(id);
+        self.settle_tree(event)
+    }
+
+    /// The event, if it is in force.
+    #[must_use]
+    pub fn in_force(&self, id: EventId) -> Option<&LedgerEvent> {
+        self.entries.get(&id)?.in_force.as_ref()
+    }
+
+    /// Events in force that name a record, by id.
+    pub fn of_record(&self, record: RecordId) -> impl Iterator<Item = (EventId, &LedgerEvent)> {
+        self.by_record.get(&record).into_iter().flatten().filter_map(|id| self.in_force(*id).map(|event| (*id, event)))
+    }
+
+    /// All events in force.
+    pub fn iter(&self) -> impl Iterator<Item = (EventId, &LedgerEvent)> {
+        self.entries.keys().filter_map(|id| self.in_force(*id).map(|event| (*id, event)))
+    }
+
+    /// The case that a caseload entry belongs to, as its latest step left it. A case is known by the service's own
+    /// reference alone, so that a closing entry counts whatever identity it carries.
+    #[must_use]
+    pub fn case(&self, entry: &LedgerEvent) -> Option<Case> {
+        let client = entry.participants.first()?;
+        let (.., latest) = self.cases.get(&client.local_ref)?.last()?;
+        let latest = self.in_force(*latest)?;
+        let record = latest.participants.first()?.record;
+        let open = matches!(latest.detail, Detail::CaseloadEntry { state: CaseState::Open });
+        Some(Case { open, record, role: client.role })
+    }
+
+    /// Every record that a case has named: whoever they belong to is looked at again when a step is added or withdrawn.
+    pub fn records_of_case(&self, local_ref: LocalRefId) -> impl Iterator<Item = RecordId> {
+        let steps = self.cases.get(&local_ref).into_iter().flatten();
+        steps.filter_map(|(.., id)| self.in_force(*id)?.participants.first().map(|client| client.record))
+    }
+
+    /// What was last decided about two records or a finding, if anything is in force.
+    #[must_use]
+    pub fn decision(&self, subject: Subject) -> Option<Judgement> {
+        self.decisions.last(subject)
+    }
+
+    /// How many events in force name a record.
+    #[must_use]
+    pub fn mentions(&self, record: RecordId) -> usize {
+        self.by_record.get(&record).map_or(0, BTreeSet::len)
+    }
+
+    /// Rows changed since the last call, by id.
+    pub fn take_changes(&mut self) -> Vec<RowChange> {
+        std::mem::take(&mut self.changed)
+            .into_iter()
+            .map(|id| RowChange {
+                kind: RowKind::Event,
+                id: id.0.to_vec(),
+                value: self
+                    .entries
+                    .get(&id)
+                    .map(|entry| postcard::to_allocvec(entry).expect("a ledger entry has a plain form")),
+            })
+            .collect()
+    }
+
+    /// Takes a row back in after a restart.
+    ///
+    /// # Errors
+    /// When the row is not one that `take_changes` made.
+    pub fn restore(&mut self, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
+        let id = EventId(id.try_into().map_err(|_| BadRow)?);
+        let entry: Kept = postcard::from_bytes(value).map_err(|_| BadRow)?;
+        if let Some(earlier) = entry.supersedes {
+            self.superseded_by.entry(earlier).or_default().insert(id);
+        }
+        if let Some(event) = &entry.in_force {
+            index(&mut self.by_record, &mut self.cases, id, event);
+            self.decisions.enter(id, event);
+        }
+        self.entries.insert(id, entry);
+        Ok(())
+    }
+
+    /// Decides anew which event is in force in the tree that the new one belongs to.
+    fn settle_tree(&mut self, new: BlindEvent) -> Acceptance {
+        let mut acceptance = Acceptance { outcome: Some(Outcome::Superseded), ..Acceptance::default() };
+        let root = self.root(new.id);
+        let winner = self.winner(root);
+        for member in self.tree(root) {
+            let Some(entry) = self.entries.get_mut(&member).filter(|_| Some(member) != winner) else { continue };
+            if let Some(event) = entry.in_force.take() {
+                unindex(&mut self.by_record, &mut self.cases, member, &event);
+                self.decisions.leave(member, &event);
+                self.changed.insert(member);
+                acceptance.left.push((member, event));
+            }
+        }
+        if winner == Some(new.id) {
+            acceptance.outcome = Some(Outcome::Accepted);
+            let id = new.id;
+            let (event, persons) = split(new);
+            index(&mut self.by_record, &mut self.cases, id, &event);
+            self.decisions.enter(id, &event);
+            self.entries.get_mut(&id).expect("inserted above").in_force = Some(event);
+            acceptance.entered = Some((id, persons));
+        }
+        acceptance
+    }
+
+    /// Walks up to the first event that supersedes nothing, known or not; in a cycle, to its smallest id.
+    fn root(&self, id: EventId) -> EventId {
+        let mut path = vec![id];
+        let mut seen = FxHashSet::from_iter([id]);
+        let mut at = id;
+        while let Some(earlier) = self.entries.get(&at).and_then(|entry| entry.supersedes) {
+            if !seen.insert(earlier) {
+                let start = path.iter().position(|member| *member == earlier).unwrap_or_default();
+                return path[start..].iter().copied().min().unwrap_or(earlier);
+            }
+            path.push(earlier);
+            at = earlier;
+        }
+        at
+    }
+
+    /// Every event below a root, the root included, by id.
+    fn tree(&self, root: EventId) -> BTreeSet<EventId> {
+        let mut tree = BTreeSet::from([root]);
+        let mut todo = vec![root];
+        while let Some(id) = todo.pop() {
+            for child in self.superseded_by.get(&id).into_iter().flatten() {
+                if tree.insert(*child) {
+                    todo.push(*child);
+                }
+            }
+        }
+        tree
+    }
+
+    /// Descends from the root by the highest child. A root not seen yet, or a cycle, leads on but is never in force.
+    fn winner(&self, root: EventId) -> Option<EventId> {
+        let mut seen = FxHashSet::from_iter([root]);
+        let mut at = root;
+        while let Some(next) = self
+            .superseded_by
+            .get(&at)
+            .into_iter()
+            .flatten()
+            .max_by_key(|id| (self.entries.get(id).map(|entry| entry.recorded_at), **id))
+        {
+            if !seen.insert(*next) {
+                return None;
+            }
+            at = *next;
+        }
+        self.entries.contains_key(&at).then_some(at)
+    }
+}
+
+type ByRecord = FxHashMap<RecordId, BTreeSet<EventId>>;
+type Cases = FxHashMap<LocalRefId, BTreeSet<CaseStep>>;
+
+fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
+    for participant in &event.participants {
+        by_record.entry(participant.record).or_default().insert(id);
+    }
+    if let Some((local_ref, step)) = case_step(id, event) {
+        cases.entry(local_ref).or_default().insert(step);
+    }
+}
+
+fn unindex(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
+    for participant in &event.participants {
+        remove_from(by_record, participant.record, &id);
+    }
+    if let Some((local_ref, step)) = case_step(id, event) {
+        remove_from(cases, local_ref, &step);
+    }
+}
+
+fn remove_from<K: Eq + Hash, V: Ord>(sets: &mut FxHashMap<K, BTreeSet<V>>, key: K, value: &V) {
+    if let Entry::Occupied(mut set) = sets.entry(key) {
+        set.get_mut().remove(value);
+        if set.get().is_empty() {
+            set.remove();
+        }
+    }
+}
+
+fn case_step(id: EventId, event: &LedgerEvent) -> Option<(LocalRefId, CaseStep)> {
+    let client = event.participants.first().filter(|_| matches!(event.detail, Detail::CaseloadEntry { .. }))?;
+    Some((client.local_ref, (event.occurred_at, event.recorded_at, id)))
+}
+
+/// Parts an event from the people's tokens, which go to linkage.
+fn split(event: BlindEvent) -> (LedgerEvent, Vec<BlindPerson>) {
+    let participants = event
+        .persons
+        .iter()
+        .map(|person| Participant {
+            record: person.record,
+            local_ref: person.local_ref,
+            role: person.role,
+            status: person.status,
+            under_16: person.under_16,
+        })
+        .collect();
+    let facts = event.facts;
+    let ledger_event = LedgerEvent {
+        agency: facts.agency,
+        occurred_at: facts.occurred_at,
+        recorded_at: facts.recorded_at,
+        regime: facts.regime,
+        relationship: facts.relationship,
+        detail: facts.detail,
+        participants,
+    };
+    (ledger_event, event.persons)
+}
+
+/// A register row that this version cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the register holds a row of an unknown form")]
+pub struct BadRow;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::event::{Answer, CancelReason, Facts};
+
+    fn event(id: u8, supersedes: Option<u8>, minute: u8, cancel: bool) -> BlindEvent {
+        let at = Timestamp::from_second(1_700_000_000 + i64::from(minute) * 60).expect("in range");
+        BlindEvent {
+            id: EventId([id; 16]),
+            supersedes: supersedes.map(|id| EventId([id; 16])),
+            fingerprint: [id; 8],
+            facts: Facts {
+                scope: "portsmouth".parse().expect("a scope"),
+                agency: "police".parse().expect("a party"),
+                occurred_at: at,
+                recorded_at: at,
+                regime: Regime::LawEnforcement,
+                relationship: None,
+                detail: if cancel {
+                    Detail::Cancel { reason: CancelReason::EnteredInError }
+                } else {
+                    Detail::Incident { children_present: Answer::No, alcohol: Answer::NotAsked }
+                },
+            },
+            persons: Vec::new(),
+        }
+    }
+
+    fn all_in_force(ledger: &Ledger) -> Vec<EventId> {
+        let mut ids: Vec<_> = ledger.iter().map(|(id, _)| id).collect();
+        ids.sort();
+        ids
+    }
+
+    #[test]
+    fn an_amendment_replaces_whichever_comes_first() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.accept(event(2, Some(1), 5, false)).outcome, Some(Outcome::Accepted));
+        assert_eq!(ledger.accept(event(1, None, 9, false)).outcome, Some(Outcome::Superseded));
+        assert_eq!(all_in_force(&ledger), [EventId([2; 16])]);
+    }
+
+    #[test]
+    fn a_replay_is_a_duplicate_and_a_reused_id_is_neither() {
+        let mut ledger = Ledger::default();
+        ledger.accept(event(1, None, 1, false));
+        assert_eq!(ledger.accept(event(1, None, 1, false)).outcome, Some(Outcome::Duplicate));
+        let mut other = event(1, None, 1, false);
+        other.fingerprint = [9; 8];
+        assert_eq!(ledger.accept(other).outcome, None);
+    }
+
+    #[test]
+    fn two_events_that_supersede_each_other_do_not_hang() {
+        let mut ledger = Ledger::default();
+        ledger.accept(event(1, Some(2), 1, false));
+        ledger.accept(event(2, Some(1), 2, false));
+        assert!(all_in_force(&ledger).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_in_force_depends_on_the_set_alone(
+            shapes in prop::collection::vec((prop::option::of(1u8..8), 0u8..4, any::<bool>()), 1..8),
+            seed in any::<u64>(),
+        ) {
+            let events: Vec<_> = (1u8..)
+                .zip(&shapes)
+                .filter(|(id, (supersedes, ..))| *supersedes != Some(*id))
+                .map(|(id, (supersedes, minute, cancel))| event(id, *supersedes, *minute, *cancel))
+                .collect();
+            let mut forwards = Ledger::default();
+            let mut shuffled = Ledger::default();
+            let mut restored = Ledger::default();
+            for event in &events {
+                forwards.accept(event.clone());
+            }
+            let mut order: Vec<_> = (0..events.len()).collect();
+            order.sort_by_key(|at| seed.rotate_left(*at as u32 * 7).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            for at in order {
+                shuffled.accept(events[at].clone());
+            }
+            prop_assert_eq!(all_in_force(&forwards), all_in_force(&shuffled));
+            for row in shuffled.take_changes() {
+                restored.restore(&row.id, &row.value.expect("no removals")).expect("own row");
+            }
+            prop_assert_eq!(all_in_force(&restored), all_in_force(&shuffled));
+            let rows = forwards.take_changes();
+            for row in rows {
+                let value = row.value.expect("no removals");
+                let other = &shuffled.entries[&EventId(row.id.try_into().expect("16 bytes"))];
+                prop_assert_eq!(value, postcard::to_allocvec(other).expect("plain"));
+            }
+        }
+    }
+}

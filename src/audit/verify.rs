@@ -1,0 +1,268 @@
+//! Checking a chain line by line: in bounded memory, and with the number of the record where something is wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::chain::Head;
+use super::find::AuditRecord;
+
+/// Something wrong with a chain, by the numbers of the records concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditFault {
+    /// The record that stands in this place is not as it was written.
+    Changed {
+        /// The number that belongs in the place.
+        seq: u64,
+    },
+    /// Records are not there, though later ones are.
+    Missing {
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
+    /// The record comes after one with a higher number.
+    OutOfOrder {
+        /// Its number.
+        seq: u64,
+    },
+    /// The record is there more than once.
+    Duplicated {
+        /// Its number.
+        seq: u64,
+    },
+    /// The record is whole in itself but does not follow from the one before: one of the two was replaced.
+    Unlinked {
+        /// Its number.
+        seq: u64,
+    },
+    /// The end is cut off: the head names records that are not there.
+    Truncated {
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
+    /// There are records after the head.
+    BeyondHead {
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
+    /// The last record is not the one that the head names: the chain was rewritten.
+    HeadDiffers {
+        /// Its number.
+        seq: u64,
+    },
+    /// There are more faults than are listed.
+    More,
+}
+
+impl fmt::Display for AuditFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed { seq } => write!(out, "record {seq} was changed"),
+            Self::Missing { from, to } => write!(out, "records {from} to {to} are missing"),
+            Self::OutOfOrder { seq } => write!(out, "record {seq} is out of order"),
+            Self::Duplicated { seq } => write!(out, "record {seq} is there more than once"),
+            Self::Unlinked { seq } => write!(out, "record {seq} does not follow from the one before it"),
+            Self::Truncated { from, to } => write!(out, "the end is cut off: records {from} to {to}"),
+            Self::BeyondHead { from, to } => write!(out, "records {from} to {to} lie beyond the head"),
+            Self::HeadDiffers { seq } => write!(out, "record {seq} is not the one that the head names"),
+            Self::More => write!(out, "there are more faults"),
+        }
+    }
+}
+
+/// What an unbroken chain holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// How many records were looked at.
+    pub records: u64,
+    /// Where the chain ends.
+    pub head: Head,
+}
+
+/// Checks a whole chain from its first record, against the head kept elsewhere if there is one.
+pub fn verify<L: AsRef<[u8]>>(
+    lines: impl IntoIterator<Item = L>,
+    expected: Option<Head>,
+) -> Result<Verified, Vec<AuditFault>> {
+    let mut verifier = Verifier::after(Head::default());
+    for line in lines {
+        verifier.push(line.as_ref());
+    }
+    verifier.finish(expected)
+}
+
+/// More faults than this are not listed: they say nothing new.
+const FAULTS_LISTED: usize = 1_000;
+
+/// A check in progress.
+pub struct Verifier {
+    records: u64,
+    /// The place that comes next has this number.
+    next_seq: u64,
+    /// Hash of the record before it, where that one can be relied on.
+    previous: Option<[u8; 32]>,
+    /// First and last number of each gap so far.
+    gaps: BTreeMap<u64, u64>,
+    faults: Vec<AuditFault>,
+}
+
+impl Verifier {
+    /// Begins after a head that was verified before; after the default head for a whole chain.
+    #[must_use]
+    pub fn after(head: Head) -> Self {
+        let Head { seq, hash } = head;
+        Self { records: 0, next_seq: seq + 1, previous: Some(hash), gaps: BTreeMap::new(), faults: Vec::new() }
+    }
+
+    /// Looks at the next line.
+    pub fn push(&mut self, line: &[u8]) {
+        self.records += 1;
+        let Ok(record) = AuditRecord::read(line) else {
+            // Nothing in it can be relied on, its number included: it counts by its place.
+            self.fault(AuditFault::Changed { seq: self.next_seq });
+            self.next_seq += 1;
+            self.previous = None;
+            return;
+        };
+        let seq = record.seq;
+        if seq < self.next_seq {
+            let late = self.fill_gap(seq);
+            self.fault(if late { AuditFault::OutOfOrder { seq } } else { AuditFault::Duplicated { seq } });
+            return;
+        }
+        if seq > self.next_seq {
+            if self.gaps.len() < FAULTS_LISTED {
+                self.gaps.insert(self.next_seq, seq - 1);
+            } else {
+                self.fault(AuditFault::Missing { from: self.next_seq, to: seq - 1 });
+            }
+        } else if self.previous.is_some_and(|previous| previous != record.previous) {
+            self.fault(AuditFault::Unlinked { seq });
+        }
+        self.next_seq = seq.saturating_add(1);
+        self.previous = Some(record.hash);
+    }
+
+    /// Ends the check; `expected` is the head kept apart from the lines. Without one a cut end cannot be seen.
+    pub fn finish(mut self, expected: Option<Head>) -> Result<Verified, Vec<AuditFault>> {
+        for (from, to) in std::mem::take(&mut self.gaps) {
+            self.fault(AuditFault::Missing { from, to });
+        }
+        let last = self.next_seq - 1;
+        if let Some(head) = expected {
+            if head.seq > last {
+                self.fault(AuditFault::Truncated { from: self.next_seq, to: head.seq });
+            } else if head.seq < last {
+                self.fault(AuditFault::BeyondHead { from: head.seq + 1, to: last });
+            } else if self.previous.is_some_and(|hash| hash != head.hash) {
+                self.fault(AuditFault::HeadDiffers { seq: last });
+            }
+        }
+        match self.previous {
+            Some(hash) if self.faults.is_empty() => {
+                Ok(Verified { records: self.records, head: Head { seq: last, hash } })
+            }
+            Some(_) | None => Err(self.faults),
+        }
+    }
+
+    /// Takes a number out of the gap that it belongs to, if it belongs to one.
+    fn fill_gap(&mut self, seq: u64) -> bool {
+        let Some((&from, &to)) = self.gaps.range(..=seq).next_back().filter(|(_, to)| **to >= seq) else {
+            return false;
+        };
+        self.gaps.remove(&from);
+        if from < seq {
+            self.gaps.insert(from, seq - 1);
+        }
+        if seq < to {
+            self.gaps.insert(seq + 1, to);
+        }
+        true
+    }
+
+    fn fault(&mut self, fault: AuditFault) {
+        match self.faults.len() {
+            0..FAULTS_LISTED => self.faults.push(fault),
+            FAULTS_LISTED => self.faults.push(AuditFault::More),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::chain::{AuditKind, Chain};
+    use super::*;
+
+    fn chain_of(count: u32) -> (Vec<Vec<u8>>, Head) {
+        let scope = "portsmouth".parse().expect("a valid name");
+        let mut chain = Chain::resume(None).expect("a new chain");
+        let append = |number| chain.append(number, AuditKind::Collection, &scope, &json!({"event": number})).json;
+        let lines = (0..i64::from(count)).map(append).collect();
+        (lines, chain.head())
+    }
+
+    fn faults(change: impl Fn(&mut Vec<Vec<u8>>)) -> Vec<AuditFault> {
+        let (mut lines, head) = chain_of(10);
+        change(&mut lines);
+        verify(&lines, Some(head)).expect_err("it was broken")
+    }
+
+    #[test]
+    fn an_unbroken_chain_is_verified() {
+        let (lines, head) = chain_of(10);
+        assert_eq!(verify(&lines, Some(head)), Ok(Verified { records: 10, head }));
+        assert_eq!(verify(&lines, None), Ok(Verified { records: 10, head }));
+        assert_eq!(verify(&[] as &[Vec<u8>], None), Ok(Verified { records: 0, head: Head::default() }));
+        let part = verify(&lines[..4], None).expect("a whole beginning");
+        let mut rest = Verifier::after(part.head);
+        lines[4..].iter().for_each(|line| rest.push(line));
+        assert_eq!(rest.finish(Some(head)), Ok(Verified { records: 6, head }));
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_record() {
+        assert_eq!(faults(|lines| lines[4][20] ^= 1), [AuditFault::Changed { seq: 5 }]);
+        assert_eq!(faults(|lines| drop(lines.remove(4))), [AuditFault::Missing { from: 5, to: 5 }]);
+        assert_eq!(faults(|lines| drop(lines.drain(..3))), [AuditFault::Missing { from: 1, to: 3 }]);
+        assert_eq!(faults(|lines| lines.swap(4, 5)), [AuditFault::OutOfOrder { seq: 5 }]);
+        assert_eq!(faults(|lines| lines.insert(7, lines[4].clone())), [AuditFault::Duplicated { seq: 5 }]);
+        assert_eq!(faults(|lines| lines.truncate(8)), [AuditFault::Truncated { from: 9, to: 10 }]);
+        assert_eq!(faults(|lines| lines[9].truncate(100)), [AuditFault::Changed { seq: 10 }]);
+        let swapped_far = faults(|lines| lines.swap(2, 6));
+        let late: Vec<_> = [4, 5, 6, 3].map(|seq| AuditFault::OutOfOrder { seq }).into();
+        assert_eq!(swapped_far, late);
+    }
+
+    #[test]
+    fn a_rewritten_record_or_chain_is_noticed() {
+        let scope = "portsmouth".parse().expect("a valid name");
+        // Somebody replaces record 5 by one with a good hash of its own.
+        let (lines, _) = chain_of(4);
+        let fourth = AuditRecord::read(&lines[3]).expect("as written");
+        let mut forger = Chain::resume(Some(&Head { seq: 4, hash: fourth.hash }.to_bytes())).expect("a head");
+        let forged = forger.append(0, AuditKind::Collection, &scope, &json!({"event": "forged"}));
+        assert_eq!(faults(|lines| lines[4] = forged.json.clone()), [AuditFault::Unlinked { seq: 6 }]);
+        // Somebody rewrites everything from there on: the head kept apart tells.
+        let rewritten = |lines: &mut Vec<Vec<u8>>| {
+            let mut forger = forger.clone();
+            lines[4] = forged.json.clone();
+            for line in &mut lines[5..] {
+                *line = forger.append(0, AuditKind::Collection, &scope, &json!({})).json;
+            }
+        };
+        assert_eq!(faults(rewritten), [AuditFault::HeadDiffers { seq: 10 }]);
+        let (lines, _) = chain_of(10);
+        let early = AuditRecord::read(&lines[6]).expect("as written");
+        let head = Head { seq: 7, hash: early.hash };
+        assert_eq!(verify(&lines, Some(head)), Err(vec![AuditFault::BeyondHead { from: 8, to: 10 }]));
+    }
+}

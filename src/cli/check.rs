@@ -1,0 +1,76 @@
+//! `priorityd check`: configuration, agreement, keys and event files, offline, every problem at once.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::deployment::{ConfigArgs, Deployment};
+use super::failure::{Failure, Kind};
+use crate::model::ids::PartyId;
+use crate::pipeline::feed_contexts;
+use crate::validate::Validator;
+
+/// Exit 0 when nothing is wrong, 78 when configuration, agreement or keys are, 1 when events are.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Check these events (NDJSON) as this feed would send them; unknown fields are refused here
+    #[arg(long, value_name = "PARTY", requires = "events")]
+    feed: Option<PartyId>,
+    /// The event files
+    #[arg(long, value_name = "FILE", requires = "feed", num_args = 1..)]
+    events: Vec<PathBuf>,
+}
+
+/// Checks and reports.
+pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let deployment = Deployment::load(&args.config.config)?;
+    let agreement = &deployment.agreement;
+    writeln!(out, "configuration, agreement {} and keys are in order", agreement.version)?;
+    for recipient in deployment.recipients_without_key() {
+        writeln!(out, "note: {recipient} has no public key in the ring: everything for it would be held")?;
+    }
+    let Some(feed) = &args.feed else { return Ok(()) };
+    if agreement.feed(feed).is_none() {
+        return Err(Failure::new(Kind::Configuration, format!("--feed: the agreement has no feed {feed}")));
+    }
+    let validator =
+        Validator::new(feed_contexts(agreement)).with_max_record_bytes(deployment.settings.record_bytes).strict();
+    let mut problems = Vec::new();
+    for file in &args.events {
+        let count = check_file(&validator, feed, file, &mut problems)?;
+        writeln!(out, "{}: {count} events checked", file.display())?;
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::all(Kind::CheckFailed, problems)) }
+}
+
+fn check_file(
+    validator: &Validator,
+    feed: &PartyId,
+    file: &Path,
+    problems: &mut Vec<String>,
+) -> Result<usize, Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::new(Kind::BadData, format!("{}: it cannot be read ({})", file.display(), error.kind()))
+    };
+    let now_ms = Timestamp::now().as_millisecond();
+    let mut count = 0;
+    for (number, line) in BufReader::new(File::open(file).map_err(cannot)?).split(b'\n').enumerate() {
+        let line = line.map_err(cannot)?;
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        if line.is_empty() {
+            continue;
+        }
+        count += 1;
+        for rejection in validator.problems(feed, &[], line, now_ms) {
+            let (code, path) = (rejection.code.as_str(), &rejection.path);
+            let (file, line) = (file.display(), number + 1);
+            problems.push(format!("{file}:{line}: {code} {path}: {}; {}", rejection.rule, rejection.help));
+        }
+    }
+    Ok(count)
+}

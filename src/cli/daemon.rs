@@ -1,0 +1,165 @@
+//! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use getrandom::SysRng;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rand::rand_core::UnwrapErr;
+
+use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::ops::health::{Health, State};
+use crate::ops::metrics::Metrics;
+use crate::pipeline::{BatchReport, Engine, Now, Setup};
+
+/// How long to wait before the log is tried again after a failure, doubling up to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+/// The engines of the partitions that are ours; `None` until restored.
+type Engines = BTreeMap<i32, Option<Engine>>;
+
+/// Everything one worker needs.
+pub(super) struct Worker {
+    pub setup: Arc<Setup>,
+    pub log: Box<dyn Log>,
+    pub batch_records: usize,
+    pub poll_wait: Duration,
+    /// Act as if it were this day; today without it.
+    pub as_of: Option<Date>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
+    /// finished or undone whole.
+    pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
+        let mut engines = Engines::new();
+        let mut backoff = BACKOFF.0;
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.turn(&mut engines) {
+                Ok(()) => backoff = BACKOFF.0,
+                Err(LogError::Fatal(what)) => {
+                    self.health.set(State::Failed("the log cannot be used"));
+                    return Err(LogError::Fatal(what));
+                }
+                Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
+                    tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");
+                    self.health.set(State::Waiting("the log is out of reach"));
+                    self.metrics.abort();
+                    // What the engines hold was not committed: the next turn restores them.
+                    engines.values_mut().for_each(|engine| *engine = None);
+                    self.pause(backoff);
+                    backoff = (backoff * 2).min(BACKOFF.1);
+                }
+            }
+        }
+        self.health.set(State::Stopped);
+        Ok(engines.into_iter().filter_map(|(partition, engine)| Some((partition, engine?))).collect())
+    }
+
+    fn turn(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+        for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
+            *engine = Some(self.restore(*partition)?);
+        }
+        match self.log.poll(self.batch_records, self.poll_wait)? {
+            Polled::Gained(partitions) => {
+                engines.extend(partitions.into_iter().map(|partition| (partition, None)));
+            }
+            Polled::Lost(partitions) => {
+                for partition in partitions {
+                    engines.remove(&partition);
+                }
+            }
+            Polled::Records(records) => {
+                self.advance(engines)?;
+                if !records.is_empty() {
+                    self.process(records, engines)?;
+                }
+                self.health.set(State::Ready);
+            }
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, records: Vec<FeedRecord>, engines: &mut Engines) -> Result<(), LogError> {
+        let now = self.now();
+        let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
+        for record in records {
+            by_partition.entry(record.partition).or_default().push(record);
+        }
+        for (partition, batch) in by_partition {
+            let Some(Some(engine)) = engines.get_mut(&partition) else {
+                return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
+            };
+            let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
+            self.commit(transaction, &report)?;
+        }
+        Ok(())
+    }
+
+    /// Once a day, and once after a restart, everybody is looked at again.
+    fn advance(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+        let now = self.now();
+        for engine in engines.values_mut().flatten() {
+            if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
+                self.commit(transaction, &report)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, transaction: Transaction, report: &BatchReport) -> Result<(), LogError> {
+        self.log.commit(transaction)?;
+        self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
+        for ((recipient, topic), count) in &report.messages {
+            self.metrics.messages(recipient, topic, *count);
+        }
+        for (reason, count) in &report.held {
+            self.metrics.held(reason, *count);
+        }
+        tracing::debug!(
+            read = report.outcomes.read,
+            accepted = report.outcomes.accepted,
+            rejected = report.outcomes.rejected,
+            "committed a batch"
+        );
+        Ok(())
+    }
+
+    fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
+        self.health.set(State::Waiting("restoring the register"));
+        let mut engine = Engine::new(Arc::clone(&self.setup), partition);
+        let (mut rows, mut bad) = (0_u64, None);
+        self.log.restore(partition, &mut |key, value| {
+            rows += 1;
+            bad = bad.or(engine.restore_row(key, value).err());
+        })?;
+        if let Some(bad) = bad {
+            return Err(LogError::Fatal(bad.to_string()));
+        }
+        engine.finish_restore();
+        tracing::info!(partition, rows, "restored the register");
+        Ok(engine)
+    }
+
+    fn now(&self) -> Now {
+        let at = Timestamp::now();
+        Now { as_of: self.as_of.unwrap_or_else(|| at.to_zoned(TimeZone::UTC).date()), at }
+    }
+
+    /// Waits, but not longer than it takes to notice that we should stop.
+    fn pause(&self, how_long: Duration) {
+        let step = Duration::from_millis(50);
+        let mut left = how_long;
+        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(step.min(left));
+            left = left.saturating_sub(step);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A deployment put together: settings, agreement, keys and model from their files, every problem reported at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::failure::{Failure, Kind};
+use crate::config::Problem;
+use crate::config::agreement::Agreement;
+use crate::config::settings::{KafkaSettings, LogSettings, Settings};
+use crate::keys::KeyRing;
+use crate::link::LinkageModel;
+use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
+use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, Scram, ScramMechanism, Tls};
+use crate::log::{self, AtRest, Client, Log};
+use crate::model::ids::PartyId;
+use crate::model::sealed::Sealed;
+use crate::pipeline::Setup;
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = "priorityd.toml", global = true)]
+    pub config: PathBuf,
+}
+
+/// Settings, agreement, keys and model, checked.
+pub(super) struct Deployment {
+    pub settings: Settings,
+    pub agreement: Agreement,
+    pub keys: Arc<KeyRing>,
+    pub model: Arc<LinkageModel>,
+}
+
+impl Deployment {
+    /// Reads and checks everything.
+    pub(super) fn load(config: &Path) -> Result<Self, Failure> {
+        let settings = match Settings::load(config) {
+            Ok(settings) => settings,
+            Err(problems) => return Err(with_problems_beyond(config, &problems)),
+        };
+        let mut lines = Vec::new();
+        let agreement = Agreement::load(&settings.agreement).map_err(|problems| lines.extend(texts(&problems)));
+        let keys = KeyRing::load(&settings.keys).map_err(|problems| lines.extend(texts(&problems)));
+        let model = match &settings.linkage_model {
+            None => Ok(LinkageModel::compiled_in()),
+            Some(file) => load_model(file).map_err(|problem| lines.push(problem)),
+        };
+        let (Ok(agreement), Ok(keys), Ok(model)) = (agreement, keys, model) else {
+            return Err(Failure::all(Kind::Configuration, lines));
+        };
+        let without_key: Vec<_> = agreement
+            .scopes
+            .iter()
+            .filter(|scope| keys.linkage(scope).is_none())
+            .map(|scope| {
+                let ring = settings.keys.display();
+                format!("{ring}: there is no active linkage key for the scope {scope}; make one with `priorityd keys new linkage --scope {scope}`")
+            })
+            .collect();
+        if !without_key.is_empty() {
+            return Err(Failure::all(Kind::Configuration, without_key));
+        }
+        Ok(Self { settings, agreement, keys: Arc::new(keys), model: Arc::new(model) })
+    }
+
+    /// Recipients of the agreement whose public key the ring does not have: everything for them is held.
+    pub(super) fn recipients_without_key(&self) -> Vec<&PartyId> {
+        let parties = self.agreement.recipients.iter().map(|recipient| &recipient.party);
+        parties.filter(|party| self.keys.recipient(party).is_none()).collect()
+    }
+
+    /// What the engine needs.
+    pub(super) fn setup(&self) -> Setup {
+        let (agreement, rules) = (self.agreement.clone(), self.settings.rules.clone());
+        Setup::new(agreement, rules, Arc::clone(&self.keys), Arc::clone(&self.model), self.settings.record_bytes)
+    }
+
+    /// The daemon's side of the log.
+    pub(super) fn log(&self) -> Result<Box<dyn Log>, Failure> {
+        let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
+        match &self.settings.log {
+            LogSettings::Embedded { path, feed_hours } => {
+                make_folder(path)?;
+                let feed_retention = Duration::from_secs(feed_hours * 60 * 60);
+                let settings = EmbeddedSettings { feed_retention, ..EmbeddedSettings::default() };
+                Ok(Box::new(EmbeddedLog::open_with(path, feeds, self.at_rest(), settings)?))
+            }
+            LogSettings::Kafka(settings) => Ok(Box::new(KafkaLog::open(kafka(settings), feeds)?)),
+        }
+    }
+
+    /// The side of agencies: they need the vault key, since the embedded log keeps feeds sealed.
+    pub(super) fn publisher(&self) -> Result<Box<dyn Client>, Failure> {
+        open_client(&self.settings.log, self.at_rest())
+    }
+
+    fn at_rest(&self) -> Arc<dyn AtRest> {
+        Arc::new(VaultAtRest(Arc::clone(&self.keys)))
+    }
+}
+
+/// The side of services: topics only, so it needs no key of ours.
+pub(super) fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
+    open_client(log, Arc::new(NoFeeds))
+}
+
+/// The settings are wrong; what they name is looked at all the same, so that one report names everything.
+fn with_problems_beyond(config: &Path, problems: &[Problem]) -> Failure {
+    let mut lines: Vec<String> = texts(problems).collect();
+    let text = std::fs::read_to_string(config).unwrap_or_default();
+    // A file that is no TOML is among the problems already, and names nothing.
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let named = |key: &str| {
+        let overlaid = std::env::var(format!("PRIORITYD__{}", key.to_uppercase())).ok();
+        let path = overlaid.or_else(|| table.get(key)?.as_str().map(str::to_owned))?;
+        Some(config.parent().unwrap_or(Path::new("")).join(path))
+    };
+    if let Some(Err(problems)) = named("agreement").map(|file| Agreement::load(&file)) {
+        lines.extend(texts(&problems));
+    }
+    if let Some(Err(problems)) = named("keys").map(|ring| KeyRing::load(&ring)) {
+        lines.extend(texts(&problems));
+    }
+    if let Some(Err(problem)) = named("linkage_model").map(|file| load_model(&file)) {
+        lines.push(problem);
+    }
+    Failure::all(Kind::Configuration, lines)
+}
+
+fn load_model(file: &Path) -> Result<LinkageModel, String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn open_client(log: &LogSettings, at_rest: Arc<dyn AtRest>) -> Result<Box<dyn Client>, Failure> {
+    match log {
+        LogSettings::Embedded { path, .. } => {
+            make_folder(path)?;
+            Ok(Box::new(EmbeddedClient::open(path, at_rest)?))
+        }
+        LogSettings::Kafka(settings) => Ok(Box::new(KafkaClient::new(kafka(settings)))),
+    }
+}
+
+fn make_folder(file: &Path) -> Result<(), Failure> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let line = format!("{}: the folder cannot be made ({})", folder.display(), error.kind());
+        Failure::new(Kind::Configuration, line)
+    })
+}
+
+/// The checked settings in the log's own terms.
+fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
+    let client = settings.certificate_file.clone().zip(settings.key_file.clone());
+    let client = client.map(|(certificate_file, key_file)| ClientCertificate {
+        certificate_file,
+        key_file,
+        key_password_file: None,
+    });
+    let is_tls = settings.ca_file.is_some() || client.is_some();
+    let scram = settings.user.clone().zip(settings.password_file.clone());
+    log::kafka::KafkaSettings {
+        tls: is_tls.then(|| Tls { ca_file: settings.ca_file.clone(), client }),
+        scram: scram.map(|(username, password_file)| Scram {
+            mechanism: ScramMechanism::Sha512,
+            username,
+            password_file,
+        }),
+        ..log::kafka::KafkaSettings::new(&settings.bootstrap, &settings.group, &settings.instance)
+    }
+}
+
+fn texts(problems: &[impl ToString]) -> impl Iterator<Item = String> {
+    problems.iter().map(ToString::to_string)
+}
+
+const FEED_PURPOSE: &str = "feed";
+
+/// The vault key as the log's protection at rest: `epoch (4 bytes) || nonce || ciphertext || tag`.
+struct VaultAtRest(Arc<KeyRing>);
+
+impl AtRest for VaultAtRest {
+    fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8> {
+        let mut nonce = [0; 12];
+        getrandom::fill(&mut nonce).expect("the operating system has random numbers");
+        let sealed = self.0.vault().seal(FEED_PURPOSE, &[context], nonce, clear);
+        [sealed.epoch.to_be_bytes().as_slice(), &sealed.bytes].concat()
+    }
+
+    fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (epoch, bytes) = sealed.split_first_chunk::<4>()?;
+        let epoch = u32::from_be_bytes(*epoch);
+        let sealed = Sealed { epoch, bytes: bytes.to_vec() };
+        self.0.vault_of(epoch)?.open(FEED_PURPOSE, &[context], &sealed)
+    }
+}
+
+/// A subscriber reads no feed and writes none.
+struct NoFeeds;
+
+impl AtRest for NoFeeds {
+    fn seal(&self, _: &[u8], _: &[u8]) -> Vec<u8> {
+        unreachable!("a subscriber publishes nothing")
+    }
+
+    fn open(&self, _: &[u8], _: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
+}

@@ -1,0 +1,110 @@
+//! How a command ends when it does not end well: what went wrong, for a person, and the exit code, for a script.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use super::keys::KeysError;
+use super::link::LinkError;
+use crate::config::Problem;
+use crate::keys::meta::KeyProblem;
+use crate::log::LogError;
+
+/// What kind of failure, by its exit code (sysexits.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A check found something.
+    CheckFailed = 1,
+    /// Input that cannot be used.
+    BadData = 65,
+    /// The log is out of reach.
+    Unreachable = 69,
+    /// A fault of ours.
+    Bug = 70,
+    /// Not allowed.
+    Denied = 77,
+    /// Configuration, agreement or keys.
+    Configuration = 78,
+}
+
+/// One line for each thing that is wrong.
+#[derive(Debug)]
+pub struct Failure {
+    kind: Kind,
+    lines: Vec<String>,
+    closed_pipe: bool,
+}
+
+impl Failure {
+    /// A failure told in one line.
+    pub fn new(kind: Kind, line: impl Into<String>) -> Self {
+        Self { kind, lines: vec![line.into()], closed_pipe: false }
+    }
+
+    /// A failure told in several.
+    pub fn all(kind: Kind, lines: impl IntoIterator<Item = impl ToString>) -> Self {
+        Self { kind, lines: lines.into_iter().map(|line| line.to_string()).collect(), closed_pipe: false }
+    }
+
+    /// Did whoever read our output stop reading? That is their right, not a failure.
+    pub fn is_closed_pipe(&self) -> bool {
+        self.closed_pipe
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind as u8)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "priorityd: {}", self.lines.join("\npriorityd: "))
+    }
+}
+
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::all(Kind::Configuration, problems)
+    }
+}
+
+impl From<Vec<KeyProblem>> for Failure {
+    fn from(problems: Vec<KeyProblem>) -> Self {
+        Self::all(Kind::Configuration, problems)
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::new(Kind::Unreachable, error.to_string())
+    }
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Ring(problems) => problems.into(),
+            KeysError::Output(error) => error.into(),
+        }
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        let kind = match error {
+            LinkError::Table(..) => Kind::BadData,
+            LinkError::File(..) | LinkError::Key(_) | LinkError::Model(..) => Kind::Configuration,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        // The kind alone: an error's text may name what was being written.
+        let line = format!("input or output failed ({})", error.kind());
+        let closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { kind: Kind::BadData, lines: vec![line], closed_pipe }
+    }
+}

@@ -1,0 +1,44 @@
+//! `priorityd healthcheck`: asks a running daemon whether it is ready, for containers without a shell.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::deployment::ConfigArgs;
+use super::failure::{Failure, Kind};
+use crate::config::settings::Settings;
+
+/// Exit 0 when ready, 69 otherwise.
+#[derive(Debug, Args)]
+pub(super) struct HealthcheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Asks `/readyz`.
+pub(super) fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
+    let settings = Settings::load(&args.config.config)?;
+    let Some(listen) = settings.listen else {
+        let line = format!("{}: listen: it is missing; set it, e.g. to 127.0.0.1:9464", args.config.config.display());
+        return Err(Failure::new(Kind::Configuration, line));
+    };
+    let ask = || -> std::io::Result<String> {
+        let wait = Duration::from_secs(3);
+        let mut stream = TcpStream::connect_timeout(&listen, wait)?;
+        stream.set_read_timeout(Some(wait))?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    match ask() {
+        Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => Ok(()),
+        Ok(answer) => {
+            let why = answer.rsplit("\r\n\r\n").next().unwrap_or_default();
+            Err(Failure::new(Kind::Unreachable, format!("not ready: {why}")))
+        }
+        Err(error) => Err(Failure::new(Kind::Unreachable, format!("no daemon answers at {listen} ({})", error.kind()))),
+    }
+}

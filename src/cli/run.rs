@@ -1,0 +1,94 @@
+//! `priorityd run`: the daemon. Signals and HTTP on tokio, the worker on a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::daemon::Worker;
+use super::deployment::{ConfigArgs, Deployment};
+use super::failure::{Failure, Kind};
+use crate::log::LogError;
+use crate::ops::health::Health;
+use crate::ops::metrics::Metrics;
+use crate::ops::{http, telemetry};
+
+/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs it.
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let deployment = Deployment::load(&args.config.config)?;
+    telemetry::start(deployment.settings.log_level, deployment.settings.json_logs);
+    for recipient in deployment.recipients_without_key() {
+        tracing::warn!(%recipient, "no public key for this recipient: everything for it is held");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(Failure::from)?;
+    runtime.block_on(serve(&deployment))
+}
+
+async fn serve(deployment: &Deployment) -> Result<(), Failure> {
+    let settings = &deployment.settings;
+    let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::default()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let worker = Worker {
+        setup: Arc::new(deployment.setup()),
+        log: deployment.log()?,
+        batch_records: settings.batch_records,
+        poll_wait: Duration::from_millis(settings.poll_ms),
+        as_of: settings.as_of,
+        metrics: Arc::clone(&metrics),
+        health: Arc::clone(&health),
+        stop: Arc::clone(&stop),
+    };
+    let (stopping, stopped) = watch::channel(false);
+    #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
+    let site = settings.listen.map(|listen| {
+        let jwks = deployment.keys.signing_jwks().to_vec();
+        let mut stopped = stopped.clone();
+        let until = async move {
+            // An error means that the sender is gone, which is the end as well.
+            stopped.wait_for(|stopped| *stopped).await.ok();
+        };
+        tokio::spawn(http::serve(listen, Arc::clone(&health), Arc::clone(&metrics), jwks, until))
+    });
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut worker = tokio::task::spawn_blocking(move || worker.work().map(drop));
+    tracing::info!("started");
+    let ended = tokio::select! {
+        ended = &mut worker => ended,
+        _ = terminate.recv() => finish(&stop, worker).await,
+        _ = interrupt.recv() => finish(&stop, worker).await,
+    };
+    stopping.send_replace(true);
+    if let Some(site) = site {
+        match site.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(kind = %error.kind(), "HTTP could not be served"),
+            Err(_) => tracing::error!("HTTP ended by a fault of ours"),
+        }
+    }
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error @ LogError::Fatal(_))) => Err(Failure::from(error)),
+        Ok(Err(error)) => Err(Failure::from(error)),
+        Err(_) => Err(Failure::new(Kind::Bug, "the worker ended by a fault of ours; nothing uncommitted is visible")),
+    }
+}
+
+type Worked = Result<Result<(), LogError>, tokio::task::JoinError>;
+
+async fn finish(stop: &AtomicBool, worker: tokio::task::JoinHandle<Result<(), LogError>>) -> Worked {
+    tracing::info!("told to stop: finishing the batch in hand");
+    stop.store(true, Ordering::Relaxed);
+    worker.await
+}

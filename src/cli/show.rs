@@ -1,0 +1,73 @@
+//! What a service reads, opened with its key: alerts and its list as they stand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::disclose::open::{OpenError, Opener};
+use crate::keys::recipient::RecipientPrivateKey;
+use crate::keys::signing::SignerKeys;
+use crate::log::{Client, LogError, StoredRecord, topic_name};
+use crate::model::ids::PartyId;
+
+/// Records asked for in one read.
+const READ: usize = 500;
+
+/// A service's desk: its key, whom it trusts to sign, and how far it has read.
+pub(super) struct Reader {
+    recipient: PartyId,
+    key: RecipientPrivateKey,
+    signers: SignerKeys,
+    offsets: BTreeMap<&'static str, i64>,
+}
+
+/// One record as the service sees it.
+pub(super) enum Seen {
+    /// An event, opened and verified.
+    Event(Value),
+    /// A list entry's end, by its key.
+    Tombstone(String),
+    /// A message that could not be opened: where, and why.
+    Refused(i64, OpenError),
+}
+
+impl Reader {
+    /// Starts at the beginning of both topics.
+    pub(super) fn new(recipient: PartyId, key: RecipientPrivateKey, signers: SignerKeys) -> Self {
+        Self { recipient, key, signers, offsets: BTreeMap::new() }
+    }
+
+    /// Reads what is new on `alerts` or `list`, waiting at most `wait` for the first.
+    pub(super) fn read(
+        &mut self,
+        client: &mut dyn Client,
+        kind: &'static str,
+        wait: Duration,
+    ) -> Result<Vec<Seen>, LogError> {
+        let offset = self.offsets.entry(kind).or_insert(0);
+        let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
+        let mut seen = Vec::new();
+        let mut wait = wait;
+        loop {
+            let records = client.read(&topic_name(kind, &self.recipient), 0, *offset, READ, wait)?;
+            let Some(last) = records.last() else { return Ok(seen) };
+            *offset = last.offset + 1;
+            wait = Duration::ZERO;
+            seen.extend(records.into_iter().map(|record| open_one(record, &mut opener)));
+        }
+    }
+}
+
+fn open_one(record: StoredRecord, opener: &mut Opener<'_>) -> Seen {
+    let Some(value) = record.value else {
+        return Seen::Tombstone(String::from_utf8_lossy(&record.key).into_owned());
+    };
+    let message = std::str::from_utf8(&value).unwrap_or_default();
+    match opener.open(message, Timestamp::now()) {
+        // What was signed is a CloudEvent that was read as JSON to check its recipient.
+        Ok(opened) => Seen::Event(serde_json::from_slice(opened.event()).unwrap_or_default()),
+        Err(error) => Seen::Refused(record.offset, error),
+    }
+}

@@ -1,0 +1,134 @@
+//! `priorityd subscribe`: reads what was published to one recipient and opens it with that recipient's key.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::deployment::{ConfigArgs, subscriber};
+use super::failure::{Failure, Kind};
+use super::show::{Reader, Seen};
+use crate::config::settings::Settings;
+use crate::keys::recipient::RecipientPrivateKey;
+use crate::keys::signing::SignerKeys;
+use crate::log::{Client, topic_name};
+use crate::model::ids::PartyId;
+
+const TOPICS: [&str; 2] = ["alerts", "list"];
+
+/// Prints one JSON object a line: the opened CloudEvent, or `{"tombstone": KEY}` where a list entry ended. With
+/// `--sealed` the records as they are, for a client of one's own.
+#[derive(Debug, Args)]
+pub(super) struct SubscribeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Whose messages, e.g. up2u
+    #[arg(long, value_name = "PARTY")]
+    recipient: PartyId,
+    /// The recipient's private key (JWK)
+    #[arg(long, value_name = "FILE", required_unless_present = "sealed")]
+    key: Option<PathBuf>,
+    /// Public keys that messages are signed with (JWKS) [default: signing.jwks.json of the configured key ring]
+    #[arg(long, value_name = "FILE")]
+    signers: Option<PathBuf>,
+    /// Only this topic
+    #[arg(long, value_enum)]
+    topic: Option<Topic>,
+    /// Print records as they are, without opening them
+    #[arg(long, conflicts_with = "key")]
+    sealed: bool,
+    /// Go on reading until interrupted
+    #[arg(long)]
+    follow: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Topic {
+    /// `alerts.RECIPIENT.v1`
+    Alerts,
+    /// `list.RECIPIENT.v1`
+    List,
+}
+
+/// Reads and prints.
+pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = Settings::load(&args.config.config)?;
+    let topics = TOPICS.into_iter().filter(|topic| match args.topic {
+        None => true,
+        Some(Topic::Alerts) => *topic == "alerts",
+        Some(Topic::List) => *topic == "list",
+    });
+    let topics: Vec<_> = topics.collect();
+    let mut client = subscriber(&settings.log)?;
+    let Some(key) = &args.key else { return print_sealed(args, &topics, client.as_mut(), out) };
+    let signers = args.signers.clone().unwrap_or_else(|| settings.keys.join("signing.jwks.json"));
+    let (key, signers) = match (RecipientPrivateKey::read(key), SignerKeys::read(&signers)) {
+        (Ok(key), Ok(signers)) => (key, signers),
+        (key, signers) => {
+            let mut problems = key.err().unwrap_or_default();
+            problems.extend(signers.err().unwrap_or_default());
+            return Err(problems.into());
+        }
+    };
+    if *key.party() != args.recipient {
+        let line =
+            format!("--key: it is the key of {}, and only {}'s opens these messages", key.party(), args.recipient);
+        return Err(Failure::new(Kind::Denied, line));
+    }
+    let mut reader = Reader::new(args.recipient.clone(), key, signers);
+    let mut refused = Vec::new();
+    loop {
+        for topic in &topics {
+            for seen in reader.read(client.as_mut(), topic, wait(args))? {
+                match seen {
+                    Seen::Event(event) => writeln!(out, "{event}")?,
+                    Seen::Tombstone(key) => writeln!(out, "{}", json!({"tombstone": key}))?,
+                    Seen::Refused(offset, error) => {
+                        let topic = topic_name(topic, &args.recipient);
+                        writeln!(out, "{}", json!({"refused": error.to_string(), "topic": topic, "offset": offset}))?;
+                        refused.push(format!("{topic} offset {offset}: {error}"));
+                    }
+                }
+            }
+        }
+        out.flush()?;
+        if !args.follow {
+            break;
+        }
+    }
+    if refused.is_empty() { Ok(()) } else { Err(Failure::all(Kind::BadData, refused)) }
+}
+
+fn print_sealed(
+    args: &SubscribeArgs,
+    topics: &[&'static str],
+    client: &mut dyn Client,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut offsets: BTreeMap<&str, i64> = topics.iter().map(|topic| (*topic, 0)).collect();
+    loop {
+        let mut found = false;
+        for (topic, offset) in &mut offsets {
+            let topic = topic_name(topic, &args.recipient);
+            for record in client.read(&topic, 0, *offset, 500, wait(args))? {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let value = record.value.as_deref().map(text);
+                let key = text(&record.key);
+                writeln!(out, "{}", json!({"topic": topic, "offset": record.offset, "key": key, "value": value}))?;
+                *offset = record.offset + 1;
+                found = true;
+            }
+        }
+        out.flush()?;
+        if !args.follow && !found {
+            return Ok(());
+        }
+    }
+}
+
+fn wait(args: &SubscribeArgs) -> Duration {
+    if args.follow { Duration::from_millis(250) } else { Duration::ZERO }
+}

@@ -1,0 +1,209 @@
+//! The daemon's settings: defaults, then the file, then `PRIORITYD__SECTION__KEY`, then flags; checked once, all at once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use toml::Table;
+
+use super::reader::{Problem, Problems, Reader, read_toml};
+use super::rules::Rules;
+
+/// Everything the daemon needs to know, checked. Paths are relative to the configuration file's folder.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where feeds come from and outputs go.
+    pub log: LogSettings,
+    /// The agreement file.
+    pub agreement: PathBuf,
+    /// The key ring's directory.
+    pub keys: PathBuf,
+    /// A linkage model file in place of the one compiled in.
+    pub linkage_model: Option<PathBuf>,
+    /// Act as if it were this day; for replays and demonstrations. Without it, today in UTC.
+    pub as_of: Option<Date>,
+    /// Records in one transaction at the most.
+    pub batch_records: usize,
+    /// How long a poll waits for more, milliseconds.
+    pub poll_ms: u64,
+    /// The largest record taken, bytes.
+    pub record_bytes: usize,
+    /// Health, metrics and public keys over HTTP; loopback only until it has TLS and a token.
+    pub listen: Option<SocketAddr>,
+    /// Logs as JSON lines rather than text.
+    pub json_logs: bool,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: tracing::Level,
+    /// Rules of assessment.
+    pub rules: Rules,
+}
+
+/// The log behind the seam.
+#[derive(Debug, Clone)]
+pub enum LogSettings {
+    /// One SQLite file.
+    Embedded {
+        /// The file.
+        path: PathBuf,
+        /// Feed records already processed are wiped after so many hours.
+        feed_hours: u64,
+    },
+    /// Apache Kafka.
+    Kafka(KafkaSettings),
+}
+
+/// How to reach Kafka. Secrets are files, read when connecting.
+#[derive(Debug, Clone, Default)]
+pub struct KafkaSettings {
+    /// `host:port`, comma separated.
+    pub bootstrap: String,
+    /// Consumer group, also the prefix of transactional ids.
+    pub group: String,
+    /// Name of this instance, unique within the group and the same after a restart.
+    pub instance: String,
+    /// Certificate authority's file (PEM); with it, TLS.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate's file (PEM), for mutual TLS.
+    pub certificate_file: Option<PathBuf>,
+    /// Client key's file (PEM), for mutual TLS.
+    pub key_file: Option<PathBuf>,
+    /// SASL/SCRAM-SHA-512 user.
+    pub user: Option<String>,
+    /// File that holds the user's password.
+    pub password_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the file and the environment, lays them over the defaults and checks the whole.
+    ///
+    /// # Errors
+    /// Every problem, each with its key and what would be right.
+    pub fn load(file: &Path) -> Result<Self, Vec<Problem>> {
+        read_toml(file)?;
+        let mut problems = Problems::of(file);
+        let environment = config::Environment::with_prefix("PRIORITYD").prefix_separator("__").separator("__");
+        let layered = config::Config::builder()
+            .add_source(config::File::from(file).format(config::FileFormat::Toml))
+            .add_source(environment.try_parsing(true))
+            .build()
+            .and_then(config::Config::try_deserialize::<Table>);
+        let Ok(table) = layered else {
+            problems.add("", "its layers do not fit together", "check the PRIORITYD__ variables against the file");
+            return problems.or(None);
+        };
+        Self::check(&table, file)
+    }
+
+    /// Checks settings already read as TOML; `file` is for the report, and its folder for relative paths.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn check(table: &Table, file: &Path) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::of(file);
+        let home = file.parent().unwrap_or(Path::new("")).to_owned();
+        let mut root = Reader::new(table, "");
+        let log = read_log(&mut root, &home, &mut problems);
+        let agreement = root.required("agreement", &mut problems).map(|path| home.join(path));
+        let keys = root.required("keys", &mut problems).map(|path| home.join(path));
+        let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
+        let as_of = root.date("as_of", &mut problems);
+        let batch_records = root.number("batch_records", 500, (1, 100_000), &mut problems);
+        let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
+        let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
+        let listen = read_listen(&mut root, &mut problems);
+        let json_logs = read_or(&mut root, "log_format", &[("text", false), ("json", true)], true, &mut problems);
+        let levels = ["error", "warn", "info", "debug", "trace"];
+        let levels = levels.map(|level| (level, tracing::Level::from_str(level).expect("tracing knows its levels")));
+        let log_level = read_or(&mut root, "log_level", &levels, tracing::Level::INFO, &mut problems);
+        let rules = match root.table("rules", &mut problems) {
+            Some(table) => Rules::read(table, &mut problems),
+            None => Rules::default(),
+        };
+        root.finish(&mut problems);
+        let settings = log.zip(agreement).zip(keys).map(|((log, agreement), keys)| Self {
+            log,
+            agreement,
+            keys,
+            linkage_model,
+            as_of,
+            batch_records: usize::try_from(batch_records).unwrap_or(500),
+            poll_ms,
+            record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
+            listen,
+            json_logs,
+            log_level,
+            rules,
+        });
+        problems.or(settings)
+    }
+}
+
+fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Option<LogSettings> {
+    let is_kafka = root.one_of("log", &[("embedded", false), ("kafka", true)], problems)?;
+    let embedded = root.table("embedded", problems);
+    let kafka = root.table("kafka", problems);
+    if is_kafka {
+        let Some(mut from) = kafka else {
+            problems.add("kafka", "it is missing", "add [kafka] with bootstrap and group");
+            return None;
+        };
+        let bootstrap = from.required("bootstrap", problems).map(str::to_owned);
+        let group = from.text("group", problems).unwrap_or("priorityd").to_owned();
+        let instance = from.text("instance", problems).unwrap_or("1").to_owned();
+        let mut path = |key| from.text(key, problems).map(|path| home.join(path));
+        let (ca_file, certificate_file) = (path("ca_file"), path("certificate_file"));
+        let (key_file, password_file) = (path("key_file"), path("password_file"));
+        let user = from.text("user", problems).map(str::to_owned);
+        if user.is_some() != password_file.is_some() {
+            problems.add("kafka.user", "it stands alone", "give both user and password_file, or neither");
+        }
+        if certificate_file.is_some() != key_file.is_some() {
+            problems.add("kafka.certificate_file", "it stands alone", "give both certificate_file and key_file");
+        }
+        from.finish(problems);
+        let bootstrap = bootstrap?;
+        Some(LogSettings::Kafka(KafkaSettings {
+            bootstrap,
+            group,
+            instance,
+            ca_file,
+            certificate_file,
+            key_file,
+            user,
+            password_file,
+        }))
+    } else {
+        let Some(mut from) = embedded else {
+            problems.add("embedded", "it is missing", "add [embedded] with path");
+            return None;
+        };
+        let path = from.required("path", problems).map(|path| home.join(path));
+        let feed_hours = from.number("feed_hours", 72, (0, 24 * 90), problems);
+        from.finish(problems);
+        Some(LogSettings::Embedded { path: path?, feed_hours })
+    }
+}
+
+fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {
+    root.value("listen")?;
+    let address: SocketAddr = root.parsed("listen", "write address:port, e.g. 127.0.0.1:9464", problems)?;
+    if !address.ip().is_loopback() {
+        problems.add("listen", "it is reachable from outside", "listen on 127.0.0.1 or [::1]");
+        return None;
+    }
+    Some(address)
+}
+
+fn read_or<T: Copy>(
+    root: &mut Reader<'_>,
+    key: &'static str,
+    words: &[(&str, T)],
+    default: T,
+    problems: &mut Problems,
+) -> T {
+    if root.value(key).is_none() {
+        return default;
+    }
+    root.one_of(key, words, problems).unwrap_or(default)
+}

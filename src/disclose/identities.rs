@@ -1,0 +1,79 @@
+//! Sealed identities by record, and the one place where they are opened: to be put into a sealed message.
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::keys::KeyRing;
+use crate::model::ids::{RecordId, ScopeId};
+use crate::model::register::{RowChange, RowKind};
+use crate::model::sealed::{PERSON, Sealed};
+
+/// A person as their agency wrote them down. Leaves only inside a message sealed to a recipient whom the agreement lets
+/// see it. Wiped on drop; no `Debug`.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct OpenedPerson {
+    /// The agency's own reference.
+    pub local_ref: String,
+    /// Given names in order.
+    pub given_names: Vec<String>,
+    /// Family name.
+    pub family_name: Option<String>,
+    /// `YYYY-MM-DD`.
+    pub date_of_birth: Option<String>,
+}
+
+/// The sealed identities of one scope's records.
+#[derive(Default)]
+pub struct Identities {
+    sealed: FxHashMap<RecordId, Sealed>,
+    changed: std::collections::BTreeSet<RecordId>,
+}
+
+impl Identities {
+    /// Keeps a record's sealed identity; a record that is known keeps the one it has, which says the same.
+    pub fn insert(&mut self, record: RecordId, sealed: Sealed) {
+        let changed = &mut self.changed;
+        self.sealed.entry(record).or_insert_with(|| {
+            changed.insert(record);
+            sealed
+        });
+    }
+
+    /// Forgets a record that no event in force names any more.
+    pub fn remove(&mut self, record: RecordId) {
+        if self.sealed.remove(&record).is_some() {
+            self.changed.insert(record);
+        }
+    }
+
+    /// Opens a record's identity. `None` when it is not held, or sealed under a key that is gone.
+    #[must_use]
+    pub fn open(&self, record: RecordId, scope: &ScopeId, keys: &KeyRing) -> Option<OpenedPerson> {
+        let sealed = self.sealed.get(&record)?;
+        let clear = keys.vault_of(sealed.epoch)?.open(PERSON, &[scope.as_str().as_bytes(), &record.0], sealed)?;
+        serde_json::from_slice(&clear).ok()
+    }
+
+    /// Rows changed since the last call, by record.
+    pub fn take_changes(&mut self) -> Vec<RowChange> {
+        std::mem::take(&mut self.changed)
+            .into_iter()
+            .map(|record| RowChange {
+                kind: RowKind::Identity,
+                id: record.0.to_vec(),
+                value: self
+                    .sealed
+                    .get(&record)
+                    .map(|sealed| postcard::to_allocvec(sealed).expect("sealed bytes have a plain form")),
+            })
+            .collect()
+    }
+
+    /// Takes a row back in after a restart; `None` when it is not one of ours.
+    pub fn restore(&mut self, id: &[u8], value: &[u8]) -> Option<()> {
+        let sealed = postcard::from_bytes(value).ok()?;
+        self.sealed.insert(RecordId(id.try_into().ok()?), sealed);
+        Some(())
+    }
+}

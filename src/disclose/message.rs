@@ -1,0 +1,55 @@
+//! The CloudEvent around a message's body (CloudEvents 1.0), as it is signed and sealed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::decide::{Message, MessageKind};
+use crate::config::agreement::Recipient;
+use crate::model::ids::ScopeId;
+
+impl MessageKind {
+    /// The CloudEvents type; a tombstone has none, being no event.
+    #[must_use]
+    pub fn event_type(self) -> Option<&'static str> {
+        match self {
+            Self::Alert => Some("uk.priorityd.alert.v1"),
+            Self::Correction => Some("uk.priorityd.correction.v1"),
+            Self::ListEntry => Some("uk.priorityd.list_entry.v1"),
+            Self::Tombstone => None,
+        }
+    }
+
+    /// The kind of topic it goes to: `alerts.<recipient>.v1` or `list.<recipient>.v1`.
+    #[must_use]
+    pub fn topic_kind(self) -> &'static str {
+        match self {
+            Self::Alert | Self::Correction => "alerts",
+            Self::ListEntry | Self::Tombstone => "list",
+        }
+    }
+}
+
+/// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone.
+#[must_use]
+pub fn cloud_event(
+    message: &Message,
+    scope: &ScopeId,
+    recipient: &Recipient,
+    now: Timestamp,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let days = i64::from(recipient.message_days);
+    let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
+    let event = json!({
+        "specversion": "1.0",
+        "id": message.id,
+        "source": format!("urn:priorityd:hub:{scope}"),
+        "type": message.kind.event_type()?,
+        "time": now,
+        "datacontenttype": "application/json",
+        "recipient": recipient.party,
+        "expirytime": expires,
+        "data": Value::Object(message.body.clone()?),
+    });
+    Some(Zeroizing::new(serde_json::to_vec(&event).expect("an event has a JSON form")))
+}

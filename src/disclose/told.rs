@@ -1,0 +1,141 @@
+//! What each recipient was told, so that they hear each thing once and hear again when it changes (I3, I6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{ClusterId, FindingId, PartyId};
+use crate::model::register::{RowChange, RowKind};
+
+/// A digest of what was said; compared, never shown.
+pub type Digest = [u8; 16];
+
+/// One recipient's alert about one finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldAlert {
+    /// How often it was raised; part of the alert's id, so that one raised again is a new alert.
+    pub generation: u32,
+    /// Raised and not corrected since.
+    pub live: bool,
+    /// Of the body as last said.
+    pub digest: Digest,
+    /// The clause it was told under.
+    pub clause: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct AlertRow {
+    /// The linked person it was last about.
+    cluster: ClusterId,
+    to: BTreeMap<PartyId, ToldAlert>,
+}
+
+/// What all recipients of one scope were told.
+#[derive(Default)]
+pub struct Told {
+    alerts: FxHashMap<FindingId, AlertRow>,
+    by_cluster: FxHashMap<ClusterId, BTreeSet<FindingId>>,
+    lists: FxHashMap<ClusterId, BTreeMap<PartyId, Digest>>,
+    changed_alerts: BTreeSet<FindingId>,
+    changed_lists: BTreeSet<ClusterId>,
+}
+
+impl Told {
+    /// Findings that anybody was told about these people.
+    #[must_use]
+    pub fn findings_of(&self, clusters: impl IntoIterator<Item = ClusterId>) -> BTreeSet<FindingId> {
+        clusters.into_iter().filter_map(|cluster| self.by_cluster.get(&cluster)).flatten().copied().collect()
+    }
+
+    /// What one recipient was told of a finding.
+    #[must_use]
+    pub fn alert(&self, finding: FindingId, recipient: &PartyId) -> Option<&ToldAlert> {
+        self.alerts.get(&finding)?.to.get(recipient)
+    }
+
+    /// The linked person that a finding was last about.
+    #[must_use]
+    pub fn cluster_of(&self, finding: FindingId) -> Option<ClusterId> {
+        self.alerts.get(&finding).map(|row| row.cluster)
+    }
+
+    /// Notes what one recipient was told of a finding, and whom it is about now.
+    pub fn set_alert(&mut self, finding: FindingId, cluster: ClusterId, recipient: &PartyId, told: ToldAlert) {
+        self.alerts.entry(finding).or_default().to.insert(recipient.clone(), told);
+        self.move_alert(finding, cluster);
+        self.changed_alerts.insert(finding);
+    }
+
+    /// Notes that a finding, if anybody was told, is about another cluster now.
+    pub fn move_alert(&mut self, finding: FindingId, cluster: ClusterId) {
+        let Some(row) = self.alerts.get_mut(&finding) else { return };
+        let before = std::mem::replace(&mut row.cluster, cluster);
+        if before != cluster {
+            self.changed_alerts.insert(finding);
+            if let Some(findings) = self.by_cluster.get_mut(&before) {
+                findings.remove(&finding);
+                if findings.is_empty() {
+                    self.by_cluster.remove(&before);
+                }
+            }
+        }
+        self.by_cluster.entry(cluster).or_default().insert(finding);
+    }
+
+    /// What one recipient's list says of a person.
+    #[must_use]
+    pub fn listed(&self, cluster: ClusterId, recipient: &PartyId) -> Option<Digest> {
+        self.lists.get(&cluster)?.get(recipient).copied()
+    }
+
+    /// Everybody about whom anybody was told anything.
+    pub fn clusters(&self) -> impl Iterator<Item = ClusterId> {
+        self.lists.keys().chain(self.by_cluster.keys()).copied()
+    }
+
+    /// Notes what one recipient's list says of a person, or that it says nothing any more.
+    pub fn set_listed(&mut self, cluster: ClusterId, recipient: &PartyId, digest: Option<Digest>) {
+        let row = self.lists.entry(cluster).or_default();
+        match digest {
+            Some(digest) => row.insert(recipient.clone(), digest),
+            None => row.remove(recipient),
+        };
+        if row.is_empty() {
+            self.lists.remove(&cluster);
+        }
+        self.changed_lists.insert(cluster);
+    }
+
+    /// Rows changed since the last call, alerts first, each by id.
+    pub fn take_changes(&mut self) -> Vec<RowChange> {
+        let alerts = std::mem::take(&mut self.changed_alerts).into_iter().map(|id| RowChange {
+            kind: RowKind::Alerted,
+            id: id.0.to_vec(),
+            value: self.alerts.get(&id).map(plain),
+        });
+        let lists = std::mem::take(&mut self.changed_lists).into_iter().map(|id| RowChange {
+            kind: RowKind::Listed,
+            id: id.0.to_vec(),
+            value: self.lists.get(&id).map(plain),
+        });
+        alerts.chain(lists).collect()
+    }
+
+    /// Takes a row back in after a restart; `None` when it is not one of ours.
+    pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Option<()> {
+        let id: [u8; 16] = id.try_into().ok()?;
+        if kind == RowKind::Alerted {
+            let row: AlertRow = postcard::from_bytes(value).ok()?;
+            self.by_cluster.entry(row.cluster).or_default().insert(FindingId(id));
+            self.alerts.insert(FindingId(id), row);
+        } else {
+            self.lists.insert(ClusterId(id), postcard::from_bytes(value).ok()?);
+        }
+        Some(())
+    }
+}
+
+fn plain<T: Serialize>(row: &T) -> Vec<u8> {
+    postcard::to_allocvec(row).expect("rows have a plain form")
+}

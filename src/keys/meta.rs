@@ -1,0 +1,145 @@
+//! What a key is for and where it stands in its life: the public half of every key file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::ids::{PartyId, ScopeId};
+
+/// What a key is for. One key serves one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Hashes identity to tokens, per scope and epoch.
+    Linkage,
+    /// Seals what lies on our own disk.
+    Vault,
+    /// Derives each recipient's pseudonyms.
+    Output,
+    /// Signs messages.
+    Signing,
+    /// Seals messages to one recipient.
+    Recipient,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [Self::Linkage, Self::Vault, Self::Output, Self::Signing, Self::Recipient];
+
+    /// The name in key files and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Linkage => "linkage",
+            Self::Vault => "vault",
+            Self::Output => "output",
+            Self::Signing => "signing",
+            Self::Recipient => "recipient",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+/// Where a key stands in its life: `pending → active → lookup_only → retired`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Made and made known, not yet used.
+    Pending,
+    /// The one that new work uses.
+    Active,
+    /// Only opens, verifies or looks up what was made with it.
+    LookupOnly,
+    /// Not used at all; its secret may be gone.
+    Retired,
+}
+
+impl KeyState {
+    /// Every state, in the order of life.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Active, Self::LookupOnly, Self::Retired];
+
+    /// The name in key files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::LookupOnly => "lookup_only",
+            Self::Retired => "retired",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+/// The `priorityd` member of a key file: everything about a key that is no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyMeta {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whose people it hashes; linkage keys only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeId>,
+    /// Whose key it is; recipient keys only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party: Option<PartyId>,
+    /// Its number among the keys of this purpose (and scope or party), from 1.
+    pub epoch: u32,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it must not be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+impl KeyMeta {
+    /// Whether the key must no longer be used at `now`.
+    #[must_use]
+    pub fn expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// What no two keys of a ring may share.
+    pub(super) fn slot(&self) -> (Purpose, Option<&ScopeId>, Option<&PartyId>) {
+        (self.purpose, self.scope.as_ref(), self.party.as_ref())
+    }
+}
+
+/// Something wrong with a key file, in our own words: what is wrong and what would be right, never what the file says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {problem}; {remedy}", file.display())]
+pub struct KeyProblem {
+    /// Which file or directory.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub problem: String,
+    /// What would be right.
+    pub remedy: String,
+}
+
+impl KeyProblem {
+    pub(super) fn new(file: &Path, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { file: file.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}

@@ -1,0 +1,135 @@
+//! The side of agencies and services: other processes append and read through the same file while the daemon runs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+use zeroize::Zeroizing;
+
+use super::store::{self, damaged, explain};
+use super::{frame, only_partition, topic_sum};
+use crate::log::{
+    AtRest, Client, ClockMs, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic, is_compacted,
+    system_clock,
+};
+use crate::model::ids::{PartyId, ScopeId};
+
+/// Page cache of a client, which reads and writes along.
+const CACHE_KIB: i64 = 8 << 10;
+
+/// A publisher or subscriber on the file. Any number of them, in any process that may open the file.
+pub struct EmbeddedClient {
+    connection: Connection,
+    at_rest: Arc<dyn AtRest>,
+    clock: ClockMs,
+}
+
+impl EmbeddedClient {
+    /// Opens the file, creating it where it is missing: an agency may publish before the daemon's first start.
+    pub fn open(path: &Path, at_rest: Arc<dyn AtRest>) -> Result<Self, LogError> {
+        Self::open_with(path, at_rest, system_clock())
+    }
+
+    /// Opens the file with a clock of one's own.
+    pub fn open_with(path: &Path, at_rest: Arc<dyn AtRest>, clock: ClockMs) -> Result<Self, LogError> {
+        Ok(Self { connection: store::open(path, CACHE_KIB)?, at_rest, clock })
+    }
+
+    /// Appends records with headers (CloudEvents binary mode), in order, atomically.
+    pub fn publish_with_headers(
+        &mut self,
+        feed: &PartyId,
+        records: Vec<(Vec<Header>, Zeroizing<Vec<u8>>)>,
+    ) -> Result<(), LogError> {
+        let name = feed_topic(feed);
+        let now_ms = (self.clock)();
+        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+        let mut stream = store::stream_or_new(&sqlite, &name)?;
+        {
+            let mut insert = sqlite.prepare_cached("INSERT INTO feed_records VALUES (?, ?, ?)").map_err(explain)?;
+            for (headers, payload) in records {
+                check_size(&headers, &payload)?;
+                let offset = stream.take_offset()?;
+                let sealed =
+                    frame::seal(self.at_rest.as_ref(), &frame::context(&name, offset, now_ms), &headers, &payload);
+                insert.execute((stream.place(offset), now_ms, sealed)).map_err(explain)?;
+            }
+        }
+        store::store_stream(&sqlite, &name, stream)?;
+        sqlite.commit().map_err(explain)
+    }
+
+    fn read_once(&self, topic: &str, from_offset: i64, max: usize) -> Result<Vec<StoredRecord>, LogError> {
+        let Some(stream) = store::stream(&self.connection, topic)? else { return Ok(Vec::new()) };
+        if from_offset >= stream.next_offset {
+            return Ok(Vec::new());
+        }
+        let mut read = self
+            .connection
+            .prepare_cached(
+                "SELECT place, appended_ms, sum, key, value FROM topic_records WHERE place >= ? AND place < ?
+                 ORDER BY place LIMIT ?",
+            )
+            .map_err(explain)?;
+        let limit = i64::try_from(max).unwrap_or(i64::MAX);
+        let mut rows = read.query((stream.place(from_offset), stream.end(), limit)).map_err(explain)?;
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.next().map_err(explain)? {
+            let (place, appended_ms) = (row.get(0).map_err(explain)?, row.get(1).map_err(explain)?);
+            let key: Vec<u8> = row.get(3).map_err(explain)?;
+            let value: Option<Vec<u8>> = row.get(4).map_err(explain)?;
+            if row.get::<_, i64>(2).map_err(explain)? != topic_sum(place, appended_ms, &key, value.as_deref()) {
+                return Err(damaged());
+            }
+            let offset = store::offset_of(place);
+            let follows = records.last().map_or(from_offset.max(0), |earlier: &StoredRecord| earlier.offset + 1);
+            let gap = offset > follows && !is_compacted(topic);
+            if place != stream.place(offset) || offset < follows || gap {
+                return Err(damaged());
+            }
+            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            records.push(StoredRecord { partition: 0, offset, appended_ms, key, value });
+            if bytes >= POLL_BYTES {
+                return Ok(records);
+            }
+        }
+        let next_offset = records.last().map_or(from_offset.max(0), |last| last.offset + 1);
+        if records.len() < max && next_offset < stream.next_offset && !is_compacted(topic) {
+            return Err(damaged());
+        }
+        Ok(records)
+    }
+}
+
+impl Client for EmbeddedClient {
+    fn publish(
+        &mut self,
+        feed: &PartyId,
+        _scope: &ScopeId, // It chooses the partition elsewhere; here there is one.
+        payloads: Vec<Zeroizing<Vec<u8>>>,
+    ) -> Result<(), LogError> {
+        self.publish_with_headers(feed, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    }
+
+    fn read(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        from_offset: i64,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<StoredRecord>, LogError> {
+        only_partition(partition)?;
+        let deadline = Instant::now() + wait;
+        loop {
+            let version = store::data_version(&self.connection)?;
+            let records = self.read_once(topic, from_offset, max)?;
+            if !records.is_empty() || max == 0 || Instant::now() >= deadline {
+                return Ok(records);
+            }
+            store::wait_for_change(&self.connection, version, deadline)?;
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The file itself: schema, numbering of places, checksums, and what SQLite's errors mean to an operator.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+use crate::log::LogError;
+
+/// Version of the tables below, kept in `user_version`. Raise it with every change and migrate the older ones.
+const SCHEMA_VERSION: i64 = 1;
+
+/// "prlg": tells our file from another program's.
+const APPLICATION_ID: i64 = 0x7072_6c67;
+
+/// Bits of a place that are the offset; the rest is the stream. Feeds and topics of one kind thus share one tree, and
+/// a stream's records lie beside each other.
+const OFFSET_BITS: u32 = 40;
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+    CREATE TABLE streams (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
+    CREATE TABLE feed_records (place INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
+    CREATE TABLE topic_records (
+        place INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB)
+        STRICT;
+    CREATE TABLE latest (
+        stream INTEGER NOT NULL, key BLOB NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (stream, key))
+        STRICT, WITHOUT ROWID;
+    CREATE TABLE superseded (since_ms INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (since_ms, place))
+        STRICT, WITHOUT ROWID;
+    CREATE TABLE register (key BLOB PRIMARY KEY NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE TABLE register_totals (row_count INTEGER NOT NULL, row_sum INTEGER NOT NULL) STRICT;
+    INSERT INTO register_totals VALUES (0, 0);
+    CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
+";
+
+/// Opens the file, creating it for its owner only, and brings its schema up.
+pub(super) fn open(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
+    owner_only(path)?;
+    let connection = Connection::open(path).map_err(explain)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    // Turning a new file to WAL needs it alone and does not wait for it, so several processes starting at once take turns.
+    loop {
+        match prepare_file(&connection, cache_kib) {
+            Err(LogError::Retriable(_)) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome.map(|()| connection),
+        }
+    }
+}
+
+/// Opens a file for its owner only; creates it where it is missing.
+pub(super) fn owner_only(path: &Path) -> Result<File, LogError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(|error| {
+        // The kind only: what else the text of an I/O error says is up to the platform.
+        LogError::Fatal(format!("{} cannot be opened for writing: {}", path.display(), error.kind()))
+    })
+}
+
+fn prepare_file(connection: &Connection, cache_kib: i64) -> Result<(), LogError> {
+    let pragma = |name: &str, value: i64| connection.pragma_update(None, name, value).map_err(explain);
+    pragma("page_size", 4096)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(explain)?;
+    if mode != "wal" {
+        return Err(LogError::Fatal("the file's system cannot keep a write-ahead log".into()));
+    }
+    // FULL: a commit that was answered survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
+    connection.pragma_update(None, "secure_delete", "ON").map_err(explain)?;
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(explain)?;
+    // Rows of the register come in random order, so pages are changed again and again: the longer the write-ahead log
+    // may grow, the fewer times each is copied back.
+    pragma("wal_autocheckpoint", 16_000)?;
+    pragma("journal_size_limit", 128 << 20)?;
+    pragma("cache_size", -cache_kib)?;
+    migrate(connection)?;
+    check_small_tables(connection)
+}
+
+/// The tables that say where everything stands are small enough to look at whole. Rows of the large ones are checked
+/// as they are read.
+fn check_small_tables(connection: &Connection) -> Result<(), LogError> {
+    for table in ["streams", "positions", "register_totals"] {
+        let check = format!("PRAGMA quick_check({table})");
+        let verdict: String = connection.query_row(&check, [], |row| row.get(0)).map_err(explain)?;
+        if verdict != "ok" {
+            return Err(damaged());
+        }
+    }
+    Ok(())
+}
+
+fn migrate(connection: &Connection) -> Result<(), LogError> {
+    let number = |name: &str| -> Result<i64, LogError> {
+        connection.pragma_query_value(None, name, |row| row.get(0)).map_err(explain)
+    };
+    let check = |version: i64, application: i64| match version {
+        SCHEMA_VERSION if application == APPLICATION_ID => Ok(true),
+        0 if application == 0 => Ok(false),
+        newer if application == APPLICATION_ID && newer > SCHEMA_VERSION => Err(LogError::Fatal(format!(
+            "the file has schema version {newer}, this program knows up to {SCHEMA_VERSION}: use a newer priorityd"
+        ))),
+        _ => Err(LogError::Fatal("the file is not a priorityd log".into())),
+    };
+    if check(number("user_version")?, number("application_id")?)? {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(explain)?;
+    let created = (|| {
+        // Another process may have created the tables while this one waited.
+        if check(number("user_version")?, number("application_id")?)? {
+            return Ok(());
+        }
+        let tables = "SELECT count(*) FROM sqlite_schema";
+        if connection.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(explain)? != 0 {
+            return Err(LogError::Fatal("the file is not a priorityd log".into()));
+        }
+        connection.execute_batch(SCHEMA).map_err(explain)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(explain)
+    })();
+    let end = if created.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    connection.execute_batch(end).map_err(explain)?;
+    created
+}
+
+/// A feed or a topic: its number in the file and the offset its next record gets.
+#[derive(Clone, Copy)]
+pub(super) struct Stream {
+    pub(super) id: i64,
+    pub(super) next_offset: i64,
+}
+
+impl Stream {
+    /// Where a record of this stream lies.
+    pub(super) fn place(self, offset: i64) -> i64 {
+        (self.id << OFFSET_BITS) | offset.clamp(0, (1 << OFFSET_BITS) - 1)
+    }
+
+    /// The first place after this stream's.
+    pub(super) fn end(self) -> i64 {
+        (self.id + 1) << OFFSET_BITS
+    }
+
+    /// The next offset, taken.
+    pub(super) fn take_offset(&mut self) -> Result<i64, LogError> {
+        let offset = self.next_offset;
+        if offset >= (1 << OFFSET_BITS) - 1 {
+            return Err(LogError::Fatal("a stream has used all its offsets".into()));
+        }
+        self.next_offset += 1;
+        Ok(offset)
+    }
+}
+
+/// The offset within its stream of a record at `place`.
+pub(super) fn offset_of(place: i64) -> i64 {
+    place & ((1 << OFFSET_BITS) - 1)
+}
+
+/// The number of the stream of a record at `place`.
+pub(super) fn stream_of(place: i64) -> i64 {
+    place >> OFFSET_BITS
+}
+
+/// A stream by name, if anything was ever appended to it.
+pub(super) fn stream(connection: &Connection, name: &str) -> Result<Option<Stream>, LogError> {
+    let mut find =
+        connection.prepare_cached("SELECT id, next_offset, sum FROM streams WHERE name = ?").map_err(explain)?;
+    let row = find
+        .query_row([name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
+        .optional()
+        .map_err(explain)?;
+    let Some((id, next_offset, sum)) = row else { return Ok(None) };
+    if sum != stream_sum(id, name, next_offset) {
+        return Err(damaged());
+    }
+    Ok(Some(Stream { id, next_offset }))
+}
+
+/// A stream by name; numbered now if it is new.
+pub(super) fn stream_or_new(connection: &Connection, name: &str) -> Result<Stream, LogError> {
+    if let Some(known) = stream(connection, name)? {
+        return Ok(known);
+    }
+    let id =
+        connection.query_row("SELECT coalesce(max(id), 0) + 1 FROM streams", [], |row| row.get(0)).map_err(explain)?;
+    connection
+        .execute("INSERT INTO streams VALUES (?, ?, 0, ?)", (id, name, stream_sum(id, name, 0)))
+        .map_err(explain)?;
+    Ok(Stream { id, next_offset: 0 })
+}
+
+/// Stores how far a stream's offsets were taken.
+pub(super) fn store_stream(connection: &Connection, name: &str, stream: Stream) -> Result<(), LogError> {
+    let sum = stream_sum(stream.id, name, stream.next_offset);
+    connection
+        .prepare_cached("UPDATE streams SET next_offset = ?, sum = ? WHERE id = ?")
+        .and_then(|mut update| update.execute((stream.next_offset, sum, stream.id)))
+        .map_err(explain)?;
+    Ok(())
+}
+
+/// Where the daemon stands in a feed.
+pub(super) fn position(connection: &Connection, stream: Stream) -> Result<i64, LogError> {
+    let mut find =
+        connection.prepare_cached("SELECT next_offset, sum FROM positions WHERE stream = ?").map_err(explain)?;
+    let row = find
+        .query_row([stream.id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()
+        .map_err(explain)?;
+    match row {
+        None => Ok(0),
+        Some((next_offset, sum)) if sum == position_sum(stream, next_offset) => Ok(next_offset),
+        Some(_) => Err(damaged()),
+    }
+}
+
+/// Stores where the daemon stands in a feed.
+pub(super) fn store_position(connection: &Connection, stream: Stream, next_offset: i64) -> Result<(), LogError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)")
+        .and_then(|mut put| put.execute((stream.id, next_offset, position_sum(stream, next_offset))))
+        .map_err(explain)?;
+    Ok(())
+}
+
+/// Checksum of a row. SQLite notices a damaged tree but not a flipped bit within a value; this does.
+pub(super) fn sum(label: &str, parts: &[&[u8]]) -> i64 {
+    let mut hash = Sha256::new();
+    for part in [label.as_bytes()].iter().chain(parts) {
+        hash.update(u64::try_from(part.len()).expect("a length fits 64 bits").to_be_bytes());
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let (first, _) = digest.split_first_chunk::<8>().expect("a SHA-256 digest has 32 bytes");
+    i64::from_be_bytes(*first)
+}
+
+fn stream_sum(id: i64, name: &str, next_offset: i64) -> i64 {
+    sum("stream", &[&id.to_be_bytes(), name.as_bytes(), &next_offset.to_be_bytes()])
+}
+
+fn position_sum(stream: Stream, next_offset: i64) -> i64 {
+    sum("position", &[&stream.id.to_be_bytes(), &next_offset.to_be_bytes()])
+}
+
+/// What is said when something read is not what was written.
+pub(super) fn damaged() -> LogError {
+    LogError::Fatal("the file is damaged: put back a copy of it and start again".into())
+}
+
+/// A counter of other connections' commits: it changed, so there may be something new to read.
+pub(super) fn data_version(connection: &Connection) -> Result<i64, LogError> {
+    connection
+        .prepare_cached("PRAGMA data_version")
+        .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)))
+        .map_err(explain)
+}
+
+/// Returns when another connection has committed something since `version`, or at the deadline.
+pub(super) fn wait_for_change(connection: &Connection, version: i64, deadline: Instant) -> Result<(), LogError> {
+    // SQLite has no notification between processes; looking at a number in shared memory costs microseconds.
+    let mut pause = Duration::from_millis(1);
+    while data_version(connection)? == version {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Sorts an error of SQLite by what can be done about it. Its text is not repeated: it can hold content.
+#[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
+pub(super) fn explain(error: rusqlite::Error) -> LogError {
+    let fatal = |what: &str| LogError::Fatal(what.into());
+    let rusqlite::Error::SqliteFailure(failure, _) = &error else {
+        // What is left are values of a type that was never written.
+        return damaged();
+    };
+    match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            LogError::Retriable("another process holds the file".into())
+        }
+        ErrorCode::DiskFull => fatal("the disk is full"),
+        ErrorCode::ReadOnly => fatal("the file or its directory is read-only"),
+        ErrorCode::CannotOpen => fatal("the file cannot be opened: check the path, its directory and permissions"),
+        ErrorCode::PermissionDenied => fatal("permission denied"),
+        ErrorCode::SystemIoFailure => fatal("the disk failed to read or write"),
+        ErrorCode::DatabaseCorrupt => damaged(),
+        ErrorCode::NotADatabase => fatal("the file is damaged or not a priorityd log"),
+        ErrorCode::TooBig => fatal("a record is larger than the file can hold"),
+        ErrorCode::OutOfMemory => fatal("out of memory"),
+        _ => LogError::Fatal(format!("SQLite failed with code {}", failure.extended_code)),
+    }
+}

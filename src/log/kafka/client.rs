@@ -1,0 +1,193 @@
+//! The side of agencies and services on a cluster.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use zeroize::Zeroizing;
+
+use super::errors::{is_passing, sort, sort_code};
+use super::events::Events;
+use super::settings::KafkaSettings;
+use super::transactor::{Outgoing, Transactor};
+use crate::log::{Client, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic};
+use crate::model::ids::{PartyId, ScopeId};
+
+/// A publisher or subscriber. Each half connects when it is first used.
+pub struct KafkaClient {
+    settings: KafkaSettings,
+    transactor: Option<Transactor>,
+    reader: Option<Reader>,
+}
+
+/// A consumer and the place it was put to.
+struct Reader {
+    consumer: BaseConsumer<Events>,
+    place: Option<(String, i32, i64)>,
+}
+
+const READING: &str = "reading a topic";
+
+impl KafkaClient {
+    /// Prepares a client; nothing connects yet. Its instance name must differ from other publishers' of the group.
+    #[must_use]
+    pub fn new(settings: KafkaSettings) -> Self {
+        Self { settings, transactor: None, reader: None }
+    }
+
+    /// Appends records with headers (CloudEvents binary mode), in order, atomically.
+    pub fn publish_with_headers(
+        &mut self,
+        feed: &PartyId,
+        scope: &ScopeId,
+        records: &[(Vec<Header>, Zeroizing<Vec<u8>>)],
+    ) -> Result<(), LogError> {
+        for (headers, payload) in records {
+            check_size(headers, payload)?;
+        }
+        let topic = self.settings.topic(&feed_topic(feed));
+        let outgoing = records.iter().map(|(headers, payload)| Outgoing {
+            topic: &topic,
+            partition: None,
+            key: Some(scope.as_str().as_bytes()),
+            value: Some(payload.as_slice()),
+            headers,
+        });
+        let mut transactor = match self.transactor.take() {
+            Some(transactor) => transactor,
+            None => {
+                let id = format!("{}-publish-{}", self.settings.group, self.settings.instance);
+                Transactor::open(&self.settings, &id)?
+            }
+        };
+        let outcome = transactor.run(outgoing, None);
+        // One that failed for good is opened anew next time.
+        self.transactor = (!matches!(outcome, Err(LogError::Fatal(_)))).then_some(transactor);
+        outcome
+    }
+
+    fn reader(&mut self) -> Result<&mut Reader, LogError> {
+        if self.reader.is_none() {
+            let mut config = self.settings.reader()?;
+            config.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
+            let consumer = BaseConsumer::from_config_and_context(&config, Events::default())
+                .map_err(|error| sort(READING, &error))?;
+            self.reader = Some(Reader { consumer, place: None });
+        }
+        Ok(self.reader.as_mut().expect("it was put there above"))
+    }
+}
+
+impl Reader {
+    /// Puts the consumer to a place, unless it stands there already. `false` where the topic does not reach it yet.
+    fn put(&mut self, topic: &str, partition: i32, offset: i64, call_timeout: Duration) -> Result<bool, LogError> {
+        let stands = |place: &(String, i32, i64)| place.0 == topic && place.1 == partition && place.2 == offset;
+        if self.place.as_ref().is_some_and(stands) {
+            return Ok(true);
+        }
+        // Asked beforehand: an offset beyond the end would be answered with the topic's first record.
+        let end = self.end(topic, partition, call_timeout)?;
+        if offset > end {
+            return Ok(false);
+        }
+        let mut start = TopicPartitionList::new();
+        start
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .and_then(|()| self.consumer.assign(&start))
+            .map_err(|error| sort(READING, &error))?;
+        self.place = Some((topic.to_owned(), partition, offset));
+        Ok(true)
+    }
+
+    /// Where a topic's partition ends. In short portions, so that a refusal is told at once and not after the timeout.
+    fn end(&mut self, topic: &str, partition: i32, call_timeout: Duration) -> Result<i64, LogError> {
+        let begun = Instant::now();
+        loop {
+            let answered = self.consumer.fetch_watermarks(topic, partition, Duration::from_millis(500));
+            let error = match answered {
+                Ok((_, end)) => return Ok(end),
+                Err(error) => error,
+            };
+            // Serves what the connection reported; there are no records to take while nothing is read.
+            self.place = None;
+            self.consumer.unassign().map_err(|error| sort(READING, &error))?;
+            while self.consumer.poll(Duration::ZERO).is_some() {}
+            if let Some(refusal) = self.consumer.context().refusal(READING) {
+                return Err(refusal);
+            }
+            if !is_passing(&error) || begun.elapsed() >= call_timeout {
+                return Err(self.explain(&error, topic));
+            }
+        }
+    }
+
+    fn explain(&self, error: &KafkaError, topic: &str) -> LogError {
+        if let Some(refusal) = self.consumer.context().refusal(READING) {
+            return refusal;
+        }
+        // A topic that we may not see looks like one that is not there, but for what is said of the topic itself.
+        let known = self.consumer.fetch_metadata(Some(topic), Duration::from_secs(5));
+        let said = known.ok().and_then(|metadata| metadata.topics().first().and_then(|topic| topic.error()));
+        said.map_or_else(|| sort(READING, error), |code| sort_code(READING, code.into()))
+    }
+
+    fn read(&mut self, max: usize, deadline: Instant) -> Result<Vec<StoredRecord>, LogError> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while records.len() < max && bytes < POLL_BYTES {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Once something came, only what is already here: the end of the topic or of the buffer ends the read.
+            let polled = self.consumer.poll(if records.is_empty() { left } else { Duration::ZERO });
+            match polled {
+                Some(Ok(record)) => {
+                    let (key, value) =
+                        (record.key().unwrap_or_default().to_vec(), record.payload().map(<[u8]>::to_vec));
+                    bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+                    let (partition, offset) = (record.partition(), record.offset());
+                    let appended_ms = record.timestamp().to_millis().unwrap_or(0);
+                    if let Some(place) = &mut self.place {
+                        place.2 = offset + 1;
+                    }
+                    records.push(StoredRecord { partition, offset, appended_ms, key, value });
+                }
+                Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)) && !is_passing(&error) => {
+                    let topic = self.place.take().map(|(topic, _, _)| topic).unwrap_or_default();
+                    return Err(self.explain(&error, &topic));
+                }
+                Some(Err(_)) | None if !records.is_empty() || Instant::now() >= deadline => break,
+                Some(Err(_)) | None => {}
+            }
+        }
+        Ok(records)
+    }
+}
+
+impl Client for KafkaClient {
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        let records: Vec<_> = payloads.into_iter().map(|payload| (Vec::new(), payload)).collect();
+        self.publish_with_headers(feed, scope, &records)
+    }
+
+    fn read(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        from_offset: i64,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<StoredRecord>, LogError> {
+        let deadline = Instant::now() + wait;
+        let (topic, call_timeout) = (self.settings.topic(topic), self.settings.call_timeout);
+        let reader = self.reader()?;
+        while !reader.put(&topic, partition, from_offset.max(0), call_timeout)? {
+            if Instant::now() >= deadline {
+                return Ok(Vec::new());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        reader.read(max, deadline)
+    }
+}

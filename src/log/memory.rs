@@ -1,0 +1,394 @@
+//! The log in memory, with faults from a seed: what the simulation tests run the daemon on.
+//!
+//! Same promises as the real ones, and the same duty to restore after an error, which it enforces. Nothing waits:
+//! a poll or a read that finds nothing returns at once. What is random follows from the seed alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use zeroize::Zeroizing;
+
+use crate::log::{
+    Client, FeedRecord, Header, Log, LogError, Polled, Position, StoredRecord, TopicRecord, Transaction, check_size,
+    feed_topic, is_compacted,
+};
+use crate::model::ids::{PartyId, ScopeId};
+
+/// What happens to a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is undone and the daemon told so.
+    Abort,
+    /// The daemon dies before it took effect.
+    CrashBefore,
+    /// The daemon dies after it took effect and before it heard so.
+    CrashAfter,
+}
+
+/// Which faults to inject. Chances are per mille.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// All that is random follows from it.
+    pub seed: u64,
+    /// What happens to the n-th commit attempted (from 0, counted over all daemons), whatever the chances say.
+    pub at: BTreeMap<u64, Fault>,
+    /// Chance of an abort, per commit.
+    pub abort: u32,
+    /// Chance of a crash before the commit took effect.
+    pub crash_before: u32,
+    /// Chance of a crash after it.
+    pub crash_after: u32,
+    /// Chance, per feed and start of a daemon, that the agency sends its last few records a second time.
+    pub republish: u32,
+    /// Feeds are read in random order and in portions of random size.
+    pub reorder: bool,
+}
+
+impl Faults {
+    /// A storm of everything.
+    #[must_use]
+    pub fn storm(seed: u64) -> Self {
+        Self { seed, at: BTreeMap::new(), abort: 60, crash_before: 40, crash_after: 40, republish: 300, reorder: true }
+    }
+}
+
+/// Everything that outlives a daemon. Clones share it.
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    feeds: BTreeMap<PartyId, Vec<Kept>>,
+    topics: BTreeMap<String, Vec<StoredRecord>>,
+    register: BTreeMap<Vec<u8>, Vec<u8>>,
+    positions: BTreeMap<PartyId, i64>,
+    faults: Faults,
+    random: ChaCha8Rng,
+    now_ms: i64,
+    attempts: u64,
+    /// The daemon opened last; earlier ones are fenced.
+    owner: u64,
+}
+
+/// A feed record in memory: nothing here reaches a disk.
+struct Kept {
+    appended_ms: i64,
+    headers: Vec<Header>,
+    payload: Zeroizing<Vec<u8>>,
+}
+
+impl MemoryStore {
+    /// An empty log; the clock of its appends starts at 0 and moves by a millisecond per append.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        let random = ChaCha8Rng::seed_from_u64(faults.seed);
+        let shared = Shared {
+            feeds: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            register: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            faults,
+            random,
+            now_ms: 0,
+            attempts: 0,
+            owner: 0,
+        };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Starts a daemon's side. One opened earlier is fenced: its calls fail.
+    #[must_use]
+    pub fn log(&self, feeds: Vec<PartyId>) -> MemoryLog {
+        let mut shared = self.lock();
+        shared.owner += 1;
+        if shared.owner > 1 {
+            shared.republish();
+        }
+        let feeds = feeds.into_iter().map(|feed| (feed, 0)).collect();
+        MemoryLog { store: self.clone(), owner: shared.owner, feeds, turn: 0, state: State::New }
+    }
+
+    /// Starts an agency's or service's side.
+    #[must_use]
+    pub fn client(&self) -> MemoryClient {
+        MemoryClient { store: self.clone() }
+    }
+
+    /// Sets the clock of appends.
+    pub fn set_clock(&self, now_ms: i64) {
+        self.lock().now_ms = now_ms;
+    }
+
+    /// From now on nothing fails: to let a simulation run to its end.
+    pub fn calm(&self) {
+        let mut shared = self.lock();
+        shared.faults = Faults { seed: shared.faults.seed, ..Faults::default() };
+    }
+
+    /// How many commits were attempted so far.
+    #[must_use]
+    pub fn commit_attempts(&self) -> u64 {
+        self.lock().attempts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // A panicking test elsewhere must not hide its own message behind a poisoned lock.
+        self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn tick(&mut self) -> i64 {
+        self.now_ms += 1;
+        self.now_ms
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        per_mille > 0 && self.random.random_range(0..1000) < per_mille
+    }
+
+    /// Agencies that were not answered send again what they sent last.
+    fn republish(&mut self) {
+        let parties: Vec<PartyId> = self.feeds.keys().cloned().collect();
+        for party in parties {
+            if !self.chance(self.faults.republish) {
+                continue;
+            }
+            let again = self.random.random_range(1..=8);
+            let appended_ms = self.tick();
+            let feed = self.feeds.entry(party).or_default();
+            for index in feed.len().saturating_sub(again)..feed.len() {
+                let (headers, payload) = (feed[index].headers.clone(), feed[index].payload.clone());
+                feed.push(Kept { appended_ms, headers, payload });
+            }
+        }
+    }
+
+    fn next_fault(&mut self) -> Option<Fault> {
+        let attempt = self.attempts;
+        self.attempts += 1;
+        if let Some(fault) = self.faults.at.get(&attempt) {
+            return Some(*fault);
+        }
+        let chances = [
+            (Fault::Abort, self.faults.abort),
+            (Fault::CrashBefore, self.faults.crash_before),
+            (Fault::CrashAfter, self.faults.crash_after),
+        ];
+        chances.into_iter().find(|(_, per_mille)| self.chance(*per_mille)).map(|(fault, _)| fault)
+    }
+
+    fn check(&self, transaction: &Transaction) -> Result<(), LogError> {
+        let Transaction { outputs, register, positions } = transaction;
+        let partitions = (outputs.iter().map(|record| record.partition))
+            .chain(register.iter().map(|row| row.partition))
+            .chain(positions.iter().map(|position| position.partition));
+        for partition in partitions {
+            only_partition(partition)?;
+        }
+        if outputs.iter().any(|record| is_compacted(&record.topic) && record.key.is_empty()) {
+            return Err(LogError::Fatal("a record of a compacted topic has no key".into()));
+        }
+        for Position { feed, next_offset, .. } in positions {
+            let earlier = self.positions.get(feed).copied().unwrap_or(0);
+            let end = self.feeds.get(feed).map_or(0, |records| offset_at(records.len()));
+            if !(earlier..=end).contains(next_offset) {
+                return Err(LogError::Fatal(format!("the position of {} left what was read", feed_topic(feed))));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, transaction: Transaction) {
+        let appended_ms = self.tick();
+        for TopicRecord { topic, partition, key, value } in transaction.outputs {
+            let records = self.topics.entry(topic).or_default();
+            let offset = offset_at(records.len());
+            records.push(StoredRecord { partition, offset, appended_ms, key, value });
+        }
+        for row in transaction.register {
+            match row.value {
+                Some(value) => self.register.insert(row.key, value),
+                None => self.register.remove(&row.key),
+            };
+        }
+        self.positions.extend(transaction.positions.into_iter().map(|at| (at.feed, at.next_offset)));
+    }
+}
+
+fn offset_at(index: usize) -> i64 {
+    i64::try_from(index).expect("memory ends far below 2^63 records")
+}
+
+fn only_partition(partition: i32) -> Result<(), LogError> {
+    if partition == 0 { Ok(()) } else { Err(LogError::Fatal("the log in memory has partition 0 only".into())) }
+}
+
+/// A daemon's side of the log in memory.
+pub struct MemoryLog {
+    store: MemoryStore,
+    owner: u64,
+    feeds: Vec<(PartyId, i64)>,
+    turn: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Unrestored,
+    Ready,
+    Crashed,
+}
+
+impl MemoryLog {
+    /// Whether an injected crash ended this daemon: drop everything it held and start another.
+    #[must_use]
+    pub fn crashed(&self) -> bool {
+        self.state == State::Crashed
+    }
+
+    fn usable(&self, shared: &Shared) -> Result<(), LogError> {
+        match self.state {
+            State::Crashed => Err(LogError::Fatal("the daemon crashed here: an injected fault".into())),
+            _ if shared.owner != self.owner => Err(LogError::Fatal("another daemon took over".into())),
+            State::New | State::Unrestored | State::Ready => Ok(()),
+        }
+    }
+
+    fn ready(&self, shared: &Shared) -> Result<(), LogError> {
+        self.usable(shared)?;
+        match self.state {
+            State::Ready => Ok(()),
+            State::New | State::Unrestored | State::Crashed => {
+                Err(LogError::Aborted("partition 0 has to be restored first".into()))
+            }
+        }
+    }
+}
+
+impl Log for MemoryLog {
+    fn poll(&mut self, max_records: usize, _wait: Duration) -> Result<Polled, LogError> {
+        let store = self.store.clone();
+        let mut shared = store.lock();
+        self.usable(&shared)?;
+        if self.state == State::New {
+            self.state = State::Unrestored;
+            return Ok(Polled::Gained(vec![0]));
+        }
+        self.ready(&shared)?;
+        let count = self.feeds.len();
+        let mut order: Vec<usize> = (0..count).map(|step| (self.turn + step) % count).collect();
+        self.turn = (self.turn + 1) % count.max(1);
+        let mut max_records = max_records;
+        if shared.faults.reorder && max_records > 0 {
+            for index in (1..order.len()).rev() {
+                order.swap(index, shared.random.random_range(0..=index));
+            }
+            max_records = shared.random.random_range(1..=max_records);
+        }
+        let mut taken = Vec::new();
+        for share in [max_records.div_ceil(count.max(1)), max_records] {
+            for index in &order {
+                let (party, next) = &mut self.feeds[*index];
+                let Some(records) = shared.feeds.get(party) else { continue };
+                let limit = share.min(max_records - taken.len());
+                let from = usize::try_from(*next).expect("offsets start at 0");
+                for kept in records.iter().skip(from).take(limit) {
+                    taken.push(FeedRecord {
+                        feed: party.clone(),
+                        partition: 0,
+                        offset: *next,
+                        appended_ms: kept.appended_ms,
+                        headers: kept.headers.clone(),
+                        payload: kept.payload.clone(),
+                    });
+                    *next += 1;
+                }
+            }
+        }
+        Ok(Polled::Records(taken))
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> Result<(), LogError> {
+        let store = self.store.clone();
+        let mut shared = store.lock();
+        self.ready(&shared)?;
+        let fault = shared.next_fault();
+        self.state = if matches!(fault, None | Some(Fault::Abort)) { State::Unrestored } else { State::Crashed };
+        match fault {
+            Some(Fault::Abort) => return Err(LogError::Aborted("an injected fault".into())),
+            Some(Fault::CrashBefore) => return self.usable(&shared),
+            Some(Fault::CrashAfter) | None => {}
+        }
+        shared.check(&transaction)?;
+        shared.apply(transaction);
+        if fault.is_none() {
+            self.state = State::Ready;
+        }
+        self.usable(&shared)
+    }
+
+    fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        only_partition(partition)?;
+        let store = self.store.clone();
+        let shared = store.lock();
+        self.usable(&shared)?;
+        for (party, next) in &mut self.feeds {
+            *next = shared.positions.get(party).copied().unwrap_or(0);
+        }
+        for (key, value) in &shared.register {
+            row(key, value);
+        }
+        self.state = State::Ready;
+        Ok(())
+    }
+}
+
+/// An agency's or service's side of the log in memory.
+pub struct MemoryClient {
+    store: MemoryStore,
+}
+
+impl MemoryClient {
+    /// Appends records with headers (CloudEvents binary mode), in order, atomically.
+    pub fn publish_with_headers(
+        &mut self,
+        feed: &PartyId,
+        records: Vec<(Vec<Header>, Zeroizing<Vec<u8>>)>,
+    ) -> Result<(), LogError> {
+        for (headers, payload) in &records {
+            check_size(headers, payload)?;
+        }
+        let mut shared = self.store.lock();
+        let appended_ms = shared.tick();
+        let kept = records.into_iter().map(|(headers, payload)| Kept { appended_ms, headers, payload });
+        shared.feeds.entry(feed.clone()).or_default().extend(kept);
+        Ok(())
+    }
+}
+
+impl Client for MemoryClient {
+    fn publish(&mut self, feed: &PartyId, _scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        self.publish_with_headers(feed, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    }
+
+    fn read(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        from_offset: i64,
+        max: usize,
+        _wait: Duration,
+    ) -> Result<Vec<StoredRecord>, LogError> {
+        only_partition(partition)?;
+        let shared = self.store.lock();
+        let records = shared.topics.get(topic).map(Vec::as_slice).unwrap_or_default();
+        let from = usize::try_from(from_offset).unwrap_or(0);
+        Ok(records.iter().skip(from).take(max).cloned().collect())
+    }
+}

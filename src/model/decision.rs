@@ -1,0 +1,56 @@
+//! What people decide where the machine asks them: codes only, so that no decision says who anybody is.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{FindingId, RecordId};
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// Two records are one person.
+    Same,
+    /// Two records are two persons.
+    Different,
+    /// Somebody looked at a person who appears in both roles, and the list may name them.
+    Seen,
+}
+
+/// Why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionReason {
+    /// The agencies whose records they are confirmed it.
+    AgencyConfirmed,
+    /// The agencies' own records were compared.
+    RecordsCompared,
+    /// A number was checked with whoever issued it.
+    NumberChecked,
+    /// They are twins, parent and child, or others of one household.
+    Relatives,
+    /// Abuse went both ways, as recorded.
+    BothDirections,
+    /// One of the reports is a counter-allegation, or resistance to abuse.
+    CounterAllegation,
+}
+
+/// What a decision is about. Of several in force about the same, the last counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// Two records, the smaller id first.
+    Pair(RecordId, RecordId),
+    /// A finding.
+    Finding(FindingId),
+}
+
+impl Subject {
+    /// What a decision's fields say it is about; `None` where they say nothing, which the schema of the event rules out.
+    #[must_use]
+    pub fn of(records: &[RecordId], finding: Option<FindingId>) -> Option<Self> {
+        match (records, finding) {
+            (_, Some(finding)) => Some(Self::Finding(finding)),
+            ([a, b], None) if a != b => Some(Self::Pair(*a.min(b), *a.max(b))),
+            (_, None) => None,
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The order of things, and the only file that knows it: validate, normalise, pseudonymise, link, assess, disclose.
+//!
+//! An engine holds the register of one partition. It turns a batch of feed records into one transaction and does nothing
+//! outside: the caller polls the log, commits what comes back and, when a commit fails, restores a new engine from the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use rand::{CryptoRng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use self::evidence::{combination, question};
+use self::reviews::{possible_match, review_key};
+use self::scope::{Scope, opposing};
+use self::work::{Touched, Work, read_key};
+use crate::assess::ledger::{Acceptance, Ledger};
+use crate::assess::{Assessed, cases};
+use crate::audit::{AuditKind, Chain};
+use crate::disclose::decide::Desk;
+use crate::disclose::identities::Identities;
+use crate::disclose::seal::Sealer;
+use crate::disclose::told::Told;
+use crate::link::{Bits, Linker};
+use crate::log::{FeedRecord, Position, Transaction, topic_name};
+use crate::model::decision::{Judgement, Subject};
+use crate::model::event::BlindEvent;
+use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
+use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
+use crate::model::register::{RowChange, RowKind};
+
+mod evidence;
+mod reviews;
+mod scope;
+mod send;
+mod setup;
+mod work;
+
+pub use self::setup::{Now, Setup, feed_contexts};
+pub use self::work::BatchReport;
+
+/// Where audit lines go.
+pub const AUDIT_TOPIC: &str = "audit.v1";
+/// Where what a human must look at goes.
+pub const REVIEW_TOPIC: &str = "review.v1";
+
+/// From here on a link is called strong: the odds are a thousand to one and better.
+const STRONG_BITS: f64 = 10.0;
+
+/// The engine of one partition.
+pub struct Engine {
+    setup: Arc<Setup>,
+    partition: i32,
+    scopes: BTreeMap<ScopeId, Scope>,
+    counters: BTreeMap<PartyId, OutcomeCounts>,
+    chain: Chain,
+    sealer: Sealer,
+    assessed_as_of: Option<Date>,
+}
+
+impl Engine {
+    /// An engine with an empty register.
+    #[must_use]
+    pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
+        let chain = Chain::resume(None).expect("a chain starts from nothing");
+        let (scopes, counters) = (BTreeMap::new(), BTreeMap::new());
+        Self { setup, partition, scopes, counters, chain, sealer: Sealer::default(), assessed_as_of: None }
+    }
+
+    /// Takes one register row back in. Call `finish_restore` after the last.
+    ///
+    /// # Errors
+    /// When the row has a form that this version cannot read.
+    pub fn restore_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRegister> {
+        let (kind, scope, id) = read_key(key).ok_or(BadRegister)?;
+        match kind {
+            RowKind::Counters => {
+                let feed = std::str::from_utf8(id).ok().and_then(|feed| feed.parse().ok()).ok_or(BadRegister)?;
+                self.counters.insert(feed, postcard::from_bytes(value).map_err(|_| BadRegister)?);
+            }
+            RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister)?,
+            RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister)?,
+            RowKind::Record | RowKind::Edge | RowKind::Decision => {
+                self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister)?;
+            }
+            RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister)?,
+            RowKind::Listed | RowKind::Alerted => {
+                self.scope(scope)?.told.restore(kind, id, value).ok_or(BadRegister)?
+            }
+        }
+        Ok(())
+    }
+
+    /// Derives what is not stored: who may not be linked to whom, and the clusters.
+    pub fn finish_restore(&mut self) {
+        for scope in self.scopes.values_mut() {
+            for (_, event) in scope.ledger.iter() {
+                for (one, other) in opposing(event) {
+                    scope.linker.forbid(one, other);
+                }
+            }
+            scope.linker.settle();
+        }
+    }
+
+    /// Counters by feed; for each, `read` is the sum of the outcomes (I1).
+    #[must_use]
+    pub fn counters(&self) -> &BTreeMap<PartyId, OutcomeCounts> {
+        &self.counters
+    }
+
+    /// Processes a batch: everything that it causes, in one transaction.
+    pub fn process(&mut self, batch: &[FeedRecord], now: Now, rng: &mut dyn CryptoRng) -> (Transaction, BatchReport) {
+        let setup = Arc::clone(&self.setup);
+        // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
+        let nonces = ChaCha20Rng::from_rng(rng);
+        let read = |(stream, record)| {
+            let mut nonces = nonces.clone();
+            nonces.set_stream(stream as u64);
+            setup.read_guarded(record, &mut nonces)
+        };
+        let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
+        let mut work = Work::default();
+        for (record, taken) in batch.iter().zip(taken) {
+            work.note_position(record);
+            let outcome = match taken {
+                Ok(taken) => {
+                    work.report.ignored_fields += u64::from(taken.ignored_fields);
+                    work.report.dropped_identifiers += u64::from(taken.dropped_identifiers);
+                    self.accept(record, taken.event, now, &mut work)
+                }
+                Err(rejection) => self.reject(record, &rejection, now, &mut work),
+            };
+            work.report.outcomes.count(outcome);
+            self.counters.entry(record.feed.clone()).or_default().count(outcome);
+            work.counted.insert(record.feed.clone());
+        }
+        for (scope, touched) in std::mem::take(&mut work.touched) {
+            self.settle(&scope, touched, now, rng, &mut work);
+        }
+        self.finish(work)
+    }
+
+    /// Looks at everybody again when the day has changed, or once after a restart: windows move, orders run out, the
+    /// agreement may have changed. `None` when there is nothing to do.
+    pub fn advance(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Option<(Transaction, BatchReport)> {
+        if self.assessed_as_of == Some(now.as_of) {
+            return None;
+        }
+        self.assessed_as_of = Some(now.as_of);
+        let mut work = Work::default();
+        for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
+            let scope = self.scopes.get(&id).expect("listed above");
+            let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
+            let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
+            self.publish(&id, &before, &everybody, now, rng, &mut work);
+        }
+        let (transaction, report) = self.finish(work);
+        (!transaction.register.is_empty() || !transaction.outputs.is_empty()).then_some((transaction, report))
+    }
+
+    /// Findings of everybody as of a day, for summaries.
+    #[must_use]
+    pub fn assess_everybody(&self, as_of: Date) -> BTreeMap<ScopeId, Vec<Assessed>> {
+        let rules = &self.setup.rules;
+        self.scopes
+            .iter()
+            .map(|(id, scope)| {
+                let clusters: Vec<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
+                (id.clone(), clusters.par_iter().map(|cluster| scope.assess(*cluster, as_of, rules)).collect())
+            })
+            .collect()
+    }
+
+    /// Which record and which linked person each participant of an event is, in the order of the event.
+    #[must_use]
+    pub fn participants(&self, scope: &ScopeId, source: &str, id: &str) -> Option<Vec<(RecordId, ClusterId)>> {
+        let event = self.setup.pseudonymisers.get(scope)?.event_id(source, id);
+        let scope = self.scopes.get(scope)?;
+        let participants = scope.ledger.in_force(event)?.participants.iter();
+        participants.map(|person| Some((person.record, scope.linker.cluster_of(person.record)?))).collect()
+    }
+
+    fn scope(&mut self, id: &str) -> Result<&mut Scope, BadRegister> {
+        let id = id.parse().map_err(|_| BadRegister)?;
+        Ok(self.scope_mut(&id))
+    }
+
+    fn scope_mut(&mut self, id: &ScopeId) -> &mut Scope {
+        let setup = &self.setup;
+        self.scopes.entry(id.clone()).or_insert_with(|| Scope {
+            ledger: Ledger::default(),
+            linker: Linker::new(setup.model_of(id)),
+            identities: Identities::default(),
+            told: Told::default(),
+        })
+    }
+
+    /// Takes one event into the ledger and its people into linkage.
+    fn accept(&mut self, record: &FeedRecord, event: BlindEvent, now: Now, work: &mut Work) -> Outcome {
+        let (id, supersedes, scope_id, agency) =
+            (event.id, event.supersedes, event.facts.scope.clone(), event.facts.agency.clone());
+        let decision = evidence::decision(&event.facts.detail);
+        let scope = self.scope_mut(&scope_id);
+        let Acceptance { outcome, entered, left } = scope.ledger.accept(event);
+        let Some(outcome) = outcome else {
+            return self.reject(record, &id_reused(), now, work);
+        };
+        let touched = work.touched.entry(scope_id.clone()).or_default();
+        for (_, event) in &left {
+            scope.leave(event, touched);
+            scope.decide(event, touched);
+        }
+        if let Some((entered, persons)) = entered {
+            for person in persons {
+                scope.identities.insert(person.record, person.sealed);
+                scope.linker.insert(person.record, agency.clone(), person.local_ref, person.tokens);
+                touched.records.insert(person.record);
+                touched.records.extend(scope.ledger.records_of_case(person.local_ref));
+            }
+            let event = scope.ledger.in_force(entered).expect("it has just entered");
+            for (one, other) in opposing(event) {
+                scope.linker.forbid(one, other);
+            }
+            let event = event.clone();
+            scope.decide(&event, touched);
+        }
+        scope.forget_unmentioned(&left);
+        if outcome != Outcome::Duplicate {
+            let alters = supersedes.is_some() || decision.is_some();
+            let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
+            let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
+            if let Some(decision) = decision {
+                body["decided"] = decision;
+            }
+            self.audit(kind, &scope_id, &body, now, work);
+        }
+        outcome
+    }
+
+    /// Sends a record back to its agency.
+    fn reject(&mut self, record: &FeedRecord, rejection: &Rejection, now: Now, work: &mut Work) -> Outcome {
+        let event_id = self.setup.validator.event_uuid(&record.headers, &record.payload);
+        let mut body = json!({
+            "feed": record.feed,
+            "partition": record.partition,
+            "offset": record.offset,
+            "code": rejection.code,
+            "path": rejection.path,
+            "rule": rejection.rule,
+            "help": rejection.help,
+            "record_sha256": hex(&Sha256::digest(&record.payload)),
+        });
+        if let Some(event_id) = event_id {
+            body["event_id"] = Value::String(event_id);
+        }
+        let topic = topic_name("rejections", &record.feed);
+        let key = format!("{}/{}", record.partition, record.offset);
+        work.output(self.partition, topic, key, Some(body.to_string().into_bytes()));
+        let scope = self.setup.agreement.scopes.first().cloned();
+        if let Some(scope) = scope {
+            let body = json!({
+                "feed": record.feed, "partition": record.partition, "offset": record.offset, "code": rejection.code,
+            });
+            self.audit(AuditKind::Rejection, &scope, &body, now, work);
+        }
+        Outcome::Rejected
+    }
+
+    /// Links what was touched and tells everybody concerned the difference.
+    fn settle(&mut self, id: &ScopeId, touched: Touched, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {
+        let Some(scope) = self.scopes.get_mut(id) else { return };
+        let mut before: BTreeSet<ClusterId> = touched.clusters;
+        before.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
+        let settled = scope.linker.settle();
+        before.extend(settled.touched_before);
+        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.into_iter().collect();
+        concerned.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
+        concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
+        // Findings count distinct counterparties, so whoever shares an event with somebody who was touched is looked at too.
+        let neighbours: Vec<_> = concerned.iter().flat_map(|cluster| scope.neighbours(*cluster)).collect();
+        before.extend(&neighbours);
+        concerned.extend(neighbours);
+        for row in settled.rows {
+            work.change(self.partition, id.as_str(), row);
+        }
+        let model = &self.setup.model;
+        let told = |change| combination(change, &scope.linker.links_of(change), model);
+        let lines: Vec<_> = settled.changes.par_iter().flat_map_iter(told).collect();
+        for line in &lines {
+            self.audit(AuditKind::Combination, id, line, now, work);
+        }
+        for possible in &settled.reviews_raised {
+            let key = review_key(id, possible.a, possible.b);
+            let line = question(&key, possible, &self.setup.model);
+            self.audit(AuditKind::Combination, id, &line, now, work);
+            let body = possible_match(&key, id, possible).to_string().into_bytes();
+            work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
+        }
+        for (a, b) in &settled.reviews_withdrawn {
+            work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
+        }
+        self.publish(id, &before, &concerned, now, rng, work);
+    }
+
+    /// Assesses some people, decides what each recipient is told, seals and records it.
+    fn publish(
+        &mut self,
+        id: &ScopeId,
+        before: &BTreeSet<ClusterId>,
+        concerned: &BTreeSet<ClusterId>,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        work: &mut Work,
+    ) {
+        let setup = Arc::clone(&self.setup);
+        let Some(scope) = self.scopes.get_mut(id) else { return };
+        let people: Vec<Assessed> = {
+            let scope = &*scope;
+            let concerned: Vec<_> = concerned.iter().copied().collect();
+            concerned.par_iter().map(|cluster| scope.assess(*cluster, now.as_of, &setup.rules)).collect()
+        };
+        let Scope { ledger, linker, identities, told } = scope;
+        let desk = Desk {
+            scope: id,
+            agreement: &setup.agreement,
+            rules: &setup.rules,
+            as_of: now.as_of,
+            at: now.at,
+            keys: &setup.keys,
+            outputs: &setup.outputs,
+            identities,
+            cases_of: &|cluster| cases(ledger, linker.members(cluster)),
+            confidence_of: &|cluster| confidence(linker.confidence(cluster)),
+            was_seen: &|finding| ledger.decision(Subject::Finding(finding)) == Some(Judgement::Seen),
+        };
+        let disclosed = desk.disclose(before, &people, told);
+        self.review_both_roles(id, before, &people, work);
+        self.send(id, disclosed, &people, now, rng, work);
+        let scope = self.scopes.get_mut(id).expect("present above");
+        for row in scope.rows() {
+            work.change(self.partition, id.as_str(), row);
+        }
+    }
+
+    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, body: &Value, now: Now, work: &mut Work) {
+        let line = self.chain.append(now.at.as_millisecond(), kind, scope, body);
+        work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
+    }
+
+    /// Adds what concerns the partition as a whole and hands the transaction over.
+    fn finish(&mut self, mut work: Work) -> (Transaction, BatchReport) {
+        for feed in std::mem::take(&mut work.counted) {
+            let value = postcard::to_allocvec(&self.counters[&feed]).expect("counters have a plain form");
+            let row = RowChange { kind: RowKind::Counters, id: feed.as_str().as_bytes().to_vec(), value: Some(value) };
+            work.change(self.partition, "", row);
+        }
+        if work.transaction.outputs.iter().any(|output| output.topic == AUDIT_TOPIC) {
+            let value = Some(self.chain.head().to_bytes().to_vec());
+            work.change(self.partition, "", RowChange { kind: RowKind::AuditHead, id: Vec::new(), value });
+        }
+        let positions = std::mem::take(&mut work.positions).into_iter();
+        work.transaction.positions =
+            positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
+        (work.transaction, work.report)
+    }
+}
+
+/// How sure the weakest link of a person is, in words for a reader.
+fn confidence(weakest: Option<Bits>) -> &'static str {
+    match weakest {
+        None => "single_source",
+        Some(bits) if bits.to_f64() >= STRONG_BITS => "strong",
+        Some(_) => "moderate",
+    }
+}
+
+fn id_reused() -> Rejection {
+    Rejection {
+        code: RejectCode::IdReused,
+        path: "/id".to_owned(),
+        rule: "an id names one event for ever".to_owned(),
+        help: "to correct an event, send a new one with a new id and `supersedes`".to_owned(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The register holds a row that this version cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the register holds a row of an unknown form: it may have been written by a newer version")]
+pub struct BadRegister;

@@ -1,0 +1,86 @@
+//! Sealing, with the audit line of each message in the same transaction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::CryptoRng;
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::work::Work;
+use super::{Engine, Now};
+use crate::assess::Assessed;
+use crate::audit::AuditKind;
+use crate::disclose::decide::{Disclosed, MessageKind};
+use crate::disclose::message::cloud_event;
+use crate::log::topic_name;
+use crate::model::finding::Finding;
+use crate::model::ids::ScopeId;
+
+impl Engine {
+    /// Seals messages, each with its audit line in the same transaction (I5).
+    pub(super) fn send(
+        &mut self,
+        id: &ScopeId,
+        disclosed: Disclosed,
+        people: &[Assessed],
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        work: &mut Work,
+    ) {
+        let setup = Arc::clone(&self.setup);
+        for (reason, count) in disclosed.held {
+            *work.report.held.entry(reason).or_insert(0) += count;
+        }
+        let mut ready = Vec::with_capacity(disclosed.messages.len());
+        for message in &disclosed.messages {
+            let recipient = setup.agreement.recipients.iter().find(|known| known.party == message.recipient);
+            let key = setup.keys.recipient(&message.recipient);
+            let (Some(recipient), Some(key)) = (recipient, key) else { continue };
+            let envelope = cloud_event(message, id, recipient, now.at)
+                .map(|event| self.sealer.prepare(key, now.at, rng).map(|envelope| (event, envelope)));
+            ready.push((message, envelope));
+        }
+        let sealed: Vec<_> = ready
+            .into_par_iter()
+            .map(|(message, envelope)| {
+                let sealed = envelope
+                    .map(|ready| ready.and_then(|(event, envelope)| envelope.seal(&event, setup.keys.signing())));
+                (message, sealed.transpose())
+            })
+            .collect();
+        let findings: BTreeMap<_, &Finding> =
+            people.iter().flat_map(|person| &person.findings).map(|finding| (finding.id, finding)).collect();
+        for (message, sealed) in sealed {
+            let value = match sealed {
+                Ok(value) => value.map(String::into_bytes),
+                Err(error) => {
+                    // Expired keys were held before anything was told, so this is a fault of ours.
+                    tracing::error!(recipient = %message.recipient, reason = %error, "a message was held: it cannot be sealed");
+                    *work.report.held.entry("cannot_be_sealed").or_insert(0) += 1;
+                    continue;
+                }
+            };
+            let topic = topic_name(message.kind.topic_kind(), &message.recipient);
+            work.output(self.partition, topic, message.id.clone(), value);
+            let sent = work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind()));
+            *sent.or_insert(0) += u64::from(message.kind != MessageKind::Tombstone);
+            let finding = message.finding.and_then(|finding| findings.get(&finding));
+            let body = json!({
+                "recipient": message.recipient,
+                "message": message.id,
+                "type": message.kind.event_type().unwrap_or("tombstone"),
+                "clause": message.clause,
+                "person": message.cluster,
+                "finding": message.finding,
+                "kind": finding.map(|finding| finding.kind),
+                "role": finding.map(|finding| finding.role),
+                "record": finding.map(|finding| finding.record),
+                "evidence": finding.map(|finding| &finding.evidence),
+                "agreement_version": setup.agreement.version,
+                "rules_version": setup.rules.version,
+            });
+            self.audit(AuditKind::Disclosure, id, &body, now, work);
+        }
+    }
+}

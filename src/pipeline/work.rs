@@ -1,0 +1,63 @@
+//! A transaction under construction, and what a batch came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::log::{FeedRecord, RegisterRow, TopicRecord, Transaction};
+use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
+use crate::model::outcome::OutcomeCounts;
+use crate::model::register::{RowChange, RowKind};
+
+/// What one batch came to, for metrics and progress.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    /// Outcomes.
+    pub outcomes: OutcomeCounts,
+    /// Unknown fields that were ignored.
+    pub ignored_fields: u64,
+    /// Identifiers dropped for a failed check letter or form.
+    pub dropped_identifiers: u64,
+    /// Messages by recipient and kind of topic.
+    pub messages: BTreeMap<(PartyId, &'static str), u64>,
+    /// Held, by reason.
+    pub held: BTreeMap<&'static str, u64>,
+}
+
+/// What a batch touched in one scope: records as they are, and clusters as they were.
+#[derive(Default)]
+pub(super) struct Touched {
+    pub(super) records: BTreeSet<RecordId>,
+    pub(super) clusters: BTreeSet<ClusterId>,
+}
+
+/// A transaction under construction.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) transaction: Transaction,
+    pub(super) report: BatchReport,
+    pub(super) touched: BTreeMap<ScopeId, Touched>,
+    pub(super) counted: BTreeSet<PartyId>,
+    pub(super) positions: BTreeMap<(PartyId, i32), i64>,
+}
+
+impl Work {
+    pub(super) fn note_position(&mut self, record: &FeedRecord) {
+        let next = self.positions.entry((record.feed.clone(), record.partition)).or_insert(0);
+        *next = (*next).max(record.offset + 1);
+    }
+
+    pub(super) fn output(&mut self, partition: i32, topic: String, key: String, value: Option<Vec<u8>>) {
+        self.transaction.outputs.push(TopicRecord { topic, partition, key: key.into_bytes(), value });
+    }
+
+    pub(super) fn change(&mut self, partition: i32, scope: &str, row: RowChange) {
+        let key = [&[row.kind as u8], scope.as_bytes(), &[0], row.id.as_slice()].concat();
+        self.transaction.register.push(RegisterRow { partition, key, value: row.value });
+    }
+}
+
+/// Reads a register key back: kind, scope (empty for the partition's own rows) and id.
+pub(super) fn read_key(key: &[u8]) -> Option<(RowKind, &str, &[u8])> {
+    let (kind, rest) = key.split_first()?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    Some((RowKind::from_byte(*kind)?, std::str::from_utf8(&rest[..end]).ok()?, &rest[end + 1..]))
+}

@@ -1,0 +1,312 @@
+//! What happens: each abusive relationship over time, and what the police write down about it.
+
+use jiff::ToSpan;
+use smallvec::{SmallVec, smallvec};
+
+use super::dice::{Dice, Stream};
+use super::party::Party;
+use super::people::Relation;
+use super::plan::{self, DAY, Plan, Planned};
+use super::wire::Fields;
+use super::{rates, support};
+use crate::model::event::{Answer, CrimeOutcome, OffenceFamily, OrderKind, Relationship, Risk, Role, Status};
+
+const HOUR: i64 = 3_600;
+
+/// Common offences: code, family, weight. A coarse extract of the Home Office counting rules.
+const OFFENCES: [(&str, OffenceFamily, f64); 10] = [
+    ("105A", OffenceFamily::Violence, 0.36),
+    ("8N", OffenceFamily::Violence, 0.25),
+    ("8L", OffenceFamily::StalkingHarassment, 0.10),
+    ("8M", OffenceFamily::StalkingHarassment, 0.03),
+    ("8U", OffenceFamily::CoerciveControl, 0.05),
+    ("58A", OffenceFamily::CriminalDamage, 0.10),
+    ("19C", OffenceFamily::Sexual, 0.03),
+    ("17A", OffenceFamily::Sexual, 0.02),
+    ("3B", OffenceFamily::Other, 0.04),
+    ("66", OffenceFamily::Other, 0.02),
+];
+
+/// One happening between two people.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Happening {
+    pub(super) at: i64,
+    pub(super) perpetrator: u32,
+    pub(super) victim: u32,
+    pub(super) household: u32,
+    pub(super) relationship: Relationship,
+    /// How many of this pair's came before it, in the play.
+    pub(super) earlier: u32,
+    pub(super) grade: Risk,
+    pub(super) raised: bool,
+    pub(super) crime: bool,
+    /// The pair's last MARAC referral.
+    pub(super) last_marac: Option<i64>,
+}
+
+/// Lives one relationship through the play.
+pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
+    let population = plan.population();
+    let mut dice = Dice::new(population.seed, Stream::Relation, index as u64, 0);
+    let canary = relation.perpetrator >= population.first_canary;
+    let (crime_share, events_a_year) = if dice.chance(rates::CRIME_TYPE) {
+        (rates::CRIME_OF_CRIME_TYPE, rates::EVENTS_A_YEAR)
+    } else {
+        (rates::CRIME_OF_OTHERS, rates::OTHER_EVENTS_A_YEAR)
+    };
+    let mutual = dice.chance(rates::MUTUAL);
+    let next = next_victim(plan, relation, &mut dice);
+    let moved_on = dice.between(plan.begins, plan.ends);
+    let times = times(plan, events_a_year, canary, &mut dice);
+    let (mut earlier, mut grade_before, mut last_marac) = (0, None, None);
+    let mut with_next = false;
+    for at in times {
+        let next = next.filter(|_| at >= moved_on);
+        if next.is_some() && !with_next {
+            (with_next, earlier, grade_before, last_marac) = (true, 0, None, None);
+        }
+        let (victim, relationship, household) = match next {
+            Some(next) => (next, Relationship::Partner, population.person(next).household),
+            None => (relation.victim, relation.kind, relation.household),
+        };
+        let turned = mutual && !with_next && dice.chance(rates::TURNED_ROUND);
+        let (perpetrator, victim) =
+            if turned { (victim, relation.perpetrator) } else { (relation.perpetrator, victim) };
+        let drawn = [Risk::High, Risk::Medium, Risk::Standard][dice.weighted(&rates::GRADES)];
+        let grade =
+            grade_before.filter(|_| dice.chance(rates::STAYS_AS_HIGH)).map_or(drawn, |before| drawn.max(before));
+        let happening = Happening {
+            at,
+            perpetrator,
+            victim,
+            household,
+            relationship,
+            earlier,
+            grade,
+            raised: grade == Risk::High && dice.chance(rates::RAISED),
+            crime: dice.chance(crime_share) || canary,
+            last_marac,
+        };
+        tell(plan, happening, &mut dice);
+        let referred = support::follow(plan, happening, &mut dice);
+        last_marac = referred.or(last_marac);
+        grade_before = Some(grade);
+        earlier += 1;
+    }
+}
+
+fn next_victim(plan: &Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u32> {
+    let population = plan.population();
+    let moves_on = dice.chance(rates::MOVES_ON) && !population.alone.is_empty();
+    let couple = matches!(relation.kind, Relationship::Partner | Relationship::ExPartner);
+    let victim_is_woman = population.person(relation.victim).female;
+    (0..8)
+        .filter(|_| moves_on && couple)
+        .map(|_| *dice.pick(&population.alone))
+        .find(|candidate| population.person(*candidate).female == victim_is_woman)
+}
+
+/// When something happens, in order.
+fn times(plan: &Plan<'_>, events_a_year: [f64; 4], canary: bool, dice: &mut Dice) -> Vec<i64> {
+    let start = plan.population().start;
+    let mut times = Vec::new();
+    let mut year = start;
+    while plan::seconds(year) < plan.ends {
+        let mut count = 1 + dice.weighted(&events_a_year) as i32;
+        while (4..30).contains(&count) && dice.chance(rates::YET_ANOTHER) {
+            count += 1;
+        }
+        if !dice.chance(rates::ACTIVE_IN_A_YEAR) {
+            count = 0;
+        }
+        for _ in 0..count {
+            let later = (0..12).map(|month| year.saturating_add(month.months())).collect::<SmallVec<[_; 12]>>();
+            let weights: SmallVec<[f64; 12]> =
+                later.iter().map(|month| rates::SEASON[month.month() as usize - 1]).collect();
+            let month = plan::seconds(later[dice.weighted(&weights)]);
+            times.push(month + dice.between(0, 30) * DAY + hour(dice));
+        }
+        year = year.saturating_add(1.year());
+    }
+    if canary {
+        let length = plan.ends - plan.begins;
+        times.extend([3, 5, 7].map(|part| plan.begins + length * part / 10 + hour(dice)));
+    }
+    times.retain(|at| (plan.begins..plan.ends).contains(at));
+    times.sort_unstable();
+    times
+}
+
+/// Evenings and nights more than mornings.
+fn hour(dice: &mut Dice) -> i64 {
+    let from_noon = if dice.chance(0.6) { dice.between(6 * HOUR, 13 * HOUR) } else { dice.between(0, DAY - 1) };
+    (from_noon + 12 * HOUR) % DAY
+}
+
+/// The police write it down: the incident, the risk, the crime and what came of it.
+fn tell(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
+    let population = plan.population();
+    let late = if dice.chance(rates::LATE) { dice.between(4 * DAY, 90 * DAY) } else { 0 };
+    let recorded = happening.at + dice.between(600, 6 * HOUR) + late;
+    let on = plan::day(happening.at);
+    let children: SmallVec<[u32; 4]> = population.children(happening.household, on).collect();
+    let victim = plan.part(Party::Police, happening.victim, Role::Victim, Status::Victim, dice);
+    let suspect = plan.part(Party::Police, happening.perpetrator, Role::Perpetrator, Status::Suspect, dice);
+    let children_present = match children.is_empty() {
+        _ if dice.chance(rates::CHILDREN_NOT_ASKED) => Answer::NotAsked,
+        false if dice.chance(rates::CHILDREN_PRESENT) => Answer::Yes,
+        _ => Answer::No,
+    };
+    let mut parts = smallvec![victim, suspect];
+    if children_present == Answer::Yes {
+        let present = children.iter().filter(|child| **child != happening.perpetrator);
+        parts.extend(present.map(|child| plan.part(Party::Police, *child, Role::Child, Status::Victim, dice)));
+    }
+    let incident = Planned {
+        party: Party::Police,
+        occurred: happening.at,
+        recorded,
+        held_until: 0,
+        supersedes: None,
+        amends: false,
+        slip: false,
+        relationship: Some(happening.relationship),
+        fields: Fields::Incident { children_present, alcohol: plan::answer(rates::ALCOHOL, dice) },
+        parts,
+    };
+    let Some(number) = plan.add(incident.clone()) else { return };
+    let incident = Planned { parts: smallvec![victim, suspect], ..incident };
+    if dice.chance(rates::ASSESSED) {
+        let fields = assessment(happening, dice);
+        let parts = if dice.chance(0.6) { smallvec![victim, suspect] } else { smallvec![victim] };
+        plan.add(Planned { recorded: recorded + dice.between(HOUR, 2 * DAY), fields, parts, ..incident.clone() });
+    }
+    if happening.crime {
+        prosecute(plan, number, incident, dice);
+    }
+}
+
+fn assessment(happening: Happening, dice: &mut Dice) -> Fields {
+    let dara = dice.chance(rates::DARA);
+    let count = match happening.grade {
+        Risk::High if happening.raised => dice.between(8, 13),
+        Risk::High => 14 + dice.mostly_short(10),
+        Risk::Medium => dice.between(7, 13),
+        Risk::Standard => dice.between(0, 7),
+    };
+    Fields::RiskAssessment {
+        tool: if dara { "dara" } else { "dash" },
+        tool_version: if dara { "2022" } else { "2009" },
+        yes_count: (!dara).then_some(count as u8),
+        grade: happening.grade,
+        raised_by_judgement: happening.raised,
+    }
+}
+
+/// A recorded crime and its outcomes; each replaces the one before.
+fn prosecute(plan: &mut Plan<'_>, incident: u32, told: Planned, dice: &mut Dice) {
+    let weights = OFFENCES.map(|(_, _, weight)| weight);
+    let (offence_code, offence_family, _) = OFFENCES[dice.weighted(&weights)];
+    let most_serious_violence = dice.chance(rates::MOST_SERIOUS) && offence_family == OffenceFamily::Violence;
+    let crime = |outcome| Fields::Crime {
+        offence_code: if most_serious_violence { "5D" } else { offence_code },
+        offence_family,
+        most_serious_violence,
+        outcome,
+        incident,
+    };
+    let recorded = told.recorded + dice.between(600, 3 * DAY);
+    let opened = Planned { recorded, fields: crime(CrimeOutcome::Open), ..told };
+    let Some(mut last) = plan.add(opened.clone()) else { return };
+    if dice.chance(rates::ORDER) {
+        protect(plan, &opened, OrderKind::Dvpn, recorded, dice);
+    }
+    let mut at = recorded;
+    for (outcome, status) in outcomes(dice) {
+        at += DAY + dice.mostly_short(if status == Status::Charged { 30 * DAY } else { 200 * DAY });
+        let mut parts = opened.parts.clone();
+        parts[1].status = status;
+        let decided = Planned {
+            recorded: at,
+            supersedes: Some(last),
+            amends: dice.chance(0.35),
+            fields: crime(outcome),
+            parts,
+            ..opened.clone()
+        };
+        let Some(number) = plan.add(decided.clone()) else { return };
+        last = number;
+        if outcome == CrimeOutcome::Convicted {
+            if dice.chance(rates::RESTRAINED) {
+                protect(plan, &decided, OrderKind::Restraining, at, dice);
+            }
+            support::sentence(plan, &decided, dice);
+        }
+        if outcome == CrimeOutcome::Caution {
+            support::conditional_caution(plan, &decided, dice);
+        }
+    }
+}
+
+fn outcomes(dice: &mut Dice) -> SmallVec<[(CrimeOutcome, Status); 2]> {
+    if dice.chance(rates::ARREST) {
+        if dice.chance(rates::CHARGE) {
+            let court = if dice.chance(rates::CONVICTION) {
+                (CrimeOutcome::Convicted, Status::Convicted)
+            } else {
+                (CrimeOutcome::Acquitted, Status::Cleared)
+            };
+            return smallvec![(CrimeOutcome::Charged, Status::Charged), court];
+        }
+        if dice.chance(rates::CAUTION / (1.0 - rates::CHARGE)) {
+            return smallvec![(CrimeOutcome::Caution, Status::Suspect)];
+        }
+    }
+    if dice.chance(rates::NO_FURTHER_ACTION) {
+        smallvec![(CrimeOutcome::NoFurtherAction, Status::Cleared)]
+    } else {
+        smallvec![]
+    }
+}
+
+/// A notice, the order that follows it, and its breach.
+fn protect(plan: &mut Plan<'_>, crime: &Planned, order: OrderKind, at: i64, dice: &mut Dice) {
+    let served = plan::day(at);
+    let newer = dice.chance(0.3);
+    let kind = match order {
+        OrderKind::Dvpn if newer => OrderKind::Dapn,
+        other => other,
+    };
+    let length = match kind {
+        OrderKind::Dvpn | OrderKind::Dapn => 2,
+        OrderKind::Dvpo => dice.between(14, 28),
+        OrderKind::Dapo | OrderKind::Restraining | OrderKind::NonMolestation => dice.between(180, 730),
+    };
+    let lasting = !(kind == OrderKind::Dapo && dice.chance(0.2));
+    let expires_on = lasting.then(|| served.saturating_add(length.days()));
+    let order_event = |breached_on| Fields::ProtectionOrder { order: kind, served_on: served, expires_on, breached_on };
+    let made = Planned {
+        occurred: at,
+        recorded: at + dice.between(HOUR, DAY),
+        supersedes: None,
+        amends: false,
+        fields: order_event(None),
+        ..crime.clone()
+    };
+    if plan.add(made.clone()).is_none() {
+        return;
+    }
+    if dice.chance(rates::BREACHED) {
+        let breach = at + dice.between(HOUR, length * DAY);
+        let fields = order_event(Some(plan::day(breach)));
+        plan.add(Planned { occurred: breach, recorded: breach + dice.between(HOUR, 3 * DAY), fields, ..made });
+    }
+    let follow = match kind {
+        OrderKind::Dvpn => Some(OrderKind::Dvpo),
+        OrderKind::Dapn => Some(OrderKind::Dapo),
+        _ => None,
+    };
+    if let Some(follow) = follow.filter(|_| dice.chance(0.8)) {
+        protect(plan, crime, follow, at + 2 * DAY, dice);
+    }
+}

@@ -1,0 +1,520 @@
+//! Lives in a few lines each: what is found of them and what is not, who is told and what they must never read.
+
+use jiff::civil::date;
+use serde_json::{Value, json};
+
+use crate::support::events::{events, local_ref};
+use crate::support::hub::{AGREEMENT, Hub, Office, TODAY, text};
+
+const IDVA: &str = "k1 idva.caseload_entry 2024-01-02 victim=sarah";
+const UP2U: &str = "k2 up2u.caseload_entry 2024-01-02 perpetrator=dean";
+const PARCS: &str = "k3 parcs.caseload_entry 2024-01-02 victim=sarah";
+
+/// Of each life: what it is about, its events, and all its findings beside the reports themselves.
+const LIVES: &[(&str, &[&str], &[&str])] = &[
+    (
+        "one report is none too many and finds nothing",
+        &["i1 police.incident 2025-03-01 victim=sarah perpetrator=dean"],
+        &[],
+    ),
+    (
+        "repeat victim on the 365th day",
+        &[
+            "i1 police.incident 2024-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-03-01 victim=sarah perpetrator=mark",
+        ],
+        &["sarah repeat_victim i2"],
+    ),
+    (
+        "no repeat victim on the 366th",
+        &[
+            "i1 police.incident 2024-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-03-02 victim=sarah perpetrator=mark",
+        ],
+        &[],
+    ),
+    (
+        "repeat perpetrator with the same victim: the pair again, and not serial",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean",
+        ],
+        &[
+            "dean repeat_perpetrator i2",
+            "dean same_pair_again i2",
+            "sarah repeat_victim i2",
+            "sarah same_pair_again i2",
+        ],
+    ),
+    (
+        "another victim within the year: repeat and serial, and not the pair",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-04-01 victim=kelly perpetrator=dean",
+        ],
+        &["dean repeat_perpetrator i2", "dean serial_perpetrator i2"],
+    ),
+    (
+        "another victim on the 1096th day: serial, not repeat",
+        &[
+            "i1 police.incident 2022-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-03-01 victim=kelly perpetrator=dean",
+        ],
+        &["dean serial_perpetrator i2"],
+    ),
+    (
+        "another victim on the 1097th",
+        &[
+            "i1 police.incident 2022-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-03-02 victim=kelly perpetrator=dean",
+        ],
+        &[],
+    ),
+    (
+        "a third victim is news again, the second time of the second is not",
+        &[
+            "i1 police.incident 2023-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2024-04-01 victim=kelly perpetrator=dean",
+            "i3 police.incident 2025-05-01 victim=kelly perpetrator=dean",
+            "i4 police.incident 2025-12-01 victim=priya perpetrator=mark",
+        ],
+        &["dean serial_perpetrator i2"],
+    ),
+    (
+        "children of one household do not make their father serial",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean child=ellie child=tom",
+        ],
+        &[
+            "dean repeat_perpetrator i2",
+            "dean same_pair_again i2",
+            "sarah repeat_victim i2",
+            "sarah same_pair_again i2",
+        ],
+    ),
+    (
+        "one victim under two references and spellings does not make two",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-04-01 victim=sara@POLICE~twice perpetrator=dean",
+            "x1 local_authority.mash_contact 2025-04-02 victim=sara domestic_abuse=not_asked",
+        ],
+        &[
+            "dean repeat_perpetrator i2",
+            "dean same_pair_again i2",
+            "sarah known_to_several_agencies x1",
+            "sarah repeat_victim i2",
+            "sarah same_pair_again i2",
+        ],
+    ),
+    (
+        "several agencies, each once",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "o1 crc.order_start 2025-04-01 perpetrator=dean2",
+            "o2 crc.programme_start 2025-04-02 perpetrator=dean2",
+        ],
+        &["dean known_to_several_agencies o1"],
+    ),
+    (
+        "a service's caseload is not an agency's knowledge",
+        &["i1 police.incident 2025-03-01 victim=sarah perpetrator=dean", UP2U, IDVA],
+        &[],
+    ),
+    (
+        "risk from standard to medium to high, and down without a word",
+        &[
+            "r1 police.risk_assessment 2025-03-01 victim=sarah grade=standard",
+            "r2 police.risk_assessment 2025-03-02 victim=sarah grade=medium",
+            "r3 police.risk_assessment 2025-03-03 victim=sarah grade=high",
+            "r4 police.risk_assessment 2025-03-04 victim=sarah grade=medium",
+            "r5 police.risk_assessment 2025-03-05 victim=sarah grade=medium",
+        ],
+        &["sarah risk_escalated r2", "sarah risk_escalated r3"],
+    ),
+    (
+        "a MARAC repeat on the 364th day",
+        &[
+            "m1 local_authority.marac_referral 2024-03-01 victim=sarah perpetrator=dean",
+            "i1 police.incident 2025-02-28 victim=sarah perpetrator=dean",
+        ],
+        &[
+            "dean known_to_several_agencies i1",
+            "dean marac_repeat i1",
+            "sarah known_to_several_agencies i1",
+            "sarah marac_repeat i1",
+        ],
+    ),
+    (
+        "a new referral, not a repeat, on the 366th",
+        &[
+            "m1 local_authority.marac_referral 2024-03-01 victim=sarah perpetrator=dean",
+            "i1 police.incident 2025-03-02 victim=sarah perpetrator=dean",
+        ],
+        &["dean known_to_several_agencies i1", "sarah known_to_several_agencies i1"],
+    ),
+    (
+        "a MARAC repeat by a MASH contact, crime or not",
+        &[
+            "m1 local_authority.marac_referral 2025-03-01 victim=sarah perpetrator=dean",
+            "x1 local_authority.mash_contact 2025-04-01 victim=sarah perpetrator=dean",
+            "x2 local_authority.mash_contact 2025-04-02 victim=sarah perpetrator=dean domestic_abuse=no",
+            "x3 local_authority.mash_contact 2025-04-03 victim=sarah perpetrator=mark",
+        ],
+        &["dean marac_repeat x1", "sarah marac_repeat x1"],
+    ),
+    (
+        "three in twelve months",
+        &[
+            "i1 police.incident 2025-01-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-02-01 victim=sarah perpetrator=mark",
+            "i3 police.incident 2025-03-01 victim=sarah perpetrator=kelly",
+        ],
+        &["sarah repeat_victim i2", "sarah repeat_victim i3", "sarah three_in_twelve_months i3"],
+    ),
+    (
+        "three, but not in twelve months",
+        &[
+            "i1 police.incident 2024-01-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2024-12-01 victim=sarah perpetrator=mark",
+            "i3 police.incident 2025-03-01 victim=sarah perpetrator=kelly",
+        ],
+        &["sarah repeat_victim i2", "sarah repeat_victim i3"],
+    ),
+    (
+        "an order's breach, recorded",
+        &[
+            "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean expires_on=2025-03-28",
+            "o2 police.protection_order 2025-03-10 victim=sarah perpetrator=dean served_on=2025-03-01 \
+             expires_on=2025-03-28 breached_on=2025-03-10",
+        ],
+        &["dean order_breached o2", "dean order_made o1", "sarah order_breached o2", "sarah order_made o1"],
+    ),
+    (
+        "an order's breach, indicated by a report on its last day",
+        &[
+            "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean expires_on=2025-03-28",
+            "i1 police.incident 2025-03-28 victim=sarah perpetrator=dean",
+        ],
+        &["dean order_breached i1", "dean order_made o1", "sarah order_breached i1", "sarah order_made o1"],
+    ),
+    (
+        "no breach before the order, after it, or by somebody else",
+        &[
+            "i1 police.incident 2024-02-01 victim=sarah perpetrator=dean",
+            "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean expires_on=2025-03-28",
+            "i2 police.incident 2025-03-10 victim=kelly perpetrator=mark",
+            "i3 police.incident 2025-03-29 victim=sarah perpetrator=dean",
+        ],
+        &["dean order_made o1", "sarah order_made o1"],
+    ),
+    (
+        "a report after a completed programme",
+        &[
+            "i1 police.incident 2023-01-01 victim=sarah perpetrator=dean",
+            "p1 crc.programme_complete 2024-02-01 perpetrator=dean",
+            "i2 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+        ],
+        &["dean known_to_several_agencies p1", "dean report_after_programme i2"],
+    ),
+    (
+        "under 16 is nobody's perpetrator",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=tom",
+            "i2 police.incident 2025-04-01 victim=kelly perpetrator=tom",
+        ],
+        &[],
+    ),
+    (
+        "an incident and the crime recorded from it are one report",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "c1 police.crime 2025-03-02 victim=sarah perpetrator=dean incident=i1",
+        ],
+        &[],
+    ),
+    (
+        "an incident and another crime are two",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "c1 police.crime 2025-03-02 victim=sarah perpetrator=dean",
+        ],
+        &[
+            "dean repeat_perpetrator c1",
+            "dean same_pair_again c1",
+            "sarah repeat_victim c1",
+            "sarah same_pair_again c1",
+        ],
+    ),
+    (
+        "both roles",
+        &[
+            "i1 police.incident 2023-03-01 victim=sarah perpetrator=dean",
+            "i2 police.incident 2025-04-01 victim=dean perpetrator=sarah",
+        ],
+        &["dean both_roles i2", "sarah both_roles i2"],
+    ),
+];
+
+#[test]
+fn each_life_has_its_findings_and_no_others() {
+    for (about, lines, expected) in LIVES {
+        let hub = Hub::played(Office::shipped(), &events(lines));
+        assert_eq!(hub.outcomes().accepted, lines.len() as u64, "{about}: {:?}", hub.rejections("police"));
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(hub.findings(lines), expected, "{about}");
+    }
+}
+
+/// What somebody's service reads of one life.
+fn played(lines: &[&str]) -> Hub<'static> {
+    let hub = Hub::played(Office::shipped(), &events(lines));
+    assert_eq!(hub.outcomes().read, hub.outcomes().accepted, "{:?}", hub.rejections("police"));
+    hub
+}
+
+const I1: &str = "i1 police.crime 2025-03-01 victim=sarah perpetrator=dean";
+const I2: &str = "i2 police.crime 2025-04-01 victim=sarah perpetrator=dean";
+const I3: &str = "i3 police.crime 2025-05-01 victim=kelly perpetrator=dean";
+
+/// The names of a body's fields.
+fn fields(body: &Value) -> Vec<&str> {
+    body.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn idva_reads_its_own_reference_and_who_the_perpetrator_is() {
+    let hub = played(&[IDVA, I1, I2]);
+    let idva = hub.desk("idva");
+    assert_eq!(idva.kinds(), ["new_report", "new_report", "repeat_victim", "same_pair_again"]);
+    let dean = json!([{"given_names": ["Dean"], "family_name": "Ashgrove", "date_of_birth": "1985-11-02"}]);
+    for alert in idva.live().values() {
+        assert_eq!(alert["own_reference"], local_ref("idva", "sarah"));
+        assert_eq!(alert["perpetrators"], dean);
+        assert_eq!(alert["offence_family"], "violence");
+        assert_eq!(alert["clause"], "IDVA-1");
+        assert!(alert.get("person").is_none() && alert.get("date").is_none());
+    }
+    let entry = idva.list.values().next().expect("sarah");
+    assert_eq!((&entry["own_reference"], &entry["reports"]), (&json!(local_ref("idva", "sarah")), &json!(2)));
+}
+
+#[test]
+fn parcs_reads_its_own_reference_and_the_week() {
+    let hub = played(&[PARCS, I1, I2]);
+    let parcs = hub.desk("parcs");
+    assert_eq!(parcs.kinds(), ["repeat_victim"]);
+    let alert = parcs.live().into_values().next().expect("one");
+    let promised = [
+        "agreement_version",
+        "alert_id",
+        "clause",
+        "headline",
+        "kind",
+        "own_reference",
+        "role",
+        "rules_version",
+        "week",
+    ];
+    assert_eq!(fields(&alert), promised);
+    assert_eq!(alert["week"], "2025-W14");
+    assert!(parcs.list.is_empty());
+}
+
+#[test]
+fn high_harm_reads_names_and_standing() {
+    let hub = played(&[I1, I2, I3]);
+    let team = hub.desk("high_harm_team");
+    assert_eq!(team.kinds(), ["serial_perpetrator"]);
+    assert_eq!(team.list.len(), 1);
+    let entry = team.list.values().next().expect("dean");
+    let person = json!({"given_names": ["Dean"], "family_name": "Ashgrove", "date_of_birth": "1985-11-02"});
+    assert_eq!(entry["person"], person);
+    assert_eq!((text(&entry["tier"]), text(&entry["standing"])), ("serial", "allegation"));
+    assert_eq!((&entry["reports"], &entry["counterparts"]), (&json!(3), &json!(2)));
+    assert_eq!(entry["agencies"], json!(["police"]));
+    assert_eq!(entry["flags"], json!([]));
+}
+
+#[test]
+fn nobody_reads_an_address_a_number_or_another_agencys_reference() {
+    let everybody: Vec<String> = ["idva", "stop_domestic_abuse", "victim_care_service", "parcs"]
+        .map(|service| format!("k-{service} {service}.caseload_entry 2024-01-02 victim=sarah"))
+        .into_iter()
+        .chain(
+            ["up2u", "hampton_trust"]
+                .map(|service| format!("k-{service} {service}.caseload_entry 2024-01-02 perpetrator=dean")),
+        )
+        .collect();
+    let mut lines: Vec<&str> = everybody.iter().map(String::as_str).collect();
+    lines.extend([I1, I2, I3]);
+    lines.extend([
+        "m1 local_authority.marac_referral 2025-02-01 victim=sarah perpetrator=dean",
+        "o1 police.protection_order 2025-03-15 victim=sarah perpetrator=dean",
+        "p1 crc.programme_complete 2025-03-16 perpetrator=dean",
+        "r1 police.risk_assessment 2025-03-17 victim=sarah grade=standard",
+        "r2 police.risk_assessment 2025-03-18 victim=sarah grade=high",
+    ]);
+    let hub = played(&lines);
+    let names_of_victims = ["Sarah", "Whitcombe", "Kelly", "Ormsby", "1988-04-17", "1991-02-11"];
+    let homes = ["Kestrel", "PO4", "8QT", "Copnor", "PO2", "7LD", "Wymering"];
+    let numbers = ["2003/0123456", "20030123456", "0123456L"];
+    for (recipient, desk) in hub.desks() {
+        let said = desk.everything();
+        assert!(!desk.inbox.is_empty(), "{recipient} is told something");
+        for never in names_of_victims.iter().chain(&homes).chain(&numbers) {
+            assert!(!said.contains(never), "{recipient} reads {never}");
+        }
+        let agencies =
+            ["police", "crc", "local_authority", "idva", "stop_domestic_abuse", "victim_care_service", "parcs"];
+        for agency in
+            agencies.into_iter().chain(["up2u", "hampton_trust"]).filter(|agency| *agency != recipient.as_str())
+        {
+            for name in ["sarah", "dean", "kelly"] {
+                assert!(!said.contains(&local_ref(agency, name)), "{recipient} reads a reference of {agency}");
+            }
+        }
+        let may_name = ["idva", "high_harm_team"].contains(&recipient.as_str());
+        assert_eq!(said.contains("Ashgrove"), may_name, "{recipient}");
+    }
+    let ids = |recipient: &str| -> Vec<String> {
+        let desk = hub.desk(recipient);
+        desk.list.keys().cloned().chain(desk.inbox.iter().map(|event| text(&event["id"]).to_owned())).collect()
+    };
+    let (idva, team) = (ids("idva"), ids("stop_domestic_abuse"));
+    assert!(idva.iter().all(|id| !team.contains(id)), "two services can join what they were told");
+}
+
+#[test]
+fn people_in_both_roles_await_a_human_and_stay_off_the_named_list() {
+    let mut hub = played(&[I1, I2]);
+    assert_eq!(hub.desk("high_harm_team").list.len(), 1);
+    hub.send(&events(&["i9 police.incident 2025-06-01 victim=dean perpetrator=sarah"]));
+    assert!(hub.desk("high_harm_team").list.is_empty(), "dean is held until somebody has looked");
+    let reviews: Vec<_> = hub.reviews().into_values().filter(|review| review["kind"] == "both_roles").collect();
+    assert_eq!(reviews.len(), 2, "sarah and dean");
+    assert!(hub.held["both_roles_awaiting_review"] > 0);
+    hub.send(&events(&["x9 police.cancel 2025-06-02 supersedes=i9 reason=wrong_person"]));
+    assert_eq!(hub.desk("high_harm_team").list.len(), 1, "the counter-allegation was withdrawn");
+}
+
+#[test]
+fn nobody_under_16_comes_on_the_adult_list() {
+    let lines = ["sarah", "kelly", "priya"].map(|victim| {
+        format!("i-{victim} police.crime 2025-03-01 victim={victim} perpetrator=tom most_serious_violence=true")
+    });
+    let hub = played(&lines.each_ref().map(String::as_str));
+    let team = hub.desk("high_harm_team");
+    assert!(team.list.is_empty() && team.inbox.is_empty());
+}
+
+#[test]
+fn an_amendment_changes_what_was_found_and_everybody_told_hears_of_it() {
+    let mut hub = played(&[IDVA, I1, I2]);
+    assert_eq!(hub.desk("idva").kinds(), ["new_report", "new_report", "repeat_victim", "same_pair_again"]);
+    let amended = "a1 police.amend 2025-04-01 recorded=2025-04-10 supersedes=i2 amended_type=crime victim=kelly \
+                   perpetrator=dean";
+    hub.send(&events(&[amended]));
+    let found = hub.findings(&[IDVA, I1, amended]);
+    assert_eq!(found, ["dean repeat_perpetrator a1", "dean serial_perpetrator a1"]);
+    let idva = hub.desk("idva");
+    assert_eq!(idva.kinds(), ["new_report"]);
+    assert_eq!(idva.corrections(), ["withdrawn"; 3]);
+    assert_eq!(idva.list.values().next().expect("sarah")["reports"], 1);
+    let entry = hub.desk("high_harm_team").list.into_values().next().expect("dean");
+    assert_eq!(text(&entry["tier"]), "serial");
+}
+
+#[test]
+fn a_cancelled_event_is_taken_back_from_everybody() {
+    let mut hub = played(&[IDVA, I1, I2]);
+    assert_eq!(hub.desk("high_harm_team").list.len(), 1);
+    hub.send(&events(&["x1 police.cancel 2025-04-02 supersedes=i2", "x2 police.cancel 2025-04-02 supersedes=i1"]));
+    assert_eq!(hub.findings(&[IDVA]), Vec::<String>::new());
+    let idva = hub.desk("idva");
+    assert!(idva.live().is_empty() && idva.list.is_empty());
+    assert_eq!(idva.corrections(), ["withdrawn"; 4]);
+    assert!(hub.desk("high_harm_team").list.is_empty());
+}
+
+#[test]
+fn a_case_opened_later_hears_what_is_known_and_a_closed_one_nothing_new() {
+    let mut hub = played(&[I1, I2]);
+    assert_eq!(hub.desk("idva").inbox.len(), 0);
+    hub.send(&events(&["k1 idva.caseload_entry 2025-06-01 victim=sarah"]));
+    let idva = hub.desk("idva");
+    assert_eq!((idva.kinds().len(), idva.list.len()), (4, 1));
+    hub.send(&events(&["k9 idva.caseload_entry 2025-07-01 victim=sarah state=closed"]));
+    let closed = hub.desk("idva");
+    assert!(closed.list.is_empty(), "the entry ends with the case");
+    hub.send(&events(&["i4 police.crime 2025-08-01 victim=sarah perpetrator=mark"]));
+    assert_eq!(hub.desk("idva"), closed, "a closed case hears nothing");
+    hub.send(&events(&["ka idva.caseload_entry 2025-09-01 victim=sarah"]));
+    let opened = hub.desk("idva");
+    assert_eq!(opened.list.len(), 1);
+    assert!(opened.kinds().len() > closed.kinds().len(), "opened again, it hears what it missed");
+}
+
+#[test]
+fn a_service_that_has_both_parties_is_not_told_of_the_perpetrator() {
+    let alone = played(&[UP2U, I1]).desk("up2u");
+    assert_eq!(alone.kinds(), ["new_report"]);
+    let hub = played(&[UP2U, "k9 up2u.caseload_entry 2024-01-02 victim=sarah", I1]);
+    assert!(hub.desk("up2u").inbox.is_empty());
+    assert!(hub.held["both_parties_in_one_caseload"] > 0);
+}
+
+#[test]
+fn a_victim_who_becomes_a_client_too_takes_back_what_was_said() {
+    let mut hub = played(&[UP2U, I1]);
+    hub.send(&events(&["k9 up2u.caseload_entry 2025-06-01 victim=sarah"]));
+    assert!(hub.desk("up2u").live().is_empty());
+    assert_eq!(hub.desk("up2u").corrections(), ["withdrawn"]);
+}
+
+#[test]
+fn what_an_expired_agreement_holds_is_delivered_under_the_next() {
+    let expired = Office::with(&AGREEMENT.replace("expires_on = 2030-12-31", "expires_on = 2025-12-30"));
+    let renewed = Office::shipped();
+    let lines = events(&[IDVA, I1, I2, I3]);
+    let hub = Hub::played(&expired, &lines);
+    assert_eq!(hub.outcomes().accepted, 4, "taken in and kept");
+    for (recipient, desk) in hub.desks() {
+        assert!(desk.inbox.is_empty() && desk.list.is_empty(), "{recipient} is told under no agreement");
+    }
+    assert!(hub.held["agreement_not_in_force"] > 0);
+    let hub = hub.under(renewed);
+    let fresh = Hub::played(renewed, &lines);
+    for (recipient, desk) in fresh.desks() {
+        assert_eq!(hub.desk(recipient.as_str()).live(), desk.live(), "{recipient}");
+        assert_eq!(hub.desk(recipient.as_str()).list, desk.list, "{recipient}");
+    }
+}
+
+#[test]
+fn an_entry_lapses_when_its_day_comes() {
+    let mut hub = played(&[I1, I2]);
+    let entry = hub.desk("high_harm_team").list.into_values().next().expect("dean");
+    assert_eq!(entry["drops_off"], "2028-04-01");
+    hub.wake_on(date(2028, 4, 1));
+    assert_eq!(hub.desk("high_harm_team").list.len(), 1);
+    hub.wake_on(date(2028, 4, 2));
+    assert!(hub.desk("high_harm_team").list.is_empty());
+}
+
+#[test]
+fn an_entry_is_sealed_again_before_its_message_expires() {
+    let mut hub = played(&[I1, I2, I3]);
+    let listed = hub.desk("high_harm_team").list;
+    let mut day = TODAY;
+    for _ in 0..100 {
+        day = day.tomorrow().expect("a day");
+        hub.wake_on(day);
+        // The desk opens the list as it stands on the day; an expired message is refused.
+        assert_eq!(hub.desk("high_harm_team").list, listed, "{day}");
+    }
+    let sent = hub.topic("list.high-harm-team.v1").len();
+    assert!((5..=9).contains(&sent), "a hundred days of messages that last a month: {sent}");
+}

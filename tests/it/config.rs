@@ -1,0 +1,143 @@
+//! Configuration and agreement: what is shipped is in order, and every mistake is reported at once without its value.
+
+use std::path::Path;
+
+use priorityd::config::agreement::{Agreement, Channel, Field, IdentityMode};
+use priorityd::config::settings::{LogSettings, Settings};
+use priorityd::model::event::Role;
+
+fn shipped(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
+}
+
+fn keys_of(problems: &[priorityd::config::Problem]) -> Vec<&str> {
+    problems.iter().map(|problem| problem.key.as_str()).collect()
+}
+
+#[test]
+fn the_shipped_configuration_is_in_order() {
+    let settings = Settings::load(&shipped("priorityd.toml")).expect("the shipped file is right");
+    assert!(matches!(settings.log, LogSettings::Embedded { feed_hours: 72, .. }));
+    assert_eq!(settings.agreement, shipped("agreement.toml"));
+    assert_eq!(settings.rules, priorityd::config::rules::Rules::default(), "the file shows the defaults");
+}
+
+#[test]
+fn the_shipped_kafka_section_is_in_order_once_its_comment_signs_are_gone() {
+    let text = std::fs::read_to_string(shipped("priorityd.toml")).expect("it is there");
+    let text = text.replace("log = \"embedded\"", "log = \"kafka\"");
+    let from = text.find("# [kafka]").expect("the section is there");
+    let until = text[from..].find("\n\n").map_or(text.len(), |length| from + length);
+    let section = text[from..until].replace("\n# ", "\n").replacen("# ", "", 1);
+    let table = format!("{}{section}{}", &text[..from], &text[until..]).parse().expect("TOML");
+    let settings = Settings::check(&table, Path::new("priorityd.toml")).expect("right");
+    let LogSettings::Kafka(kafka) = settings.log else { panic!("kafka was asked for") };
+    assert_eq!(kafka.user.as_deref(), Some("priorityd"));
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_reported_at_once() {
+    let text = r#"
+        log = "carrier-pigeon"
+        agreement = ""
+        batch_records = 0
+        listen = "0.0.0.0:80"
+        colour = "blue"
+        as_of = 2025-02-30T
+        [rules]
+        repeat_days = "a year"
+        serial = 2
+    "#;
+    let text = text.replace("as_of = 2025-02-30T", "as_of = \"2025-02-30\"");
+    let problems = Settings::check(&text.parse().expect("TOML"), Path::new("p.toml")).expect_err("all wrong");
+    let keys = keys_of(&problems);
+    for key in
+        ["log", "agreement", "keys", "batch_records", "listen", "colour", "as_of", "rules.repeat_days", "rules.serial"]
+    {
+        assert!(keys.contains(&key), "{key} is missing from {keys:?}");
+    }
+    let report = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for value in ["carrier-pigeon", "0.0.0.0", "blue", "a year", "02-30"] {
+        assert!(!report.contains(value), "a value is repeated: {report}");
+    }
+    assert!(problems.iter().all(|problem| !problem.fix.is_empty()));
+}
+
+#[test]
+fn a_syntax_error_is_told_by_its_line_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("priorityd.toml");
+    std::fs::write(&file, "log = \"embedded\"\nsecret = = 5\n").expect("written");
+    let problems = Settings::load(&file).expect_err("not TOML");
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].found.contains("line 2"));
+    assert!(!problems[0].to_string().contains("secret"));
+}
+
+#[test]
+fn the_shipped_agreement_is_in_order_and_names_no_victim() {
+    let agreement = Agreement::load(&shipped("agreement.toml")).expect("the shipped file is right");
+    let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.as_str()).collect();
+    for party in
+        ["idva", "stop_domestic_abuse", "victim_care_service", "parcs", "up2u", "hampton_trust", "high_harm_team"]
+    {
+        assert!(parties.contains(&party), "{party} is missing");
+    }
+    for clause in agreement.recipients.iter().flat_map(|recipient| &recipient.clauses) {
+        let names_victims = clause.about == Role::Victim && clause.identity == IdentityMode::Sealed;
+        assert!(!names_victims, "{} names victims", clause.id);
+    }
+    let of = |party: &str| agreement.recipients.iter().find(|recipient| recipient.party.as_str() == party);
+    let parcs = of("parcs").expect("listed above");
+    assert!(parcs.clauses.iter().all(|clause| clause.channel == Channel::Alerts), "PARCS never gets the list");
+    let victim_care = of("victim_care_service").expect("listed above");
+    let history = victim_care.clauses.iter().any(|clause| clause.fields.contains(&Field::OffenceFamily));
+    assert!(!history, "the Victim Care Service never gets offence history");
+}
+
+#[test]
+fn every_mistake_of_an_agreement_is_reported_at_once() {
+    let text = r#"
+        version = "1"
+        scopes = ["Portsmouth!"]
+        valid_from = 2026-01-01
+        expires_on = 2025-01-01
+        [[feed]]
+        party = "police"
+        kind = "policing"
+        regime = "law-enforcement"
+        gateway = "s115"
+        [[recipient]]
+        party = "idva"
+        name = "IDVA"
+        gateway = "Sch 1"
+        [[recipient.clause]]
+        id = "A"
+        channel = "alerts"
+        about = "victim"
+        identity = "sealed"
+        findings = ["repeat_victim", "gossip"]
+        fields = ["week", "address"]
+        [[recipient.clause]]
+        id = "A"
+        channel = "list"
+        about = "perpetrator"
+        identity = "sealed"
+        fields = ["perpetrator_identity"]
+    "#;
+    let problems = Agreement::check(&text.parse().expect("TOML"), Path::new("a.toml")).expect_err("all wrong");
+    let keys = keys_of(&problems);
+    for key in [
+        "scopes[1]",
+        "expires_on",
+        "feed[1].kind",
+        "feed[1].sources",
+        "recipient[1].purpose",
+        "recipient[1].clause[1].identity",
+        "recipient[1].clause[1].findings[2]",
+        "recipient[1].clause[1].fields[2]",
+        "recipient[1].clause[2].fields",
+    ] {
+        assert!(keys.contains(&key), "{key} is missing from {keys:?}");
+    }
+}

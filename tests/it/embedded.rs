@@ -1,0 +1,467 @@
+//! The embedded log: the common promises, and what a file of one's own has to stand: other processes, kills, damage.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
+use priorityd::log::{AtRest, Client, Header, Log, LogError, Polled, Position, Transaction};
+use priorityd::model::ids::PartyId;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use crate::conformance::{
+    self, ALERTS, House, LIST, all, feeds, output, party, payloads, positions, publish, ready, row, scope, take, values,
+};
+
+/// AES-256-GCM under a test key.
+struct TestKey(Aes256Gcm);
+
+impl TestKey {
+    fn shared(secret: u8) -> Arc<dyn AtRest> {
+        Arc::new(Self(Aes256Gcm::new(&[secret; 32].into())))
+    }
+}
+
+impl AtRest for TestKey {
+    fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8> {
+        let nonce: [u8; 12] = rand_nonce();
+        let sealed = self.0.encrypt(&Nonce::from(nonce), Payload { msg: clear, aad: context }).expect("encrypts");
+        [nonce.as_slice(), &sealed].concat()
+    }
+
+    fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
+        self.0.decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: context }).ok().map(Zeroizing::new)
+    }
+}
+
+fn rand_nonce() -> [u8; 12] {
+    let mut nonce = [0; 12];
+    getrandom::fill(&mut nonce).expect("the system has randomness");
+    nonce
+}
+
+struct Embedded(TempDir);
+
+impl Embedded {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("log.db")
+    }
+
+    fn open(&self) -> Result<EmbeddedLog, LogError> {
+        EmbeddedLog::open(&self.path(), feeds(), TestKey::shared(1))
+    }
+
+    fn open_client(&self) -> EmbeddedClient {
+        EmbeddedClient::open(&self.path(), TestKey::shared(1)).expect("opens")
+    }
+
+    /// Every byte that lies in the directory.
+    fn bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.0.path()).expect("reads");
+        files.flat_map(|file| std::fs::read(file.expect("reads").path()).expect("reads")).collect()
+    }
+}
+
+impl House for Embedded {
+    fn log(&self) -> Box<dyn Log> {
+        Box::new(self.open().expect("opens"))
+    }
+
+    fn client(&self) -> Box<dyn Client> {
+        Box::new(self.open_client())
+    }
+
+    fn publish_with_headers(&self, feed: &PartyId, headers: Vec<Header>, payload: &[u8]) {
+        let record = (headers, Zeroizing::new(payload.to_vec()));
+        self.open_client().publish_with_headers(feed, vec![record]).expect("publish");
+    }
+
+    fn poison(&self, transaction: &mut Transaction) {
+        transaction.positions.push(Position { feed: party("b"), partition: 0, next_offset: 1_000 });
+    }
+}
+
+fn fatal<T>(outcome: Result<T, LogError>) -> String {
+    match outcome {
+        Err(LogError::Fatal(why)) => why,
+        Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+        Ok(_) => panic!("no error"),
+    }
+}
+
+#[test]
+fn conforms() {
+    conformance::suite(Embedded::new);
+}
+
+#[test]
+fn files_are_for_their_owner_only() {
+    let house = Embedded::new();
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    publish(&mut house.open_client(), "a", &["1"]);
+    let mut seen = 0;
+    for file in std::fs::read_dir(house.0.path()).expect("reads") {
+        let mode = file.expect("reads").metadata().expect("reads").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        seen += 1;
+    }
+    assert!(seen >= 3, "the database, its write-ahead log and the lock");
+}
+
+#[test]
+fn one_file_has_one_daemon() {
+    let house = Embedded::new();
+    let first = house.open().expect("opens");
+    assert!(fatal(house.open()).contains("another daemon"));
+    drop(first);
+    house.open().expect("the lock is free again");
+}
+
+#[test]
+fn clear_text_never_touches_the_disk() {
+    let house = Embedded::new();
+    let canary = "Zebedee-Canary-4711";
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    publish(&mut house.open_client(), "a", &[canary]);
+    house.publish_with_headers(&party("a"), vec![("ce_subject".into(), canary.into())], b"x");
+    assert_eq!(take(&mut log, 2, 2).len(), 2);
+    let contains = |needle: &[u8]| house.bytes().windows(needle.len()).any(|window| window == needle);
+    assert!(contains(b"feeds.a.v1"), "the search searches");
+    assert!(!contains(canary.as_bytes()) && !contains(b"ce_subject"));
+}
+
+#[test]
+fn another_key_or_place_does_not_open_a_record() {
+    let house = Embedded::new();
+    publish(&mut house.open_client(), "a", &["1", "2"]);
+    let open = |secret| EmbeddedLog::open(&house.path(), feeds(), TestKey::shared(secret)).expect("opens");
+    let mut log = open(2);
+    ready(&mut log);
+    assert!(fatal(log.poll(1, Duration::ZERO)).contains("feeds.a.v1 offset 0"));
+    drop(log);
+    // Nothing is lost: with the right key it goes on.
+    let mut log = open(1);
+    ready(&mut log);
+    take(&mut log, 2, 2);
+    drop(log);
+    let raw = rusqlite::Connection::open(house.path()).expect("opens");
+    raw.execute_batch(
+        "UPDATE feed_records SET sealed = (SELECT sealed FROM feed_records WHERE place = (1 << 40) + 1)
+         WHERE place = 1 << 40",
+    )
+    .expect("swaps");
+    let mut log = open(1);
+    ready(&mut log);
+    assert!(fatal(log.poll(1, Duration::ZERO)).contains("cannot be opened"));
+}
+
+#[test]
+fn a_small_poll_serves_each_feed_in_turn() {
+    let house = Embedded::new();
+    let mut client = house.open_client();
+    let many: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    publish(&mut client, "a", &many);
+    publish(&mut client, "b", &many);
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    let of_a = |records: &[priorityd::log::FeedRecord]| records.iter().filter(|one| one.feed == party("a")).count();
+    assert_eq!(of_a(&take(&mut log, 20, 1)), 10);
+    assert_eq!(of_a(&take(&mut log, 20, 20)), 10);
+    assert_eq!(of_a(&take(&mut log, 150, 150)), 75);
+}
+
+#[test]
+fn what_is_no_longer_needed_is_swept() {
+    let house = Embedded::new();
+    let now_ms = Arc::new(AtomicI64::new(0));
+    let clock = now_ms.clone();
+    let settings = EmbeddedSettings {
+        feed_retention: Duration::from_millis(100),
+        delete_retention: Duration::from_millis(1_000),
+        clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+    };
+    let mut client =
+        EmbeddedClient::open_with(&house.path(), TestKey::shared(1), settings.clock.clone()).expect("opens");
+    let mut log = EmbeddedLog::open_with(&house.path(), feeds(), TestKey::shared(1), settings).expect("opens");
+    ready(&mut log);
+    publish(&mut client, "a", &["1", "2", "3"]);
+    let records = take(&mut log, 2, 2);
+    let versions = [("k", Some("v1")), ("k", Some("v2")), ("gone", Some("x")), ("gone", None), ("l", Some("w1"))];
+    let outputs = versions.iter().map(|(key, value)| output(LIST, key, *value)).collect();
+    log.commit(Transaction { outputs, positions: positions(&records), ..Transaction::default() }).expect("commit");
+    let kept_feed_records = || -> i64 {
+        let raw = rusqlite::Connection::open(house.path()).expect("opens");
+        raw.query_row("SELECT count(*) FROM feed_records", [], |found| found.get(0)).expect("counts")
+    };
+    let mut commit_at = |at_ms: i64| {
+        now_ms.store(at_ms, Ordering::Relaxed);
+        let positions = positions(&records);
+        log.commit(Transaction { positions, ..Transaction::default() }).expect("commit");
+    };
+    commit_at(100);
+    assert_eq!((kept_feed_records(), all(&mut client, LIST).len()), (3, 5));
+    commit_at(101);
+    assert_eq!((kept_feed_records(), all(&mut client, LIST).len()), (1, 5), "what was not processed stays");
+    commit_at(1_001);
+    let left = all(&mut client, LIST);
+    assert_eq!(values(&left), [Some("v2".into()), Some("w1".into())]);
+    assert_eq!(left[1].offset, 4, "offsets stay what they were");
+    let outputs = vec![output(LIST, "gone", Some("back"))];
+    log.commit(Transaction { outputs, ..Transaction::default() }).expect("commit");
+    assert_eq!(all(&mut client, LIST)[2].offset, 5, "and are not used again");
+}
+
+#[test]
+fn another_programs_file_and_a_newer_schema_are_refused() {
+    let house = Embedded::new();
+    let raw = rusqlite::Connection::open(house.path()).expect("opens");
+    raw.execute_batch("CREATE TABLE theirs (x)").expect("creates");
+    drop(raw);
+    assert!(fatal(house.open()).contains("not a priorityd log"));
+    let house = Embedded::new();
+    drop(house.open().expect("opens"));
+    let raw = rusqlite::Connection::open(house.path()).expect("opens");
+    raw.pragma_update(None, "user_version", 99).expect("updates");
+    drop(raw);
+    assert!(fatal(house.open()).contains("schema version 99"));
+    let house = Embedded::new();
+    std::fs::write(house.path(), b"no database at all, but long enough to look at".repeat(100)).expect("writes");
+    assert!(fatal(house.open()).contains("not a priorityd log"));
+}
+
+/// Runs this test binary again as another process that does `role` on the file and is waited for or killed.
+fn child(role: &str, path: &Path) -> Child {
+    Command::new(std::env::current_exe().expect("our own path"))
+        .args(["--exact", "embedded::child_process", "--nocapture"])
+        .env("EMBEDDED_CHILD_ROLE", role)
+        .env("EMBEDDED_CHILD_PATH", path)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("starts")
+}
+
+/// The other process; as a test of its own it does nothing.
+#[test]
+fn child_process() {
+    let (Ok(role), Ok(path)) = (std::env::var("EMBEDDED_CHILD_ROLE"), std::env::var("EMBEDDED_CHILD_PATH")) else {
+        return;
+    };
+    let path = PathBuf::from(path);
+    if role == "publish" {
+        let mut client = EmbeddedClient::open(&path, TestKey::shared(1)).expect("opens");
+        for number in 0..100 {
+            publish(&mut client, "a", &[number.to_string()]);
+        }
+        return;
+    }
+    if role == "fill" {
+        let mut log = EmbeddedLog::open(&path, feeds(), TestKey::shared(1)).expect("opens");
+        ready(&mut log);
+        let large = "x".repeat(20_000);
+        for number in 0..100 {
+            let outputs = vec![output(ALERTS, "", Some(&large))];
+            let register = vec![row(&number.to_string(), Some("x"))];
+            match log.commit(Transaction { outputs, register, ..Transaction::default() }) {
+                Ok(()) => {}
+                Err(LogError::Fatal(why)) if why.contains("the disk") => return,
+                Err(error) => panic!("another error: {error}"),
+            }
+        }
+        panic!("no limit was met");
+    }
+    // Copies the feed to a topic and the register, one record per commit, until it is killed.
+    let mut log = EmbeddedLog::open(&path, feeds(), TestKey::shared(1)).expect("opens");
+    ready(&mut log);
+    loop {
+        let Polled::Records(records) = log.poll(1, Duration::from_secs(1)).expect("poll") else { continue };
+        let text = |at: usize| std::str::from_utf8(&records[at].payload).expect("text");
+        let outputs = (0..records.len()).map(|at| output(ALERTS, "", Some(text(at)))).collect();
+        let register = (0..records.len()).map(|at| row(text(at), Some("x"))).collect();
+        log.commit(Transaction { outputs, register, positions: positions(&records) }).expect("commit");
+    }
+}
+
+#[test]
+fn another_process_publishes_while_the_daemon_reads() {
+    let house = Embedded::new();
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    let mut publishers = [child("publish", &house.path()), child("publish", &house.path())];
+    let mut numbers = Vec::new();
+    while numbers.len() < 200 {
+        let records = take(&mut log, 1, 1);
+        numbers.push(String::from_utf8(records[0].payload.to_vec()).expect("text"));
+        let positions = positions(&records);
+        log.commit(Transaction { positions, ..Transaction::default() }).expect("commit");
+    }
+    for publisher in &mut publishers {
+        assert!(publisher.wait().expect("ends").success());
+    }
+    numbers.sort();
+    let mut expected: Vec<String> = (0..200).map(|number| (number / 2).to_string()).collect();
+    expected.sort();
+    assert_eq!(numbers, expected);
+    conformance::nothing_more(&mut log);
+}
+
+#[test]
+fn a_killed_daemon_loses_nothing_and_repeats_nothing() {
+    let house = Embedded::new();
+    let mut client = house.open_client();
+    let texts: Vec<String> = (0..3_000).map(|number| format!("{number:04}")).collect();
+    client.publish(&party("a"), &scope(), payloads(&texts)).expect("publish");
+    let mut seen = 0;
+    for kill in 1..=12 {
+        let mut daemon = child("copy", &house.path());
+        // Some commits later, at a moment of its own choosing.
+        let target = kill * 40;
+        while seen < target {
+            let from = i64::try_from(seen).expect("small");
+            seen += client.read(ALERTS, 0, from, 1_000, Duration::from_secs(30)).expect("read").len();
+        }
+        daemon.kill().expect("kills");
+        daemon.wait().expect("ends");
+        seen = all(&mut client, ALERTS).len();
+        let mut log = house.open().expect("the lock died with it");
+        let register = ready(&mut log);
+        assert_eq!(register.len(), seen, "register and topic moved together");
+        let next = take(&mut log, 1, 1);
+        assert_eq!(next[0].offset, i64::try_from(seen).expect("small"), "and so did the position");
+    }
+    let copied = values(&all(&mut client, ALERTS));
+    assert!(copied.iter().zip(&texts).all(|(one, text)| one.as_ref() == Some(text)));
+}
+
+/// Everything the file says, as its readers see it.
+#[derive(Clone, PartialEq, Eq)]
+struct Seen {
+    register: BTreeMap<Vec<u8>, Vec<u8>>,
+    waiting: Vec<(PartyId, i64, i64, Vec<u8>)>,
+    alerts: Vec<(i64, Option<Vec<u8>>)>,
+    list: Vec<(i64, Option<Vec<u8>>)>,
+}
+
+fn look(path: &Path) -> Result<Seen, LogError> {
+    let mut log = EmbeddedLog::open(path, feeds(), TestKey::shared(1))?;
+    assert!(matches!(log.poll(1, Duration::ZERO)?, Polled::Gained(_)));
+    let mut register = BTreeMap::new();
+    log.restore(0, &mut |key, value| {
+        register.insert(key.to_vec(), value.to_vec());
+    })?;
+    let Polled::Records(records) = log.poll(1_000, Duration::ZERO)? else { panic!("the partition stays") };
+    let waiting = records.iter().map(|one| (one.feed.clone(), one.offset, one.appended_ms, one.payload.to_vec()));
+    let mut client = EmbeddedClient::open(path, TestKey::shared(1))?;
+    let mut topic = |name| -> Result<Vec<_>, LogError> {
+        let records = client.read(name, 0, 0, 1_000, Duration::ZERO)?;
+        Ok(records.into_iter().map(|one| (one.offset, one.value)).collect())
+    };
+    Ok(Seen { register, waiting: waiting.collect(), alerts: topic(ALERTS)?, list: topic(LIST)? })
+}
+
+/// A file with something of everything in it, closed.
+fn filled() -> (Vec<u8>, Seen) {
+    let house = Embedded::new();
+    let mut client = house.open_client();
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    for round in 0..8 {
+        let long = |number: usize| format!("{round}-{number}-").repeat(40);
+        for feed in ["a", "b"] {
+            publish(&mut client, feed, &(0..10).map(long).collect::<Vec<_>>());
+        }
+        let records = take(&mut log, 10, 10);
+        let outputs = (0..10).map(|number| {
+            let topic = if number % 2 == 0 { ALERTS } else { LIST };
+            output(topic, &format!("key{number}"), Some(&long(number)))
+        });
+        let register = (0..30).map(|number| row(&format!("row{:03}", (round * 13 + number) % 97), Some(&long(number))));
+        let transaction =
+            Transaction { outputs: outputs.collect(), register: register.collect(), positions: positions(&records) };
+        log.commit(transaction).expect("commit");
+    }
+    drop((client, log));
+    (std::fs::read(house.path()).expect("reads"), look(&house.path()).expect("it is whole"))
+}
+
+#[test]
+fn damage_is_told_and_never_taken_for_data() {
+    let (bytes, whole) = filled();
+    assert!(whole.register.len() > 50 && whole.waiting.len() == 80 && whole.alerts.len() == 40);
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut told = 0;
+    for round in 0..600 {
+        let mut damaged = bytes.clone();
+        let at = random.random_range(0..damaged.len());
+        match round % 3 {
+            0 => damaged[at] ^= 1 << random.random_range(0..8),
+            // The first bytes of pages say how they are to be read: most of the mischief lies there.
+            1 => damaged[at / 4096 * 4096 + at % 64] ^= 1 << random.random_range(0..8),
+            _ => damaged.truncate(at),
+        }
+        let house = Embedded::new();
+        std::fs::write(house.path(), damaged).expect("writes");
+        match look(&house.path()) {
+            Err(LogError::Fatal(why)) => {
+                told += 1;
+                assert!(!why.contains("row0") && !why.contains("-0-"), "{why}");
+            }
+            Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+            Ok(seen) => {
+                // An empty file is a new one; of a list, the manifest tells what is missing.
+                let known = seen.list.iter().all(|record| whole.list.contains(record));
+                let same = Seen { list: whole.list.clone(), ..seen } == whole;
+                assert!((known && same) || at == 0, "round {round}, byte {at}: damage was taken for data");
+            }
+        }
+    }
+    assert!(told > 200, "{told} of 600 were told");
+}
+
+#[test]
+fn a_write_that_fails_is_undone_and_told() {
+    let house = Embedded::new();
+    publish(&mut house.open_client(), "a", &["1"]);
+    // A child that may not make files larger than 200 blocks of 512 bytes, and is not killed for trying.
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().expect("our own path"))
+        .args(["--exact", "embedded::child_process", "--nocapture"])
+        .env("EMBEDDED_CHILD_ROLE", "fill")
+        .env("EMBEDDED_CHILD_PATH", house.path())
+        .output()
+        .expect("runs");
+    assert!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stderr));
+    // What was committed before is there, and with room it goes on.
+    let mut log = house.open().expect("opens");
+    let register = ready(&mut log);
+    assert!(!register.is_empty());
+    assert_eq!(all(&mut house.open_client(), ALERTS).len(), register.len());
+    take(&mut log, 1, 1);
+    log.commit(Transaction { register: vec![row("more", Some("x"))], ..Transaction::default() }).expect("commit");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    for place in [folder.path().join("missing/log.db"), folder.path().to_path_buf(), "/proc/log.db".into()] {
+        let opened = EmbeddedClient::open(&place, TestKey::shared(1));
+        assert!(fatal(opened).contains(&*place.to_string_lossy()));
+    }
+}

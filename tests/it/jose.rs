@@ -1,0 +1,199 @@
+//! Messages between us and stock JOSE libraries: Python `jwcrypto` and Node `jose` open what we seal and refuse what was
+//! changed, and we open what `jwcrypto` sealed. The libraries are installed by `tests/setup`; without them these tests fail.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use priorityd::disclose::open::{OpenError, open};
+use priorityd::disclose::seal::Sealer;
+use priorityd::keys::KeyRing;
+use priorityd::keys::recipient::RecipientPrivateKey;
+use priorityd::keys::signing::SignerKeys;
+use priorityd::model::ids::PartyId;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use serde_json::{Value, json};
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A ring, the services' private keys beside it, and messages from the one to the other.
+struct World {
+    dir: tempfile::TempDir,
+    ring: KeyRing,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (ring, services) = (dir.path().join("ring"), dir.path().join("services"));
+        let scope = "portsmouth".parse().expect("a name");
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let ring = KeyRing::create(&ring, &services, &scope, &["up2u", "stop"].map(party), NOW, &mut rng);
+        Self { dir, ring: ring.expect("made") }
+    }
+
+    /// Seals events to up2u, all under one key agreement.
+    fn seal(&self, events: &[String]) -> Vec<String> {
+        let (mut sealer, mut rng) = (Sealer::default(), ChaCha20Rng::seed_from_u64(2));
+        let up2u = self.ring.recipient(&party("up2u")).expect("a key");
+        let mut seal = |event: &String| sealer.seal(event.as_bytes(), up2u, self.ring.signing(), NOW, &mut rng);
+        events.iter().map(|event| seal(event).expect("sealed")).collect()
+    }
+
+    fn private_key(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("services/{name}.jwk.json"))
+    }
+
+    /// What our own opener says, as up2u.
+    fn refusal(&self, message: &str) -> Option<OpenError> {
+        let key = RecipientPrivateKey::read(&self.private_key("up2u")).expect("a key");
+        open(message, &key, self.ring.signers(), &party("up2u"), NOW).err()
+    }
+
+    /// What a client of another language makes of messages, with the private key of `name`.
+    fn ask(&self, client: Client, name: &str, messages: &[String]) -> Vec<Value> {
+        let key: Value = serde_json::from_slice(&fs::read(self.private_key(name)).expect("read")).expect("JSON");
+        let signers: Value = serde_json::from_slice(self.ring.signing_jwks()).expect("JSON");
+        let now = NOW.to_string();
+        let task = json!({"key": key, "signers": signers, "recipient": "up2u", "now": now, "messages": messages});
+        client.run(&task)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Client {
+    Python,
+    Node,
+}
+
+impl Client {
+    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::Node];
+
+    pub(crate) fn run(self, task: &Value) -> Vec<Value> {
+        // Beside cargo's own directory for integration tests: target/tests.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("tests");
+        let mut command = match self {
+            Self::Python => {
+                let mut command = Command::new(target.join("venv/bin/python"));
+                command.args(["-c", include_str!("../clients/open.py")]);
+                command
+            }
+            Self::Node => {
+                let mut command = Command::new("node");
+                command.args(["--input-type=module", "--eval", include_str!("../clients/open.mjs")]);
+                command.current_dir(target.join("node"));
+                command
+            }
+        };
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{self:?} cannot be started ({error}): run tests/setup"));
+        child.stdin.take().expect("piped").write_all(task.to_string().as_bytes()).expect("it reads its task");
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{self:?} failed, see above; was tests/setup run?");
+        serde_json::from_slice(&output.stdout).expect("a JSON array")
+    }
+}
+
+fn party(name: &str) -> PartyId {
+    name.parse().expect("a name")
+}
+
+fn event(recipient: &str, expires: &str, data: &str) -> String {
+    json!({"specversion": "1.0", "id": "1", "source": "urn:priorityd", "type": "uk.priorityd.alert.v1",
+        "recipient": recipient, "expirytime": expires, "data": data})
+    .to_string()
+}
+
+fn events() -> Vec<String> {
+    let data = ["repeat_victim".into(), "Zoë, \u{1F3E0}".into(), String::new(), "long ".repeat(20_000)];
+    data.iter().map(|data| event("up2u", "2028-01-01T00:00:00Z", data)).collect()
+}
+
+/// The message with one of its five parts changed.
+fn with_part(message: &str, part: usize, change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut parts: Vec<String> = message.split('.').map(str::to_owned).collect();
+    let mut bytes = URL_SAFE_NO_PAD.decode(&parts[part]).expect("base64url");
+    change(&mut bytes);
+    parts[part] = URL_SAFE_NO_PAD.encode(bytes);
+    parts.join(".")
+}
+
+fn with_header(message: &str, member: &str, value: &str) -> String {
+    with_part(message, 0, |bytes| {
+        let mut header: Value = serde_json::from_slice(bytes).expect("JSON");
+        header[member] = value.into();
+        *bytes = header.to_string().into_bytes();
+    })
+}
+
+#[test]
+fn stock_libraries_open_what_we_seal() {
+    let (world, events) = (World::new(), events());
+    let messages = world.seal(&events);
+    let expected: Vec<Value> = events.iter().map(|event| json!({"opened": event})).collect();
+    for client in Client::ALL {
+        assert!(world.ask(client, "up2u", &messages) == expected, "{client:?} opened something else");
+    }
+}
+
+#[test]
+fn everybody_refuses_what_was_changed() {
+    let world = World::new();
+    let message = world.seal(&events()[..1]).remove(0);
+    let flip = |part, at| with_part(&message, part, |bytes| bytes[at] ^= 1);
+    let changed = [
+        (with_header(&message, "cty", "JOSF"), OpenError::NotSigned),
+        (with_header(&message, "kid", "up2u#another"), OpenError::WrongKey),
+        (with_header(&message, "alg", "ECDH-ES"), OpenError::KeyAlgorithmRefused),
+        (with_header(&message, "alg", "ECDH-ES+A128KW"), OpenError::KeyAlgorithmRefused),
+        (with_header(&message, "alg", "RSA-OAEP-256"), OpenError::KeyAlgorithmRefused),
+        (with_header(&message, "alg", "dir"), OpenError::KeyAlgorithmRefused),
+        (with_header(&message, "alg", "none"), OpenError::KeyAlgorithmRefused),
+        (with_header(&message, "enc", "A128GCM"), OpenError::ContentEncryptionRefused),
+        (flip(1, 0), OpenError::ContentKeyRefused),
+        (flip(2, 11), OpenError::Tampered),
+        (flip(3, 40), OpenError::Tampered),
+        (flip(4, 15), OpenError::Tampered),
+    ];
+    for (message, expected) in &changed {
+        assert_eq!(world.refusal(message), Some(*expected));
+    }
+    let messages: Vec<String> = changed.into_iter().map(|(message, _)| message).collect();
+    for client in Client::ALL {
+        for (position, result) in world.ask(client, "up2u", &messages).iter().enumerate() {
+            assert!(result["refused"].is_string(), "{client:?} opened changed message {position}");
+        }
+    }
+}
+
+#[test]
+fn stock_libraries_refuse_with_another_key() {
+    let world = World::new();
+    let messages = world.seal(&events()[..1]);
+    for client in Client::ALL {
+        assert!(world.ask(client, "stop", &messages)[0]["refused"].is_string(), "{client:?}");
+    }
+}
+
+#[test]
+fn we_open_what_a_stock_library_sealed() {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/jose.json")).expect("JSON");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("up2u.jwk.json");
+    fs::write(&path, vectors["key"].to_string()).expect("written");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
+    let key = RecipientPrivateKey::read(&path).expect("a key");
+    let signers = SignerKeys::parse(Path::new("jose.json"), vectors["signers"].to_string().as_bytes()).expect("keys");
+    let now = vectors["now"].as_str().and_then(|now| now.parse().ok()).expect("a time");
+    for vector in vectors["messages"].as_array().expect("an array") {
+        let message = vector["message"].as_str().expect("a string");
+        let opened = open(message, &key, &signers, &party("up2u"), now).expect("opened");
+        assert_eq!(opened.event(), vector["event"].as_str().expect("a string").as_bytes());
+    }
+}

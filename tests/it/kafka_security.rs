@@ -1,0 +1,83 @@
+//! TLS, SCRAM and certificates against a real broker: what is right gets through, what is wrong is said at once.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use priorityd::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, KafkaSettings, Scram, ScramMechanism, Tls};
+use priorityd::log::{Client, Log, LogError, Transaction};
+
+use crate::conformance::{ALERTS, all, feeds, output, positions, publish, ready, take, values};
+use crate::kafka::Cluster;
+
+fn tls(cluster: &Cluster, authority: &str, certified: bool) -> Tls {
+    let client = certified.then(|| ClientCertificate {
+        certificate_file: cluster.broker.file("daemon.crt"),
+        key_file: cluster.broker.file("daemon.key"),
+        key_password_file: None,
+    });
+    Tls { ca_file: Some(cluster.broker.file(authority)), client }
+}
+
+fn with_scram(cluster: &Cluster, authority: &str, username: &str, password: &str) -> KafkaSettings {
+    let mut settings = cluster.settings("secure");
+    settings.bootstrap = cluster.broker.scram_bootstrap();
+    settings.tls = Some(tls(cluster, authority, false));
+    let password_file: PathBuf = cluster.broker.file(password);
+    settings.scram = Some(Scram { mechanism: ScramMechanism::Sha512, username: username.into(), password_file });
+    settings
+}
+
+fn with_certificate(cluster: &Cluster, certified: bool) -> KafkaSettings {
+    let mut settings = cluster.settings("secure");
+    settings.bootstrap = cluster.broker.mutual_bootstrap();
+    settings.tls = Some(tls(cluster, "ca.pem", certified));
+    settings
+}
+
+#[test]
+fn the_right_credentials_get_through() {
+    let settings = [
+        |cluster: &Cluster| with_scram(cluster, "ca.pem", "daemon", "password"),
+        |cluster: &Cluster| with_certificate(cluster, true),
+    ];
+    for settings in settings {
+        let cluster = Cluster::new();
+        let mut client = KafkaClient::new(settings(&cluster));
+        publish(&mut client, "a", &["1"]);
+        let mut log = KafkaLog::open(settings(&cluster), feeds()).expect("opens");
+        ready(&mut log);
+        let records = take(&mut log, 1, 1);
+        let outputs = vec![output(ALERTS, "", Some("x"))];
+        log.commit(Transaction { outputs, positions: positions(&records), ..Transaction::default() }).expect("commit");
+        assert_eq!(values(&all(&mut client, ALERTS)), [Some("x".to_owned())]);
+    }
+}
+
+#[test]
+fn the_wrong_ones_are_told_apart_at_once() {
+    let cluster = Cluster::new();
+    let cases = [
+        (with_scram(&cluster, "other-ca.pem", "daemon", "password"), "TLS failed"),
+        (with_scram(&cluster, "ca.pem", "daemon", "wrong-password"), "refused our credentials"),
+        (with_scram(&cluster, "ca.pem", "nobody", "password"), "refused our credentials"),
+        (with_scram(&cluster, "ca.pem", "stranger", "password"), "ACL for the transactional id is missing"),
+        (with_certificate(&cluster, false), "TLS failed"),
+    ];
+    for (settings, expected) in cases {
+        let begun = Instant::now();
+        let why = match KafkaLog::open(settings.clone(), feeds()) {
+            Err(LogError::Fatal(why)) => why,
+            Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}, but: {expected}"),
+            Ok(_) => panic!("it got through, but: {expected}"),
+        };
+        assert!(why.contains(expected), "{why}, but: {expected}");
+        assert!(begun.elapsed() < settings.call_timeout / 2, "it was tried again and again: {expected}");
+        let read = KafkaClient::new(settings).read(ALERTS, 0, 0, 1, Duration::ZERO);
+        let expected = if expected.contains("ACL") { "ACL for a topic is missing" } else { expected };
+        match read {
+            Err(LogError::Fatal(why)) => assert!(why.contains(expected), "{why}, but: {expected}"),
+            Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}, but: {expected}"),
+            Ok(_) => panic!("it got through, but: {expected}"),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! A deployment in a temporary directory, made with our own commands from the files in `deploy/`, and its processes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use priorityd::config::agreement::Agreement;
+use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog};
+use priorityd::log::{AtRest, Client, Log, Polled, StoredRecord, topic_name};
+use priorityd::model::ids::PartyId;
+use priorityd::model::outcome::OutcomeCounts;
+use priorityd::model::register::RowKind;
+use priorityd::pipeline::AUDIT_TOPIC;
+use serde_json::Value;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::events::{Sent, party};
+use super::hub::{AGREEMENT, Desk};
+
+const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Keys are made once, with the commands, and copied: deployments of one key ring can be compared.
+static KEYS: LazyLock<TempDir> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let make = |words: &[&str]| {
+        let mut command = Command::new(PRIORITYD);
+        let ran = ran(command.current_dir(dir.path()).args(["keys", "new"]).args(words).args(["--ring", "keys"]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    make(&["all", "--scope", "portsmouth"]);
+    for recipient in agreement().recipients {
+        make(&["recipient", "--party", recipient.party.as_str(), "--out", "services"]);
+    }
+    dir
+});
+
+const PRIORITYD: &str = env!("CARGO_BIN_EXE_priorityd");
+
+fn agreement() -> Agreement {
+    let table: toml::Table = AGREEMENT.parse().expect("the agreement is TOML");
+    Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order")
+}
+
+/// What a process came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs any of our commands to its end.
+pub(crate) fn priorityd(words: &[&str]) -> Ran {
+    ran(Command::new(PRIORITYD).args(words))
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    finished(output)
+}
+
+fn finished(output: std::process::Output) -> Ran {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("we print UTF-8");
+    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// One deployment.
+pub(crate) struct Deployed {
+    dir: TempDir,
+}
+
+impl Deployed {
+    /// The shipped files, as of the end of 2025 and without HTTP, since tests run side by side.
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With other settings: pairs of a line's beginning and the line that takes its place.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for folder in ["keys", "services"] {
+            let copied = Command::new("cp").arg("-a").arg(KEYS.path().join(folder)).arg(dir.path()).status();
+            assert!(copied.is_ok_and(|status| status.success()), "cp copies keys");
+        }
+        fs::write(dir.path().join("agreement.toml"), AGREEMENT).expect("written");
+        let usual = [("# as_of", "as_of = 2025-12-31"), ("listen", ""), ("poll_ms", "poll_ms = 20")];
+        let mut config: Vec<String> = CONFIG.lines().map(str::to_owned).collect();
+        let usual = usual.iter().filter(|(beginning, _)| settings.iter().all(|(other, _)| other != beginning));
+        for (beginning, line) in settings.iter().chain(usual) {
+            let found = config.iter_mut().find(|line| line.starts_with(beginning));
+            *found.unwrap_or_else(|| panic!("the shipped file has no {beginning}")) = (*line).to_owned();
+        }
+        fs::write(dir.path().join("priorityd.toml"), config.join("\n")).expect("written");
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn config(&self) -> String {
+        self.path("priorityd.toml").display().to_string()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PRIORITYD);
+        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]);
+        command
+    }
+
+    /// Runs a command of this deployment to its end.
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        ran(&mut self.command(words))
+    }
+
+    /// Starts a command of this deployment whose output is read as it comes.
+    pub(crate) fn spawn(&self, words: &[&str]) -> Child {
+        let mut command = self.command(words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts")
+    }
+
+    /// Publishes lines through standard input.
+    pub(crate) fn publish(&self, feed: &str, lines: &[impl AsRef<[u8]>]) {
+        let mut command = self.command(&["publish", "--feed", feed, "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let mut input = child.stdin.take().expect("piped");
+        for line in lines {
+            input.write_all(line.as_ref()).and_then(|()| input.write_all(b"\n")).expect("it reads");
+        }
+        drop(input);
+        let ran = finished(child.wait_with_output().expect("it ends"));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert_eq!(ran.out, format!("published {} to feeds of {feed}\n", lines.len()));
+    }
+
+    /// Publishes events, each feed's in their order.
+    pub(crate) fn publish_all(&self, events: &[Sent]) {
+        let mut feeds: BTreeMap<&PartyId, Vec<&String>> = BTreeMap::new();
+        for (feed, line) in events {
+            feeds.entry(feed).or_default().push(line);
+        }
+        for (feed, lines) in feeds {
+            self.publish(feed.as_str(), &lines);
+        }
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn start(&self) -> Daemon {
+        let log = File::options().create(true).append(true).open(self.path("daemon.log")).expect("opened");
+        let mut command = self.command(&["run"]);
+        Daemon { child: command.stdin(Stdio::null()).stderr(log).spawn().expect("it starts") }
+    }
+
+    /// Waits until so many records are taken or rejected, replays not counted: as many audit lines say so.
+    pub(crate) fn wait_for(&self, daemon: &mut Daemon, records: usize) {
+        let (mut client, mut offset, mut seen, deadline) = (self.client(), 0, 0, Instant::now() + PATIENCE);
+        while seen < records {
+            let more = client.read(AUDIT_TOPIC, 0, offset, 500, Duration::from_millis(100)).expect("the log is there");
+            offset = more.last().map_or(offset, |record| record.offset + 1);
+            seen += more.iter().filter(|record| settles_a_record(record)).count();
+            assert!(Instant::now() < deadline && daemon.is_alive(), "{seen} of {records} records: {}", self.log());
+        }
+    }
+
+    /// What the daemons of this deployment logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("daemon.log")).expect("text")
+    }
+
+    /// A service's private key.
+    pub(crate) fn key(&self, recipient: &str) -> String {
+        self.path("services").join(format!("{recipient}.jwk.json")).display().to_string()
+    }
+
+    /// What `subscribe` prints to a service, opened.
+    pub(crate) fn subscribe(&self, recipient: &str) -> Desk {
+        let ran = self.run(&["subscribe", "--recipient", recipient, "--key", &self.key(recipient)]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{recipient}");
+        let mut desk = Desk::default();
+        for line in ran.out.lines() {
+            let mut event: Value = serde_json::from_str(line).expect("a JSON object a line");
+            if let Some(entry) = event["tombstone"].as_str() {
+                desk.list.remove(entry);
+            } else if event["type"] == "uk.priorityd.list_entry.v1" {
+                let entry = event["id"].as_str().expect("an id").to_owned();
+                desk.list.insert(entry, event["data"].take());
+            } else {
+                desk.inbox.push(event);
+            }
+        }
+        desk
+    }
+
+    /// Every recipient's desk.
+    pub(crate) fn desks(&self) -> BTreeMap<PartyId, Desk> {
+        let parties = agreement().recipients.into_iter().map(|recipient| recipient.party);
+        parties.map(|party| (party.clone(), self.subscribe(party.as_str()))).collect()
+    }
+
+    /// A reader of topics, in this process.
+    pub(crate) fn client(&self) -> EmbeddedClient {
+        EmbeddedClient::open(&self.path("data/priorityd.sqlite"), Arc::new(NoFeeds)).expect("the file opens")
+    }
+
+    /// Everything on a topic.
+    pub(crate) fn topic(&self, topic: &str) -> Vec<StoredRecord> {
+        let (mut client, mut records) = (self.client(), Vec::<StoredRecord>::new());
+        loop {
+            let offset = records.last().map_or(0, |record| record.offset + 1);
+            let more = client.read(topic, 0, offset, 1_000, Duration::ZERO).expect("the log is there");
+            if more.is_empty() {
+                return records;
+            }
+            records.extend(more);
+        }
+    }
+
+    /// The values on a topic, each JSON.
+    pub(crate) fn values(&self, topic: &str) -> Vec<Value> {
+        let values = self.topic(topic).into_iter().filter_map(|record| record.value);
+        values.map(|value| serde_json::from_slice(&value).expect("JSON")).collect()
+    }
+
+    /// Rejections of one feed.
+    pub(crate) fn rejections(&self, feed: &str) -> Vec<Value> {
+        self.values(&topic_name("rejections", &party(feed)))
+    }
+
+    /// The counters by feed as the register has them. No daemon may run.
+    pub(crate) fn counters(&self) -> BTreeMap<PartyId, OutcomeCounts> {
+        let feeds = agreement().feeds.into_iter().map(|feed| feed.party).collect();
+        let path = self.path("data/priorityd.sqlite");
+        let mut log = EmbeddedLog::open(&path, feeds, Arc::new(NoFeeds)).expect("nobody else has the log");
+        assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
+        let mut counters = BTreeMap::new();
+        let mut row = |key: &[u8], value: &[u8]| {
+            if key[0] == RowKind::Counters as u8 {
+                let feed = std::str::from_utf8(&key[2..]).expect("a name");
+                counters.insert(party(feed), postcard::from_bytes(value).expect("counters"));
+            }
+        };
+        log.restore(0, &mut row).expect("it restores");
+        counters
+    }
+
+    /// All counters together; each must sum.
+    pub(crate) fn outcomes(&self) -> OutcomeCounts {
+        let mut sum = OutcomeCounts::default();
+        for counts in self.counters().values() {
+            assert_eq!(counts.read, counts.accepted + counts.rejected + counts.duplicate + counts.superseded);
+            sum.read += counts.read;
+            sum.accepted += counts.accepted;
+            sum.rejected += counts.rejected;
+            sum.duplicate += counts.duplicate;
+            sum.superseded += counts.superseded;
+        }
+        sum
+    }
+}
+
+fn settles_a_record(record: &StoredRecord) -> bool {
+    let line: Value =
+        record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok()).expect("an audit line");
+    matches!(line["kind"].as_str(), Some("collection" | "alteration" | "rejection"))
+}
+
+/// A running daemon; killed when it goes out of scope.
+pub(crate) struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the daemon was gone already");
+        self.child.wait().expect("it ends")
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A reader of topics reads no feed.
+struct NoFeeds;
+
+impl AtRest for NoFeeds {
+    fn seal(&self, _: &[u8], _: &[u8]) -> Vec<u8> {
+        unreachable!("nothing is published from here")
+    }
+
+    fn open(&self, _: &[u8], _: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
+}

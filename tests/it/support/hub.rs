@@ -1,0 +1,416 @@
+//! The daemon's work on the log in memory, without a daemon: poll, process, commit, restore after a fault. And the
+//! services that read with their own keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
+use priorityd::assess::Assessed;
+use priorityd::config::agreement::Agreement;
+use priorityd::config::rules::Rules;
+use priorityd::disclose::open::Opener;
+use priorityd::keys::KeyRing;
+use priorityd::keys::recipient::RecipientPrivateKey;
+use priorityd::keys::signing::SignerKeys;
+use priorityd::link::LinkageModel;
+use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
+use priorityd::log::{Client, Log, LogError, Polled, StoredRecord, topic_name};
+use priorityd::model::ids::{ClusterId, EventId, PartyId, ScopeId};
+use priorityd::model::outcome::OutcomeCounts;
+use priorityd::pipeline::{Engine, Now, REVIEW_TOPIC, Setup};
+use priorityd::pseudonymise::Pseudonymiser;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::events::{Sent, true_name};
+
+pub(crate) const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
+
+/// The day on which everything is assessed unless a test moves it.
+pub(crate) const TODAY: Date = date(2025, 12, 31);
+
+/// The moment at which everything is sent unless a test moves it.
+static STARTED: LazyLock<Timestamp> = LazyLock::new(|| "2026-01-01T00:00:00Z".parse().expect("a time"));
+
+/// One agreement, its keys, and the services' private ones. Everybody's keys come from one seed: offices differ in their
+/// agreement only.
+pub(crate) struct Office {
+    pub(crate) agreement: Agreement,
+    setup: Arc<Setup>,
+    scope: ScopeId,
+    pseudonymiser: Pseudonymiser,
+    private: BTreeMap<PartyId, RecipientPrivateKey>,
+    signers: SignerKeys,
+}
+
+static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(AGREEMENT));
+
+impl Office {
+    /// With the agreement that ships.
+    pub(crate) fn shipped() -> &'static Self {
+        &SHIPPED
+    }
+
+    /// With another one.
+    pub(crate) fn with(agreement: &str) -> Self {
+        let table: toml::Table = agreement.parse().expect("the agreement is TOML");
+        let agreement = Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order");
+        let scope = agreement.scopes.first().expect("a scope").clone();
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
+        let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let ring = KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng);
+        let ring = Arc::new(ring.expect("a ring"));
+        let private = |party: PartyId| {
+            let key = RecipientPrivateKey::read(&services.join(format!("{party}.jwk.json")));
+            (party, key.expect("a private key"))
+        };
+        let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
+        let pseudonymiser = Pseudonymiser::new(ring.linkage(&scope).expect("a linkage key"));
+        let private = parties.into_iter().map(private).collect();
+        let model = Arc::new(LinkageModel::compiled_in());
+        let setup = Setup::new(agreement.clone(), Rules::default(), ring, model, 1 << 20);
+        Self { agreement, setup: Arc::new(setup), scope, pseudonymiser, private, signers }
+    }
+
+    /// The register's name of an event.
+    pub(crate) fn event_id(&self, feed: &str, id: &str) -> EventId {
+        self.pseudonymiser.event_id(&format!("urn:priorityd:{feed}"), id)
+    }
+
+    fn feeds(&self) -> Vec<PartyId> {
+        self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect()
+    }
+}
+
+/// What one service has read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Desk {
+    /// Alerts and corrections as they came: whole events.
+    pub(crate) inbox: Vec<Value>,
+    /// The list as it stands: data by entry.
+    pub(crate) list: BTreeMap<String, Value>,
+}
+
+impl Desk {
+    /// Alerts that no correction took back, by id.
+    pub(crate) fn live(&self) -> BTreeMap<String, Value> {
+        let mut live = BTreeMap::new();
+        for event in &self.inbox {
+            let data = &event["data"];
+            match event["type"].as_str() {
+                Some("uk.priorityd.alert.v1") => {
+                    let id = data["alert_id"].as_str().expect("an alert has an id").to_owned();
+                    assert!(live.insert(id, data.clone()).is_none(), "an alert came twice");
+                }
+                Some("uk.priorityd.correction.v1") => {
+                    let corrects = data["corrects"].as_str().expect("a correction names an alert");
+                    assert!(live.remove(corrects).is_some(), "a correction of something never said");
+                }
+                other => panic!("{other:?} has no business among the alerts"),
+            }
+        }
+        live
+    }
+
+    /// Kinds of the live alerts, sorted.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = self.live().values().map(|data| text(&data["kind"]).to_owned()).collect();
+        kinds.sort();
+        kinds
+    }
+
+    /// Reasons of the corrections, in order.
+    pub(crate) fn corrections(&self) -> Vec<&str> {
+        let corrections = self.inbox.iter().filter(|event| event["type"] == "uk.priorityd.correction.v1");
+        corrections.map(|event| text(&event["data"]["reason"])).collect()
+    }
+
+    /// Everything it was ever told, as one text.
+    pub(crate) fn everything(&self) -> String {
+        let list: Vec<_> = self.list.values().map(Value::to_string).collect();
+        let inbox: Vec<_> = self.inbox.iter().map(Value::to_string).collect();
+        inbox.concat() + &list.concat()
+    }
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// One deployment in memory.
+pub(crate) struct Hub<'a> {
+    office: &'a Office,
+    store: MemoryStore,
+    log: MemoryLog,
+    engine: Option<Engine>,
+    now: Now,
+    batch: usize,
+    rng: ChaCha20Rng,
+    pub(crate) held: BTreeMap<&'static str, u64>,
+}
+
+impl<'a> Hub<'a> {
+    /// A hub where nothing goes wrong.
+    pub(crate) fn new(office: &'a Office) -> Self {
+        Self::on(office, Faults::default(), 500)
+    }
+
+    /// A hub in a storm, with so many records in one transaction at most.
+    pub(crate) fn on(office: &'a Office, faults: Faults, batch: usize) -> Self {
+        let store = MemoryStore::new(faults);
+        let now = Now { as_of: TODAY, at: *STARTED };
+        store.set_clock(now.at.as_millisecond());
+        let log = store.log(office.feeds());
+        let (engine, rng, held) = (None, ChaCha20Rng::seed_from_u64(7), BTreeMap::new());
+        Self { office, store, log, engine, now, batch, rng, held }
+    }
+
+    /// Plays lines in one batch, as of the usual day.
+    pub(crate) fn played(office: &'a Office, events: &[Sent]) -> Self {
+        let mut hub = Self::new(office);
+        hub.send(events);
+        hub
+    }
+
+    /// Another day comes.
+    pub(crate) fn wake_on(&mut self, as_of: Date) {
+        let at = as_of.to_zoned(TimeZone::UTC).expect("a day of our time").timestamp();
+        self.now = Now { as_of, at };
+        self.work();
+    }
+
+    /// The daemon goes away, and one with another agreement takes its place.
+    pub(crate) fn under(mut self, office: &'a Office) -> Self {
+        self.office = office;
+        self.log = self.store.log(office.feeds());
+        self.engine = None;
+        self.work();
+        self
+    }
+
+    pub(crate) fn publish(&mut self, events: &[Sent]) {
+        let mut client = self.store.client();
+        for (feed, line) in events {
+            let line = vec![Zeroizing::new(line.as_bytes().to_vec())];
+            client.publish(feed, &self.office.scope, line).expect("memory takes it");
+        }
+    }
+
+    /// Publishes and works.
+    pub(crate) fn send(&mut self, events: &[Sent]) {
+        self.publish(events);
+        self.work();
+    }
+
+    /// Works until everything that was published is committed, through whatever goes wrong.
+    pub(crate) fn work(&mut self) {
+        for turn in 0.. {
+            if turn == 3_000 {
+                self.store.calm();
+            }
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) if self.log.crashed() => {
+                    self.log = self.store.log(self.office.feeds());
+                    self.engine = None;
+                }
+                Err(LogError::Aborted(_)) => self.restore(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<bool, LogError> {
+        let records = match self.log.poll(self.batch, Duration::ZERO)? {
+            Polled::Gained(_) => {
+                self.restore();
+                return Ok(true);
+            }
+            Polled::Lost(_) => panic!("memory never takes a partition away"),
+            Polled::Records(records) => records,
+        };
+        let engine = self.engine.as_mut().expect("restored when the partition was gained");
+        if let Some((transaction, report)) = engine.advance(self.now, &mut self.rng) {
+            self.log.commit(transaction)?;
+            hold(&mut self.held, report.held);
+        }
+        if records.is_empty() {
+            return Ok(false);
+        }
+        let (transaction, report) = engine.process(&records, self.now, &mut self.rng);
+        self.log.commit(transaction)?;
+        hold(&mut self.held, report.held);
+        Ok(true)
+    }
+
+    fn restore(&mut self) {
+        let mut engine = Engine::new(Arc::clone(&self.office.setup), 0);
+        let mut row = |key: &[u8], value: &[u8]| engine.restore_row(key, value).expect("a row of its own");
+        self.log.restore(0, &mut row).expect("memory restores");
+        engine.finish_restore();
+        self.engine = Some(engine);
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("it has worked")
+    }
+
+    /// Counters of all feeds together.
+    pub(crate) fn outcomes(&self) -> OutcomeCounts {
+        let mut sum = OutcomeCounts::default();
+        for counts in self.engine().counters().values() {
+            assert_eq!(counts.read, counts.accepted + counts.rejected + counts.duplicate + counts.superseded);
+            sum.read += counts.read;
+            sum.accepted += counts.accepted;
+            sum.rejected += counts.rejected;
+            sum.duplicate += counts.duplicate;
+            sum.superseded += counts.superseded;
+        }
+        sum
+    }
+
+    /// Everybody, as of the hub's day.
+    pub(crate) fn people(&self) -> Vec<Assessed> {
+        self.engine().assess_everybody(self.now.as_of).into_values().flatten().collect()
+    }
+
+    /// The linked person of each participant of an event.
+    pub(crate) fn participants(&self, feed: &str, id: &str) -> Option<Vec<ClusterId>> {
+        let source = format!("urn:priorityd:{feed}");
+        let participants = self.engine().participants(&self.office.scope, &source, id)?;
+        Some(participants.into_iter().map(|(_, cluster)| cluster).collect())
+    }
+
+    /// The register, as a daemon that starts now would find it.
+    pub(crate) fn register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.store.calm();
+        let mut log = self.store.log(self.office.feeds());
+        assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
+        let mut rows = BTreeMap::new();
+        let mut row = |key: &[u8], value: &[u8]| drop(rows.insert(key.to_vec(), value.to_vec()));
+        log.restore(0, &mut row).expect("memory restores");
+        rows
+    }
+
+    /// Everything on a topic.
+    pub(crate) fn topic(&self, topic: &str) -> Vec<StoredRecord> {
+        let records = self.store.client().read(topic, 0, 0, usize::MAX, Duration::ZERO);
+        records.expect("memory reads")
+    }
+
+    /// Rejections of one feed.
+    pub(crate) fn rejections(&self, feed: &str) -> Vec<Value> {
+        let records = self.topic(&topic_name("rejections", &super::events::party(feed)));
+        records.iter().map(|record| json(record.value.as_deref().expect("a rejection has a value"))).collect()
+    }
+
+    /// What awaits a human: the latest value of each key.
+    pub(crate) fn reviews(&self) -> BTreeMap<String, Value> {
+        let mut reviews = BTreeMap::new();
+        for record in self.topic(REVIEW_TOPIC) {
+            let key = String::from_utf8(record.key).expect("a text");
+            match record.value {
+                Some(value) => drop(reviews.insert(key, json(&value))),
+                None => drop(reviews.remove(&key)),
+            }
+        }
+        reviews
+    }
+
+    /// What a service reads, opened with its key.
+    pub(crate) fn desk(&self, recipient: &str) -> Desk {
+        let recipient = super::events::party(recipient);
+        let inbox: Vec<_> = self.open(&recipient, "alerts").into_iter().map(|(_, event)| event).collect();
+        let inbox: Vec<_> = inbox.into_iter().map(|event| event.expect("an alert is never a tombstone")).collect();
+        let ids: BTreeSet<_> = inbox.iter().map(|event| text(&event["id"])).collect();
+        assert_eq!(ids.len(), inbox.len(), "{recipient}: each alert id once");
+        let mut list = BTreeMap::new();
+        for (entry, event) in self.open(&recipient, "list") {
+            match event {
+                Some(mut event) => drop(list.insert(entry, event["data"].take())),
+                None => drop(list.remove(&entry).expect("a tombstone ends an entry")),
+            }
+        }
+        Desk { inbox, list }
+    }
+
+    /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone. Alerts are read
+    /// as they come, and lists as they stand today: of each entry the last record alone.
+    fn open(&self, recipient: &PartyId, topic: &str) -> Vec<(String, Option<Value>)> {
+        let key = self.office.private.get(recipient).expect("a recipient of the agreement");
+        let mut opener = Opener::new(key, &self.office.signers, recipient);
+        let records = self.topic(&topic_name(topic, recipient));
+        let last: BTreeMap<_, _> = records.iter().map(|record| (record.key.clone(), record.offset)).collect();
+        let mut open = |record: StoredRecord| {
+            let today = topic == "list" && last[&record.key] == record.offset;
+            let key = String::from_utf8(record.key).expect("a text");
+            let Some(value) = record.value else { return (key, None) };
+            let message = std::str::from_utf8(&value).expect("a compact message");
+            let at = if today { self.now.at } else { *STARTED };
+            let opened = opener.open(message, at).unwrap_or_else(|error| panic!("{recipient}: {error}"));
+            let event = json(opened.event());
+            assert_eq!(text(&event["id"]), key);
+            (key, Some(event))
+        };
+        records.into_iter().map(&mut open).collect()
+    }
+
+    /// Every event that any recipient was ever sent.
+    pub(crate) fn messages(&self) -> BTreeMap<PartyId, Vec<Value>> {
+        let recipients = self.office.agreement.recipients.iter().map(|recipient| &recipient.party);
+        let all = |party: &PartyId| ["alerts", "list"].map(|topic| self.open(party, topic)).into_iter().flatten();
+        recipients.map(|party| (party.clone(), all(party).filter_map(|(_, event)| event).collect())).collect()
+    }
+
+    /// All desks.
+    pub(crate) fn desks(&self) -> BTreeMap<PartyId, Desk> {
+        let recipients = self.office.agreement.recipients.iter().map(|recipient| recipient.party.clone());
+        recipients.map(|party| (party.clone(), self.desk(party.as_str()))).collect()
+    }
+
+    /// Findings as `person kind event`, sorted; reports themselves (`new_report`) are left out. Every person must be one
+    /// linked person and every linked person one person.
+    pub(crate) fn findings(&self, lines: &[&str]) -> Vec<String> {
+        let (mut names, mut ids) = (BTreeMap::new(), BTreeMap::new());
+        for line in lines {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let feed = words[1].split('.').next().expect("feed.event");
+            ids.insert(self.office.event_id(feed, words[0]), words[0]);
+            let roles = ["victim", "perpetrator", "child", "witness"];
+            let people = words.iter().filter_map(|word| word.split_once('=')).filter(|(role, _)| roles.contains(role));
+            let people = people.map(|(_, who)| true_name(who.split('@').next().expect("a name")));
+            for (cluster, name) in self.participants(feed, words[0]).into_iter().flatten().zip(people) {
+                let before = names.insert(cluster, name).unwrap_or(name);
+                assert_eq!(before, name, "two people were linked");
+            }
+        }
+        let people: BTreeSet<_> = names.values().collect();
+        assert_eq!(people.len(), names.len(), "one person is two: {:?}", names.values().collect::<Vec<_>>());
+        let mut found: Vec<_> = (self.people().iter())
+            .flat_map(|person| person.findings.iter().map(|finding| (person.cluster, finding)))
+            .filter(|(_, finding)| finding.kind.as_str() != "new_report")
+            .map(|(cluster, finding)| format!("{} {} {}", names[&cluster], finding.kind, ids[&finding.trigger]))
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+fn hold(all: &mut BTreeMap<&'static str, u64>, more: BTreeMap<&'static str, u64>) {
+    for (reason, count) in more {
+        *all.entry(reason).or_insert(0) += count;
+    }
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).expect("JSON")
+}
