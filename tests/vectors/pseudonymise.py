@@ -125,11 +125,13 @@ def record(agency, local_ref, p):
     parts += ["postcode", p["unit"], "address", p["address"], "uprn", p["uprn"]]
     for kind, number in p["numbers"]:
         parts += [kind, number]
+    parts += ["written_given", p["written"][0], "written_family", p["written"][1]]
     parts += ["date", p["date"], "sex", p["sex"]]
     return mac("record", *parts)[:16].hex()
 
 
 SARAH = {
+    "written": ("LIZ  Jane", "Whitcombe-Jones"),
     "given": ("liz", "elizabeth", "lLS"), "middle": "jane", "other_given": ["jane"],
     "family": ("whitcombejones", "whitcombejones", "ATKMPJ"), "other_family": ["jones", "smith", "whitcombe"],
     "date": "19850307", "sex": "female", "unit": "po48ra", "sector": "po48", "district": "po4", "area": "po",
