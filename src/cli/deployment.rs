@@ -80,6 +80,14 @@ impl Deployment {
         Setup::new(agreement, rules, Arc::clone(&self.keys), Arc::clone(&self.model), self.settings.record_bytes)
     }
 
+    /// How to reach Kafka, if that is the log.
+    pub(super) fn kafka(&self) -> Option<log::kafka::KafkaSettings> {
+        match &self.settings.log {
+            LogSettings::Embedded { .. } => None,
+            LogSettings::Kafka(settings) => Some(kafka(settings)),
+        }
+    }
+
     /// The daemon's side of the log.
     pub(super) fn log(&self) -> Result<Box<dyn Log>, Failure> {
         let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();

@@ -22,6 +22,7 @@ mod run;
 mod show;
 mod simulate;
 mod subscribe;
+mod topics;
 
 pub use failure::Failure;
 
@@ -51,6 +52,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
+    /// Plan and make the topics on Kafka
+    Topics(topics::TopicsArgs),
     /// Verify and search the audit chain
     Audit(audit::AuditArgs),
     /// List what a person must decide, and decide it
@@ -83,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
         Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
+        Command::Topics(args) => topics::run(&args, &mut out),
         Command::Audit(args) => audit::run(&args, &mut out),
         Command::Review(args) => review::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
