@@ -24,7 +24,6 @@ pub(super) struct RecordRow {
 }
 
 /// A row read back.
-#[expect(clippy::large_enum_variant, reason = "rows pass one at a time, and most are the large kind")]
 pub(super) enum Row {
     Record(RecordId, Box<RecordRow>),
     Edge(ProfileKey, ProfileKey, i32),
