@@ -145,7 +145,26 @@ pub(crate) fn suite<H: House>(fresh: impl Fn() -> H) {
     restores_what_was_committed(&fresh());
     tombstones_and_versions(&fresh());
     large_records(&fresh());
+    what_is_there_needs_no_wait(&fresh());
     restoring_comes_first(&fresh());
+}
+
+/// A reader that does not want to wait for more still gets what is there, from a client that has only just connected.
+fn what_is_there_needs_no_wait(house: &impl House) {
+    publish(house.client().as_mut(), "a", &["a0"]);
+    let mut log = house.log();
+    ready(log.as_mut());
+    let records = take(log.as_mut(), 1, 10);
+    let outputs = vec![output(ALERTS, "k", Some("one")), output(ALERTS, "k", Some("two"))];
+    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records) }).expect("commit");
+    let waited = values(&all(house.client().as_mut(), ALERTS));
+    let mut client = house.client();
+    let at_once = client.read(ALERTS, 0, 0, 10, Duration::ZERO).expect("read");
+    assert_eq!(values(&at_once), waited);
+    let after = at_once.last().map_or(0, |record| record.offset + 1);
+    let started = Instant::now();
+    assert!(client.read(ALERTS, 0, after, 10, Duration::ZERO).expect("read").is_empty());
+    assert!(started.elapsed() < PATIENCE, "the end is known and not waited for");
 }
 
 fn order_and_headers(house: &impl House) {

@@ -27,6 +27,8 @@ pub struct KafkaClient {
 struct Reader {
     consumer: BaseConsumer<Events>,
     place: Option<(String, i32, i64)>,
+    /// The end was reached at that place: what comes next is not there yet.
+    at_end: bool,
 }
 
 const READING: &str = "reading a topic";
@@ -75,7 +77,7 @@ impl KafkaClient {
             config.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
             let consumer = BaseConsumer::from_config_and_context(&config, Events::default())
                 .map_err(|error| sort(READING, &error))?;
-            self.reader = Some(Reader { consumer, place: None });
+            self.reader = Some(Reader { consumer, place: None, at_end: false });
         }
         Ok(self.reader.as_mut().expect("it was put there above"))
     }
@@ -99,6 +101,7 @@ impl Reader {
             .and_then(|()| self.consumer.assign(&start))
             .map_err(|error| sort(READING, &error))?;
         self.place = Some((topic.to_owned(), partition, offset));
+        self.at_end = false;
         Ok(true)
     }
 
@@ -134,15 +137,19 @@ impl Reader {
         said.map_or_else(|| sort(READING, error), |code| sort_code(READING, code.into()))
     }
 
-    fn read(&mut self, max: usize, deadline: Instant) -> Result<Vec<StoredRecord>, LogError> {
+    /// Reads what is there, however short `deadline` is; it bounds the wait for what is not there yet.
+    fn read(&mut self, max: usize, deadline: Instant, patience: Duration) -> Result<Vec<StoredRecord>, LogError> {
         let mut records = Vec::new();
         let mut bytes = 0;
+        let fetched_by = deadline.max(Instant::now() + patience);
         while records.len() < max && bytes < POLL_BYTES {
+            let deadline = if self.at_end { deadline } else { fetched_by };
             let left = deadline.saturating_duration_since(Instant::now());
             // Once something came, only what is already here: the end of the topic or of the buffer ends the read.
             let polled = self.consumer.poll(if records.is_empty() { left } else { Duration::ZERO });
             match polled {
                 Some(Ok(record)) => {
+                    self.at_end = false;
                     let (key, value) =
                         (record.key().unwrap_or_default().to_vec(), record.payload().map(<[u8]>::to_vec));
                     bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -156,6 +163,12 @@ impl Reader {
                 Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)) && !is_passing(&error) => {
                     let topic = self.place.take().map(|(topic, _, _)| topic).unwrap_or_default();
                     return Err(self.explain(&error, &topic));
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.at_end = true;
+                    if !records.is_empty() {
+                        break;
+                    }
                 }
                 Some(Err(_)) | None if !records.is_empty() || Instant::now() >= deadline => break,
                 Some(Err(_)) | None => {}
@@ -188,6 +201,6 @@ impl Client for KafkaClient {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        reader.read(max, deadline)
+        reader.read(max, deadline, call_timeout)
     }
 }
