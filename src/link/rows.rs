@@ -82,6 +82,7 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
         | RowKind::Listed
         | RowKind::Alerted
         | RowKind::Counters
-        | RowKind::AuditHead => Err(bad),
+        | RowKind::AuditHead
+        | RowKind::MadeWith => Err(bad),
     }
 }

@@ -22,6 +22,8 @@ pub enum RowKind {
     Counters = b'c',
     /// Head of the audit chain (audit).
     AuditHead = b'h',
+    /// The linkage model and key epoch that a scope's rows were made with (pipeline).
+    MadeWith = b'm',
 }
 
 impl RowKind {
@@ -38,6 +40,7 @@ impl RowKind {
             Self::Alerted,
             Self::Counters,
             Self::AuditHead,
+            Self::MadeWith,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

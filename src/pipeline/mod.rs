@@ -59,6 +59,8 @@ pub struct Engine {
     chain: Chain,
     sealer: Sealer,
     assessed_as_of: Option<Date>,
+    /// Scopes whose register says what it was made with.
+    marked: BTreeSet<ScopeId>,
 }
 
 impl Engine {
@@ -66,29 +68,36 @@ impl Engine {
     #[must_use]
     pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
         let chain = Chain::resume(None).expect("a chain starts from nothing");
-        let (scopes, counters) = (BTreeMap::new(), BTreeMap::new());
-        Self { setup, partition, scopes, counters, chain, sealer: Sealer::default(), assessed_as_of: None }
+        let (scopes, counters, marked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { setup, partition, scopes, counters, chain, sealer: Sealer::default(), assessed_as_of: None, marked }
     }
 
     /// Takes one register row back in. Call `finish_restore` after the last.
     ///
     /// # Errors
-    /// When the row has a form that this version cannot read.
+    /// When the row has a form that this version cannot read, or was made with another linkage model or key.
     pub fn restore_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRegister> {
-        let (kind, scope, id) = read_key(key).ok_or(BadRegister)?;
+        let (kind, scope, id) = read_key(key).ok_or(BadRegister::Form)?;
         match kind {
             RowKind::Counters => {
-                let feed = std::str::from_utf8(id).ok().and_then(|feed| feed.parse().ok()).ok_or(BadRegister)?;
-                self.counters.insert(feed, postcard::from_bytes(value).map_err(|_| BadRegister)?);
+                let feed = std::str::from_utf8(id).ok().and_then(|feed| feed.parse().ok()).ok_or(BadRegister::Form)?;
+                self.counters.insert(feed, postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
             }
-            RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister)?,
-            RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister)?,
+            RowKind::MadeWith => {
+                let scope = scope.parse().map_err(|_| BadRegister::Form)?;
+                if value != self.setup.made_with(&scope).as_bytes() {
+                    return Err(BadRegister::MadeWithOther);
+                }
+                self.marked.insert(scope);
+            }
+            RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister::Form)?,
+            RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
             RowKind::Record | RowKind::Edge | RowKind::Decision => {
-                self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister)?;
+                self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister::Form)?;
             }
-            RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister)?,
+            RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister::Form)?,
             RowKind::Listed | RowKind::Alerted => {
-                self.scope(scope)?.told.restore(kind, id, value).ok_or(BadRegister)?
+                self.scope(scope)?.told.restore(kind, id, value).ok_or(BadRegister::Form)?
             }
         }
         Ok(())
@@ -185,7 +194,7 @@ impl Engine {
     }
 
     fn scope(&mut self, id: &str) -> Result<&mut Scope, BadRegister> {
-        let id = id.parse().map_err(|_| BadRegister)?;
+        let id = id.parse().map_err(|_| BadRegister::Form)?;
         Ok(self.scope_mut(&id))
     }
 
@@ -358,6 +367,16 @@ impl Engine {
             let row = RowChange { kind: RowKind::Counters, id: feed.as_str().as_bytes().to_vec(), value: Some(value) };
             work.change(self.partition, "", row);
         }
+        for scope in self.scopes.keys() {
+            if self.marked.insert(scope.clone()) {
+                let value = Some(self.setup.made_with(scope).into_bytes());
+                work.change(
+                    self.partition,
+                    scope.as_str(),
+                    RowChange { kind: RowKind::MadeWith, id: Vec::new(), value },
+                );
+            }
+        }
         if work.transaction.outputs.iter().any(|output| output.topic == AUDIT_TOPIC) {
             let value = Some(self.chain.head().to_bytes().to_vec());
             work.change(self.partition, "", RowChange { kind: RowKind::AuditHead, id: Vec::new(), value });
@@ -391,7 +410,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The register holds a row that this version cannot read.
+/// Why a register cannot be gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the register holds a row of an unknown form: it may have been written by a newer version")]
-pub struct BadRegister;
+pub enum BadRegister {
+    /// A row that this version cannot read.
+    #[error("the register holds a row of an unknown form: it may have been written by a newer version")]
+    Form,
+    /// Rows whose weights and tokens mean nothing to this deployment.
+    #[error(
+        "the register was made with another linkage model or linkage key: go back to those, or start a new register"
+    )]
+    MadeWithOther,
+}

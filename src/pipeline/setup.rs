@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
 use crate::keys::KeyRing;
+use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
@@ -73,6 +74,12 @@ impl Setup {
     /// The model by which a scope's people are linked.
     pub(super) fn model_of(&self, scope: &ScopeId) -> Arc<LinkageModel> {
         Arc::clone(self.models.get(scope).unwrap_or(&self.model))
+    }
+
+    /// The linkage model and key epoch that a scope's rows are made with: weights and tokens of another mean nothing here.
+    pub(super) fn made_with(&self, scope: &ScopeId) -> String {
+        let epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
+        format!("model {}, linkage key epoch {epoch}", self.model.version())
     }
 
     /// The agreement in use.

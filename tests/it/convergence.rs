@@ -70,7 +70,12 @@ fn outcome(hub: &Hub<'_>) -> (Outcome, Alerted) {
     let (mut register, mut alerted) = (BTreeMap::new(), Alerted::new());
     for (key, value) in hub.register() {
         match RowKind::from_byte(key[0]).expect("a kind of row") {
-            RowKind::Event | RowKind::Record | RowKind::Edge | RowKind::Decision | RowKind::Listed => {
+            RowKind::MadeWith
+            | RowKind::Event
+            | RowKind::Record
+            | RowKind::Edge
+            | RowKind::Decision
+            | RowKind::Listed => {
                 register.insert(key, value);
             }
             RowKind::Identity => drop(register.insert(key, Vec::new())),

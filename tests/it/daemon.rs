@@ -339,6 +339,28 @@ fn two_daemons_on_one_file_are_one_too_many() {
     assert_eq!(daemon.terminate().code(), Some(0));
 }
 
+/// Weights and tokens of one model mean nothing to another: better no daemon than wrong links.
+#[test]
+fn a_register_of_another_model_is_not_gone_on_with() {
+    let house = Deployed::new();
+    let mut daemon = house.start();
+    house.publish_all(&events(CASES));
+    house.wait_for(&mut daemon, 2);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    let model = include_str!("../../src/link/model/default.toml").replacen("version = \"", "version = \"other-", 1);
+    std::fs::write(house.path("model.toml"), model).expect("written");
+    let config = std::fs::read_to_string(house.path("priorityd.toml")).expect("text");
+    std::fs::write(house.path("priorityd.toml"), format!("linkage_model = \"model.toml\"\n{config}")).expect("written");
+    let refused = house.run(&["run"]);
+    assert_eq!(refused.code, 69, "{}", refused.err);
+    assert!(refused.err.contains("another linkage model"), "{}", refused.err);
+    std::fs::write(house.path("priorityd.toml"), config).expect("written");
+    let mut daemon = house.start();
+    house.publish("police", &lines(&events(&[INCIDENT])));
+    house.wait_for(&mut daemon, 3);
+    assert_eq!(daemon.terminate().code(), Some(0));
+}
+
 #[test]
 fn nobody_reads_with_another_key() {
     let house = Deployed::new();
