@@ -225,7 +225,7 @@ mod tests {
         let lines: Vec<String> = changes(&topics, &found).iter().map(ToString::to_string).collect();
         assert!(lines[0].starts_with("audit.v1: has 1 partitions, not 6"));
         assert_eq!(lines[1], "audit.v1: retention.ms from 5 to -1");
-        assert!(lines[2].starts_with("create review.v1 with 6 partitions, 3 replicas, cleanup.policy=delete"));
+        assert!(lines[2].starts_with("create review.v1 with 6 partitions, 3 replicas, cleanup.policy=compact"));
         assert_eq!(lines.len(), 3);
     }
 }
