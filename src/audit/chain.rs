@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::canonical::canonical_json;
-use crate::model::ids::ScopeId;
+use crate::model::ids::{ScopeId, hex};
 
 /// What was done, in the words of section 62 of the Data Protection Act 2018; a rejection is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,14 +168,6 @@ pub(super) fn render(mut record: Value, previous: &[u8; 32], hash: &[u8; 32]) ->
     record["previous"] = hex(previous).into();
     record["hash"] = hex(hash).into();
     canonical_json(&record)
-}
-
-pub(super) fn hex(bytes: &[u8; 32]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string succeeds");
-        text
-    })
 }
 
 /// RFC 3339 in UTC with milliseconds always, so that times compare as text.

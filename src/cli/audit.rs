@@ -8,8 +8,10 @@ use clap::{Args, Subcommand};
 
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
+use super::show::read_on;
 use crate::audit::{AuditKind, AuditRecord, Head, Query, Verifier};
 use crate::config::settings::Settings;
+use crate::model::ids::hex;
 use crate::pipeline::AUDIT_TOPIC;
 
 /// Verifies and searches the audit chain.
@@ -79,7 +81,7 @@ fn verify(args: &AuditArgs, head: Option<Head>, out: &mut dyn Write) -> Result<(
         Ok(())
     })?;
     let verified = verifier.finish(head).map_err(|faults| Failure::all(Kind::CheckFailed, faults))?;
-    let hash: String = verified.head.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&verified.head.hash);
     writeln!(out, "{} records, none changed, dropped, swapped or doubled", verified.records)?;
     writeln!(out, "head {}:{hash}", verified.head.seq)?;
     Ok(())
@@ -97,20 +99,15 @@ pub(super) fn each_line(
     mut line: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if let Some(file) = file {
-        let file = std::fs::File::open(file).map_err(|error| {
-            Failure::new(Kind::BadData, format!("{}: it cannot be read ({})", file.display(), error.kind()))
-        })?;
-        return BufReader::new(file).split(b'\n').try_for_each(|read| line(&read?));
+        let opened = std::fs::File::open(file).map_err(|error| Failure::unreadable(file, &error))?;
+        return BufReader::new(opened).split(b'\n').try_for_each(|read| line(&read?));
     }
     let settings = Settings::load(&config.config)?;
     let mut client = subscriber(&settings.log)?;
-    let mut offset = 0;
-    loop {
-        let records = client.read(AUDIT_TOPIC, 0, offset, 1000, Duration::ZERO)?;
-        let Some(last) = records.last() else { return Ok(()) };
-        offset = last.offset + 1;
-        records.iter().filter_map(|record| record.value.as_deref()).try_for_each(&mut line)?;
-    }
+    read_on(client.as_mut(), AUDIT_TOPIC, &mut 0, Duration::ZERO, |record| match record.value {
+        Some(value) => line(&value),
+        None => Ok(()),
+    })
 }
 
 fn parse_head(text: &str) -> Result<Head, String> {

@@ -54,9 +54,7 @@ fn check_file(
     file: &Path,
     problems: &mut Vec<String>,
 ) -> Result<usize, Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::new(Kind::BadData, format!("{}: it cannot be read ({})", file.display(), error.kind()))
-    };
+    let cannot = |error: std::io::Error| Failure::unreadable(file, &error);
     let now_ms = Timestamp::now().as_millisecond();
     let mut count = 0;
     for (number, line) in BufReader::new(File::open(file).map_err(cannot)?).split(b'\n').enumerate() {

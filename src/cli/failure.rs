@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::keys::KeysError;
@@ -44,6 +45,11 @@ impl Failure {
     /// A failure told in several.
     pub fn all(kind: Kind, lines: impl IntoIterator<Item = impl ToString>) -> Self {
         Self { kind, lines: lines.into_iter().map(|line| line.to_string()).collect(), closed_pipe: false }
+    }
+
+    /// An input file that cannot be read. The kind alone is told: an error's text may name more.
+    pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
+        Self::new(Kind::BadData, format!("{}: it cannot be read ({})", file.display(), error.kind()))
     }
 
     /// Did whoever read our output stop reading? That is their right, not a failure.

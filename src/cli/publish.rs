@@ -45,9 +45,7 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
     let mut input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
-        let file = File::open(&args.file).map_err(|error| {
-            Failure::new(Kind::BadData, format!("{}: it cannot be read ({})", args.file.display(), error.kind()))
-        })?;
+        let file = File::open(&args.file).map_err(|error| Failure::unreadable(&args.file, &error))?;
         Box::new(BufReader::new(file))
     };
     let (mut count, mut chunk, mut bytes) = (0, Vec::new(), 0);

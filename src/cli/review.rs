@@ -13,12 +13,13 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::failure::{Failure, Kind};
+use super::show::read_on;
 use crate::config::agreement::{Agreement, Feed};
 use crate::config::settings::Settings;
 use crate::log::Client;
 use crate::model::event::Regime;
 use crate::model::feed::FeedKind;
-use crate::model::ids::{PartyId, ScopeId};
+use crate::model::ids::{PartyId, ScopeId, hex};
 use crate::pipeline::{REVIEW_TOPIC, feed_contexts};
 use crate::validate::Validator;
 
@@ -162,19 +163,16 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
 
 /// The latest of each question, those that are settled left out.
 fn open_questions(client: &mut dyn Client) -> Result<BTreeMap<String, Value>, Failure> {
-    let (mut open, mut offset) = (BTreeMap::new(), 0);
-    loop {
-        let records = client.read(REVIEW_TOPIC, 0, offset, 1000, Duration::ZERO)?;
-        let Some(last) = records.last() else { return Ok(open) };
-        offset = last.offset + 1;
-        for record in records {
-            let key = String::from_utf8_lossy(&record.key).into_owned();
-            match record.value {
-                Some(value) => open.insert(key, serde_json::from_slice(&value).map_err(|_| unreadable())?),
-                None => open.remove(&key),
-            };
-        }
-    }
+    let mut open = BTreeMap::new();
+    read_on(client, REVIEW_TOPIC, &mut 0, Duration::ZERO, |record| {
+        let key = String::from_utf8_lossy(&record.key).into_owned();
+        match record.value {
+            Some(value) => open.insert(key, serde_json::from_slice(&value).map_err(|_| unreadable())?),
+            None => open.remove(&key),
+        };
+        Ok::<_, Failure>(())
+    })?;
+    Ok(open)
 }
 
 fn list(questions: &BTreeMap<String, Value>, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
@@ -268,6 +266,6 @@ fn fresh_uuid() -> String {
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

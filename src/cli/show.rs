@@ -49,14 +49,28 @@ impl Reader {
         let offset = self.offsets.entry(kind).or_insert(0);
         let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
         let mut seen = Vec::new();
-        let mut wait = wait;
-        loop {
-            let records = client.read(&topic_name(kind, &self.recipient), 0, *offset, READ, wait)?;
-            let Some(last) = records.last() else { return Ok(seen) };
-            *offset = last.offset + 1;
-            wait = Duration::ZERO;
-            seen.extend(records.into_iter().map(|record| open_one(record, &mut opener)));
-        }
+        read_on(client, &topic_name(kind, &self.recipient), offset, wait, |record| {
+            seen.push(open_one(record, &mut opener));
+            Ok::<_, LogError>(())
+        })?;
+        Ok(seen)
+    }
+}
+
+/// Hands on every record of a topic from `offset` to its end and leaves `offset` there; waits at most `wait` for the first.
+pub(super) fn read_on<E: From<LogError>>(
+    client: &mut dyn Client,
+    topic: &str,
+    offset: &mut i64,
+    mut wait: Duration,
+    mut each: impl FnMut(StoredRecord) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        let records = client.read(topic, 0, *offset, READ, wait)?;
+        let Some(last) = records.last() else { return Ok(()) };
+        *offset = last.offset + 1;
+        wait = Duration::ZERO;
+        records.into_iter().try_for_each(&mut each)?;
     }
 }
 

@@ -5,6 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Declares a 128-bit identifier that is the truncated output of a keyed hash: shown and serialised as 32 hex digits
 /// in text forms and as 16 raw bytes in binary ones.
 macro_rules! hashed_id {

@@ -28,7 +28,7 @@ use crate::link::{Bits, Linker};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::BlindEvent;
-use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
+use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
@@ -404,10 +404,6 @@ fn id_reused() -> Rejection {
         rule: "an id names one event for ever".to_owned(),
         help: "to correct an event, send a new one with a new id and `supersedes`".to_owned(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a register cannot be gone on with.

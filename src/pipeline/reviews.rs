@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::evidence::pattern;
 use super::scope::Scope;
 use super::work::{Touched, Work};
-use super::{Engine, REVIEW_TOPIC, hex};
+use super::{Engine, REVIEW_TOPIC};
 use crate::assess::Assessed;
 use crate::assess::ledger::LedgerEvent;
 use crate::disclose::told::ToldAlert;
@@ -16,7 +16,7 @@ use crate::link::{Decision, PossibleMatch};
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::Detail;
 use crate::model::finding::{Finding, FindingKind};
-use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
+use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 
 /// Whom the register notes as told of questions about findings. No recipient may be called so.
 const REVIEWERS: &str = "review";

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Service;
 use crate::model::finding::FindingKind;
-use crate::model::ids::{ClusterId, PartyId, RecordId};
+use crate::model::ids::{ClusterId, PartyId, RecordId, hex};
 use crate::model::outcome::OutcomeCounts;
 use crate::pipeline::Engine;
 use crate::simulate::{City, Play};
@@ -92,7 +92,7 @@ fn list_digest(services: &[Service]) -> String {
         })
         .collect();
     let canonical = serde_json::to_vec(&lists).expect("lists have a JSON form");
-    Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(canonical))
 }
 
 /// Which linked person and which true person each record of an event in force is.
