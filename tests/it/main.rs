@@ -23,4 +23,5 @@ mod memory;
 mod outputs;
 mod review;
 mod support;
+mod token;
 mod vectors;
