@@ -44,9 +44,13 @@ impl Worker {
         while !self.stop.load(Ordering::Relaxed) {
             match self.turn(&mut engines) {
                 Ok(()) => backoff = BACKOFF.0,
-                Err(LogError::Fatal(what)) => {
-                    self.health.set(State::Failed("the log cannot be used"));
-                    return Err(LogError::Fatal(what));
+                Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                    self.health.set(State::Failed(match error {
+                        LogError::Denied(_) => "the log refuses us",
+                        LogError::Fenced(_) => "fenced: another instance has taken over",
+                        _ => "the log cannot be used",
+                    }));
+                    return Err(error);
                 }
                 Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
                     tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");

@@ -192,6 +192,12 @@ pub enum LogError {
     /// The transaction was undone: restore and go on.
     #[error("the transaction was undone: {0}")]
     Aborted(String),
+    /// We may not: credentials or access lists are in the way, and trying again would only trouble the broker.
+    #[error("the log refuses us: {0}")]
+    Denied(String),
+    /// Another instance has our name, or our place in the group for good: leave the field to it.
+    #[error("another instance has taken over: {0}")]
+    Fenced(String),
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),

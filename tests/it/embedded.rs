@@ -98,7 +98,7 @@ impl House for Embedded {
 fn fatal<T>(outcome: Result<T, LogError>) -> String {
     match outcome {
         Err(LogError::Fatal(why)) => why,
-        Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+        Err(error) => panic!("not fatal: {error}"),
         Ok(_) => panic!("no error"),
     }
 }
@@ -422,7 +422,7 @@ fn damage_is_told_and_never_taken_for_data() {
                 told += 1;
                 assert!(!why.contains("row0") && !why.contains("-0-"), "{why}");
             }
-            Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+            Err(error) => panic!("not fatal: {error}"),
             Ok(seen) => {
                 // An empty file is a new one; of a list, the manifest tells what is missing.
                 let known = seen.list.iter().all(|record| whole.list.contains(record));

@@ -141,7 +141,7 @@ impl Copier {
     fn go_on(&mut self, wait: Duration) {
         match self.step(wait) {
             Ok(()) | Err(LogError::Retriable(_) | LogError::Aborted(_)) => {}
-            Err(LogError::Fatal(why)) => panic!("{why}"),
+            Err(error) => panic!("{error}"),
         }
     }
 
@@ -232,7 +232,7 @@ fn whoever_takes_the_name_fences_the_one_before() {
     ready(&mut zombie);
     let records = take(&mut zombie, 3, 3);
     let mut heir = Copier::new(cluster.open("same"));
-    assert!(matches!(zombie.commit(copied(&records)), Err(LogError::Fatal(why)) if why.contains("taken our name")));
+    assert!(matches!(zombie.commit(copied(&records)), Err(LogError::Fenced(why)) if why.contains("taken our name")));
     drop(zombie);
     heir.run(|heir| heir.rows() == 3);
     assert_eq!(values(&all(&mut client, ALERTS)), all_once(3));

@@ -1,25 +1,27 @@
 //! The side of agencies and services on a cluster.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use zeroize::Zeroizing;
 
 use super::errors::{is_passing, sort, sort_code};
 use super::events::Events;
-use super::settings::KafkaSettings;
+use super::settings::{KafkaSettings, party_prefix};
 use super::transactor::{Outgoing, Transactor};
 use crate::log::{Client, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic};
-use crate::model::ids::{PartyId, ScopeId};
+use crate::model::ids::{PartyId, ScopeId, hex};
 
 /// A publisher or subscriber. Each half connects when it is first used.
 pub struct KafkaClient {
     settings: KafkaSettings,
-    transactor: Option<Transactor>,
+    /// One for each feed, since a party may only use transactional ids of its own.
+    transactors: BTreeMap<PartyId, Transactor>,
     reader: Option<Reader>,
 }
 
@@ -34,10 +36,10 @@ struct Reader {
 const READING: &str = "reading a topic";
 
 impl KafkaClient {
-    /// Prepares a client; nothing connects yet. Its instance name must differ from other publishers' of the group.
+    /// Prepares a client; nothing connects yet.
     #[must_use]
     pub fn new(settings: KafkaSettings) -> Self {
-        Self { settings, transactor: None, reader: None }
+        Self { settings, transactors: BTreeMap::new(), reader: None }
     }
 
     /// Appends records with headers (CloudEvents binary mode), in order, atomically.
@@ -58,16 +60,15 @@ impl KafkaClient {
             value: Some(payload.as_slice()),
             headers,
         });
-        let mut transactor = match self.transactor.take() {
+        let mut transactor = match self.transactors.remove(feed) {
             Some(transactor) => transactor,
-            None => {
-                let id = format!("{}-publish-{}", self.settings.group, self.settings.instance);
-                Transactor::open(&self.settings, &id)?
-            }
+            None => Transactor::open(&self.settings, &own_transactional_id(&self.settings.group, feed))?,
         };
         let outcome = transactor.run(outgoing, None);
         // One that failed for good is opened anew next time.
-        self.transactor = (!matches!(outcome, Err(LogError::Fatal(_)))).then_some(transactor);
+        if matches!(outcome, Ok(()) | Err(LogError::Retriable(_) | LogError::Aborted(_))) {
+            self.transactors.insert(feed.clone(), transactor);
+        }
         outcome
     }
 
@@ -81,6 +82,14 @@ impl KafkaClient {
         }
         Ok(self.reader.as_mut().expect("it was put there above"))
     }
+}
+
+/// A transactional id that no other publisher has, so that two of one party do not fence each other. An heir of the same
+/// name is of no use to a publisher: what it left open nobody sees, and what was sent twice the daemon drops.
+fn own_transactional_id(group: &str, party: &PartyId) -> String {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    format!("{}{}", party_prefix(group, party), hex(&random))
 }
 
 impl Reader {
@@ -160,6 +169,8 @@ impl Reader {
                     }
                     records.push(StoredRecord { partition, offset, appended_ms, key, value });
                 }
+                // The group is a name without a function here: partitions are taken and positions kept by hand.
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::GroupAuthorizationFailed))) => {}
                 Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)) && !is_passing(&error) => {
                     let topic = self.place.take().map(|(topic, _, _)| topic).unwrap_or_default();
                     return Err(self.explain(&error, &topic));

@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use zeroize::Zeroizing;
 
 use crate::log::{LogError, MAX_RECORD_BYTES};
+use crate::model::ids::PartyId;
 
 /// Called when a call to the broker outlasted every limit: the process has to end, for the call cannot be ended.
 pub type OnStuck = Arc<dyn Fn() + Send + Sync>;
@@ -133,6 +134,17 @@ impl KafkaSettings {
         config.set("topic.metadata.propagation.max.ms", "5000");
         Ok(config)
     }
+}
+
+/// How the names of a party's transactional ids and consumer groups begin. A party's name has no dot, so no party's
+/// prefix begins another's.
+pub(super) fn party_prefix(group: &str, party: &PartyId) -> String {
+    format!("{group}.{party}.")
+}
+
+/// How the transactional ids of a group's daemons begin; no party's begin so.
+pub(super) fn daemon_prefix(group: &str) -> String {
+    format!("{group}-")
 }
 
 /// Exit code for a broker that is out of reach.
