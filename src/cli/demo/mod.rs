@@ -265,8 +265,11 @@ impl Service {
                 self.list.remove(&entry);
                 Ok(None)
             }
-            Seen::Refused(offset, error) => {
-                let line = format!("{} cannot open its message at offset {offset}: {error}", self.party);
+            Seen::Refused { partition, offset, why } => {
+                let line = format!(
+                    "{} cannot open its message in partition {partition} at offset {offset}: {why}",
+                    self.party
+                );
                 Err(Failure::new(Kind::BadData, line))
             }
         }
