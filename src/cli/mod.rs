@@ -17,12 +17,14 @@ mod failure;
 mod healthcheck;
 mod keys;
 mod link;
+mod measure;
 mod publish;
 mod review;
 mod run;
 mod show;
 mod simulate;
 mod subscribe;
+mod tables;
 mod topics;
 
 pub use failure::Failure;
