@@ -231,7 +231,8 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError>
         }
         KeysCommand::Rotate { purpose, whose, out: other_side, life } => {
             let slot = whose.slot(*purpose)?;
-            let verify_until = (*purpose == Purpose::Signing).then(|| now + SignedDuration::from_hours(24 * VERIFY_DAYS));
+            let verify_until =
+                (*purpose == Purpose::Signing).then(|| now + SignedDuration::from_hours(24 * VERIFY_DAYS));
             let keys = NewKeys::new(ring, now, life.expires(now), &mut rng);
             tell_written(&rotate::rotate(keys, &slot, other_side.as_deref(), verify_until)?, out)?;
             writeln!(out, "{}", what_follows(*purpose))?;
@@ -272,7 +273,9 @@ fn what_follows(purpose: Purpose) -> &'static str {
             "a running daemon hashes its register anew while it works, then destroys the earlier epoch and says so in the audit"
         }
         Purpose::Vault => "a running daemon seals what it keeps anew and says so in the audit",
-        Purpose::Output => "a running daemon takes back what it said under the earlier pseudonyms and says it under new ones",
+        Purpose::Output => {
+            "a running daemon takes back what it said under the earlier pseudonyms and says it under new ones"
+        }
         Purpose::Signing => "the earlier key verifies until its messages have expired; it cannot sign any more",
         Purpose::Audit => "the earlier key verifies; it cannot sign any more",
         Purpose::Recipient => {
@@ -299,7 +302,11 @@ fn list(ring: &Path, format: Format, out: &mut dyn Write) -> Result<(), KeysErro
 
 fn table(keys: &[KeyListing], out: &mut dyn Write) -> io::Result<()> {
     let width = keys.iter().map(|key| key.kid.len()).max().unwrap_or(0).max("KEY".len());
-    writeln!(out, "{:width$}  {:10}  EPOCH  {:11}  {:20}  {:20}  TOKEN", "KEY", "PURPOSE", "STATE", "CREATED", "EXPIRES")?;
+    writeln!(
+        out,
+        "{:width$}  {:10}  EPOCH  {:11}  {:20}  {:20}  TOKEN",
+        "KEY", "PURPOSE", "STATE", "CREATED", "EXPIRES"
+    )?;
     for KeyListing { kid, meta, token, .. } in keys {
         let expires = meta.expires.map_or_else(|| "never".into(), |time| time.to_string());
         let created = meta.created.to_string();

@@ -118,12 +118,7 @@ impl<'a> NewKeys<'a> {
         Ok(path)
     }
 
-    fn hand_over(
-        &self,
-        meta: &KeyMeta,
-        material: &Material,
-        dir: Option<&Path>,
-    ) -> Result<PathBuf, Vec<KeyProblem>> {
+    fn hand_over(&self, meta: &KeyMeta, material: &Material, dir: Option<&Path>) -> Result<PathBuf, Vec<KeyProblem>> {
         let Some(dir) = dir else {
             let remedy = "name a directory for what the other side must get, with --out";
             return Err(one(KeyProblem::new(self.dir, format!("keeps no {} key for others", meta.purpose), remedy)));

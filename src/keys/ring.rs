@@ -307,7 +307,8 @@ impl Found {
 
     fn listing(&self, dir: &Path) -> KeyListing {
         let file = self.file.strip_prefix(dir).unwrap_or(&self.file).to_path_buf();
-        let token = if let Material::Wrapped(wrapped) = &self.jwk.material { Some(wrapped.token.clone()) } else { None };
+        let token =
+            if let Material::Wrapped(wrapped) = &self.jwk.material { Some(wrapped.token.clone()) } else { None };
         KeyListing { kid: self.jwk.kid.clone(), meta: self.jwk.meta.clone(), file, token }
     }
 }

@@ -24,7 +24,8 @@ impl SourceKeys {
         let mut keys = ring::read_in_order(dir)?;
         let mut problems = Vec::new();
         let mut take = |slot: Slot, whence: &str| {
-            let wanted = |found: &ring::Found| found.jwk.meta.slot() == slot && found.jwk.meta.state == KeyState::Active;
+            let wanted =
+                |found: &ring::Found| found.jwk.meta.slot() == slot && found.jwk.meta.state == KeyState::Active;
             let Some(at) = keys.iter().position(wanted) else {
                 problems.push(KeyProblem::new(dir, format!("has no active {slot} key"), whence));
                 return None;
@@ -45,7 +46,8 @@ impl SourceKeys {
             Slot::for_party(Purpose::Intake, party),
             "the hub makes it with `priorityd keys new intake`; take the file that it hands over",
         );
-        let (Some((epoch, secret)), Some((_, identifiers)), Some((intake_epoch, intake))) = (linkage, identifier, intake)
+        let (Some((epoch, secret)), Some((_, identifiers)), Some((intake_epoch, intake))) =
+            (linkage, identifier, intake)
         else {
             return Err(problems);
         };
