@@ -37,6 +37,7 @@ mod reviews;
 mod scope;
 mod send;
 mod setup;
+pub mod source;
 mod work;
 
 pub use self::setup::{Now, Setup, feed_contexts};
