@@ -175,6 +175,7 @@ fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
     let is_tls = settings.ca_file.is_some() || client.is_some();
     let scram = settings.user.clone().zip(settings.password_file.clone());
     log::kafka::KafkaSettings {
+        topic_prefix: settings.topic_prefix.clone(),
         tls: is_tls.then(|| Tls { ca_file: settings.ca_file.clone(), client }),
         scram: scram.map(|(username, password_file)| Scram {
             mechanism: ScramMechanism::Sha512,
