@@ -56,10 +56,15 @@ pub fn feed_topic(party: &PartyId) -> String {
     topic_name("feeds", party)
 }
 
+/// Every collection, combination, disclosure and rejection, chained by hashes.
+pub const AUDIT_TOPIC: &str = "audit.v1";
+/// Questions that wait for a person.
+pub const REVIEW_TOPIC: &str = "review.v1";
+
 /// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.") || topic == "review.v1"
+    topic.starts_with("list.") || topic == REVIEW_TOPIC
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
@@ -221,4 +226,14 @@ pub enum LogError {
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),
+}
+
+impl LogError {
+    /// What went wrong, without what follows from it.
+    #[must_use]
+    pub fn into_why(self) -> String {
+        match self {
+            Self::Retriable(why) | Self::Aborted(why) | Self::Denied(why) | Self::Fenced(why) | Self::Fatal(why) => why,
+        }
+    }
 }
