@@ -79,7 +79,6 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     }
     match ended {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ LogError::Fatal(_))) => Err(Failure::from(error)),
         Ok(Err(error)) => Err(Failure::from(error)),
         Err(_) => Err(Failure::new(Kind::Bug, "the worker ended by a fault of ours; nothing uncommitted is visible")),
     }

@@ -15,6 +15,7 @@ mod door;
 mod embedded;
 mod jose;
 mod kafka;
+mod kafka_exactly_once;
 mod kafka_security;
 mod kafka_topics;
 mod keys;

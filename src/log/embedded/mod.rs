@@ -237,7 +237,7 @@ impl Log for EmbeddedLog {
             match error {
                 // The transaction was consumed: there is nothing left to try again with.
                 LogError::Retriable(why) => LogError::Aborted(why),
-                LogError::Aborted(_) | LogError::Fatal(_) => error,
+                error => error,
             }
         })
     }
