@@ -26,4 +26,5 @@ mod memory;
 mod outputs;
 mod review;
 mod support;
+mod token;
 mod vectors;
