@@ -11,9 +11,11 @@ mod canonical;
 mod chain;
 pub mod explain;
 mod find;
+mod merkle;
 mod verify;
 
 pub use self::canonical::canonical_json;
 pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Head};
-pub use self::find::{AuditRecord, Query, Unreadable};
+pub use self::find::{AuditRecord, Query, Unreadable, redacted};
+pub use self::merkle::{Tree, goes_on, is_included};
 pub use self::verify::{AuditFault, Verified, Verifier, verify};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::chain::Head;
+use super::chain::{AuditKind, Head};
 use super::find::AuditRecord;
 
 /// Something wrong with a chain, by the numbers of the records concerned.
@@ -55,6 +55,13 @@ pub enum AuditFault {
         /// Its number.
         seq: u64,
     },
+    /// More, or fewer, records have lost whom they were about than erasures say.
+    Redacted {
+        /// How many have.
+        found: u64,
+        /// How many erasures speak of.
+        recorded: u64,
+    },
     /// There are more faults than are listed.
     More,
 }
@@ -70,6 +77,9 @@ impl fmt::Display for AuditFault {
             Self::Truncated { from, to } => write!(out, "the end is cut off: records {from} to {to}"),
             Self::BeyondHead { from, to } => write!(out, "records {from} to {to} lie beyond the head"),
             Self::HeadDiffers { seq } => write!(out, "record {seq} is not the one that the head names"),
+            Self::Redacted { found, recorded } => {
+                write!(out, "{found} records do not say whom they were about, and erasures account for {recorded}")
+            }
             Self::More => write!(out, "there are more faults"),
         }
     }
@@ -80,6 +90,8 @@ impl fmt::Display for AuditFault {
 pub struct Verified {
     /// How many records were looked at.
     pub records: u64,
+    /// How many of them no longer say whom they were about, since the person was erased.
+    pub redacted: u64,
     /// Where the chain ends.
     pub head: Head,
 }
@@ -102,6 +114,9 @@ const FAULTS_LISTED: usize = 1_000;
 /// A check in progress.
 pub struct Verifier {
     records: u64,
+    redacted: u64,
+    /// How many records erasures say they redacted.
+    redactions: u64,
     /// The place that comes next has this number.
     next_seq: u64,
     /// Hash of the record before it, where that one can be relied on.
@@ -116,7 +131,7 @@ impl Verifier {
     #[must_use]
     pub fn after(head: Head) -> Self {
         let Head { seq, hash } = head;
-        Self { records: 0, next_seq: seq + 1, previous: Some(hash), gaps: BTreeMap::new(), faults: Vec::new() }
+        Self { records: 0, redacted: 0, redactions: 0, next_seq: seq + 1, previous: Some(hash), gaps: BTreeMap::new(), faults: Vec::new() }
     }
 
     /// Looks at the next line.
@@ -144,6 +159,10 @@ impl Verifier {
         } else if self.previous.is_some_and(|previous| previous != record.previous) {
             self.fault(AuditFault::Unlinked { seq });
         }
+        self.redacted += u64::from(record.is_redacted);
+        if record.kind == AuditKind::Erasure {
+            self.redactions += record.body["lines_redacted"].as_u64().unwrap_or(0);
+        }
         self.next_seq = seq.saturating_add(1);
         self.previous = Some(record.hash);
     }
@@ -154,6 +173,10 @@ impl Verifier {
             self.fault(AuditFault::Missing { from, to });
         }
         let last = self.next_seq - 1;
+        let (found, recorded) = (self.redacted, self.redactions);
+        if self.faults.is_empty() && found != recorded {
+            self.fault(AuditFault::Redacted { found, recorded });
+        }
         if let Some(head) = expected {
             if head.seq > last {
                 self.fault(AuditFault::Truncated { from: self.next_seq, to: head.seq });
@@ -165,7 +188,7 @@ impl Verifier {
         }
         match self.previous {
             Some(hash) if self.faults.is_empty() => {
-                Ok(Verified { records: self.records, head: Head { seq: last, hash } })
+                Ok(Verified { records: self.records, redacted: self.redacted, head: Head { seq: last, hash } })
             }
             Some(_) | None => Err(self.faults),
         }
@@ -205,7 +228,7 @@ mod tests {
     fn chain_of(count: u32) -> (Vec<Vec<u8>>, Head) {
         let scope = "portsmouth".parse().expect("a valid name");
         let mut chain = Chain::resume(None).expect("a new chain");
-        let append = |number| chain.append(number, AuditKind::Collection, &scope, &json!({"event": number})).json;
+        let append = |number| chain.append(number, AuditKind::Collection, &scope, json!({"event": number}), [1; 16]).json;
         let lines = (0..i64::from(count)).map(append).collect();
         (lines, chain.head())
     }
@@ -249,14 +272,14 @@ mod tests {
         let (lines, _) = chain_of(4);
         let fourth = AuditRecord::read(&lines[3]).expect("as written");
         let mut forger = Chain::resume(Some(&Head { seq: 4, hash: fourth.hash }.to_bytes())).expect("a head");
-        let forged = forger.append(0, AuditKind::Collection, &scope, &json!({"event": "forged"}));
+        let forged = forger.append(0, AuditKind::Collection, &scope, json!({"event": "forged"}), [1; 16]);
         assert_eq!(faults(|lines| lines[4] = forged.json.clone()), [AuditFault::Unlinked { seq: 6 }]);
         // Somebody rewrites everything from there on: the head kept apart tells.
         let rewritten = |lines: &mut Vec<Vec<u8>>| {
             let mut forger = forger.clone();
             lines[4] = forged.json.clone();
             for line in &mut lines[5..] {
-                *line = forger.append(0, AuditKind::Collection, &scope, &json!({})).json;
+                *line = forger.append(0, AuditKind::Collection, &scope, json!({}), [1; 16]).json;
             }
         };
         assert_eq!(faults(rewritten), [AuditFault::HeadDiffers { seq: 10 }]);

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use zeroize::Zeroizing;
 
 use crate::log::{
-    Client, FeedRecord, Header, Log, LogError, Polled, Position, StoredRecord, TopicRecord, Transaction, check_size,
+    Client, FeedRecord, Header, Log, LogError, Polled, Position, Rewrite, StoredRecord, TopicRecord, Transaction, check_size,
     feed_topic, is_compacted,
 };
 use crate::model::ids::{PartyId, ScopeId};
@@ -183,12 +183,16 @@ impl Shared {
     }
 
     fn check(&self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
         let partitions = (outputs.iter().map(|record| record.partition))
+            .chain(rewrites.iter().map(|rewrite| rewrite.record.partition))
             .chain(register.iter().map(|row| row.partition))
             .chain(positions.iter().map(|position| position.partition));
         for partition in partitions {
             only_partition(partition)?;
+        }
+        if rewrites.iter().any(|rewrite| self.rewritten(rewrite).is_none()) {
+            return Err(LogError::Fatal("a record to be rewritten is not there".into()));
         }
         if outputs.iter().any(|record| is_compacted(&record.topic) && record.key.is_empty()) {
             return Err(LogError::Fatal("a record of a compacted topic has no key".into()));
@@ -203,8 +207,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Where a rewritten record lies in its topic.
+    fn rewritten(&self, rewrite: &Rewrite) -> Option<usize> {
+        let index = usize::try_from(rewrite.offset).ok()?;
+        let earlier = self.topics.get(&rewrite.record.topic)?.get(index)?;
+        (earlier.key == rewrite.record.key).then_some(index)
+    }
+
     fn apply(&mut self, transaction: Transaction) {
         let appended_ms = self.tick();
+        for rewrite in transaction.rewrites {
+            let index = self.rewritten(&rewrite).expect("checked before");
+            let records = self.topics.get_mut(&rewrite.record.topic).expect("checked before");
+            records[index].value = rewrite.record.value;
+        }
         for TopicRecord { topic, partition, key, value } in transaction.outputs {
             let records = self.topics.entry(topic).or_default();
             let offset = offset_at(records.len());
@@ -390,5 +406,11 @@ impl Client for MemoryClient {
         let records = shared.topics.get(topic).map(Vec::as_slice).unwrap_or_default();
         let from = usize::try_from(from_offset).unwrap_or(0);
         Ok(records.iter().skip(from).take(max).cloned().collect())
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        only_partition(partition)?;
+        self.store.lock().register.iter().for_each(|(key, value)| row(key, value));
+        Ok(())
     }
 }

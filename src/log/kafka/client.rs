@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::errors::{is_passing, sort, sort_code};
 use super::events::Events;
+use super::restore::Changelog;
 use super::settings::KafkaSettings;
 use super::transactor::{Outgoing, Transactor};
 use crate::log::{Client, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic};
@@ -202,5 +203,9 @@ impl Client for KafkaClient {
             std::thread::sleep(Duration::from_millis(50));
         }
         reader.read(max, deadline, call_timeout)
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        Changelog::open(&self.settings)?.restore(partition, row)
     }
 }
