@@ -263,9 +263,9 @@ fn back(at: Timestamp, days: u32) -> Timestamp {
 /// The ids of all findings that an event could have triggered about a record.
 pub fn ids_of(trigger: EventId, record: RecordId) -> impl Iterator<Item = FindingId> {
     let roles = [Role::Victim, Role::Perpetrator];
-    roles.into_iter().flat_map(move |role| {
-        FindingKind::ALL.iter().map(move |kind| finding_id(*kind, role, trigger, record))
-    })
+    roles
+        .into_iter()
+        .flat_map(move |role| FindingKind::ALL.iter().map(move |kind| finding_id(*kind, role, trigger, record)))
 }
 
 fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {

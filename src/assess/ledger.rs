@@ -142,13 +142,18 @@ impl Ledger {
 
     /// Lets go every event whose retention is over, and every stub that nothing late can need any more: a copy of its event
     /// would be over itself. Says what left force.
-    pub fn expire(&mut self, is_over: impl Fn(&LedgerEvent) -> bool, stub_is_over: impl Fn(Timestamp) -> bool) -> Acceptance {
+    pub fn expire(
+        &mut self,
+        is_over: impl Fn(&LedgerEvent) -> bool,
+        stub_is_over: impl Fn(Timestamp) -> bool,
+    ) -> Acceptance {
         let mut acceptance = Acceptance::default();
         let over: BTreeSet<_> = self.iter().filter(|(_, event)| is_over(event)).map(|(id, _)| id).collect();
         for id in over {
             self.forget(id, &mut acceptance);
         }
-        let stubs = self.entries.iter().filter(|(_, entry)| entry.in_force.is_none() && stub_is_over(entry.recorded_at));
+        let stubs =
+            self.entries.iter().filter(|(_, entry)| entry.in_force.is_none() && stub_is_over(entry.recorded_at));
         let stubs: Vec<_> = stubs.map(|(id, entry)| (*id, entry.supersedes)).collect();
         for (id, supersedes) in stubs {
             // What supersedes another event keeps it out of force for as long as that one is there.

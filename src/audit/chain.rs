@@ -109,20 +109,27 @@ pub struct AuditLine {
 /// One partition's chain, at its end.
 #[derive(Clone)]
 pub struct Chain {
+    partition: i32,
     head: Head,
     edge: Edge,
 }
 
 impl Chain {
     /// Goes on where the register's row says, or starts a chain.
-    pub fn resume(row: Option<&[u8]>) -> Result<Self, BadHead> {
-        let Some(row) = row else { return Ok(Self { head: Head::default(), edge: Edge::default() }) };
+    pub fn resume(partition: i32, row: Option<&[u8]>) -> Result<Self, BadHead> {
+        let Some(row) = row else { return Ok(Self { partition, head: Head::default(), edge: Edge::default() }) };
         let [2, rest @ ..] = row else { return Err(BadHead) };
         let (seq, rest) = rest.split_first_chunk::<8>().ok_or(BadHead)?;
         let (hash, rest) = rest.split_first_chunk::<32>().ok_or(BadHead)?;
         let (subtrees, []) = rest.as_chunks::<32>() else { return Err(BadHead) };
         let head = Head { seq: u64::from_be_bytes(*seq), hash: *hash };
-        Ok(Self { head, edge: Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)? })
+        Ok(Self { partition, head, edge: Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)? })
+    }
+
+    /// Goes on after a head, as somebody would who forges what follows.
+    #[cfg(test)]
+    pub(super) fn after(head: Head) -> Self {
+        Self { partition: 0, head, edge: Edge::default() }
     }
 
     /// The register row's value: version, number, hash, and the edge of the tree.
@@ -150,6 +157,7 @@ impl Chain {
         let seq = previous.seq + 1;
         let (body, subject) = part(said, salt);
         let mut record = json!({
+            "partition": self.partition,
             "seq": seq,
             "at": timestamp(at_ms),
             "kind": kind.as_str(),
@@ -252,14 +260,14 @@ mod tests {
     #[test]
     fn the_first_record_is_this() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let body = json!({"recipient": "up2u", "clause": "c1"});
         let line = chain.append(1_700_000_000_000, AuditKind::Disclosure, &scope, body, [0; 16]);
         // Computed with Python: hashlib.sha256 over the three length-prefixed parts.
-        let hash = "3b34750ce5391756e6ffe853a925a369f47c3e2eedaad4f7f2f5665f50ac85f5";
+        let hash = "3eda93de77766b825337d4dc5d038073b3721bfb54801ca1d87d172103140e70";
         assert_eq!(hex(&line.hash), hash);
         let expected = format!(
-            r#"{{"at":"2023-11-14T22:13:20.000Z","body":{{"clause":"c1","recipient":"up2u"}},"hash":"{hash}","kind":"disclosure","previous":"{}","scope":"portsmouth","seq":1}}"#,
+            r#"{{"at":"2023-11-14T22:13:20.000Z","body":{{"clause":"c1","recipient":"up2u"}},"hash":"{hash}","kind":"disclosure","partition":0,"previous":"{}","scope":"portsmouth","seq":1}}"#,
             "0".repeat(64)
         );
         assert_eq!(String::from_utf8(line.json).expect("JSON is text"), expected);
@@ -268,16 +276,16 @@ mod tests {
     #[test]
     fn a_resumed_chain_goes_on() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         chain.append(0, AuditKind::Collection, &scope, json!({}), [0; 16]);
-        let mut resumed = Chain::resume(Some(&chain.row())).expect("its own row");
+        let mut resumed = Chain::resume(0, Some(&chain.row())).expect("its own row");
         let (one, other) = (
             chain.append(1, AuditKind::Erasure, &scope, json!({"n": 1}), [7; 16]),
             resumed.append(1, AuditKind::Erasure, &scope, json!({"n": 1}), [7; 16]),
         );
         assert!(one == other && one.seq == 2 && chain.root() == resumed.root());
-        assert!(Chain::resume(Some(b"short")).is_err());
-        assert!(Chain::resume(Some(&[&[2], [1; 40].as_slice()].concat())).is_err());
+        assert!(Chain::resume(0, Some(b"short")).is_err());
+        assert!(Chain::resume(0, Some(&[&[2], [1; 40].as_slice()].concat())).is_err());
     }
 
     #[test]

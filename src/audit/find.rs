@@ -11,6 +11,8 @@ use crate::model::ids::{RecordId, ScopeId};
 /// A record as read from its line; whole in itself, which says nothing of its place in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
+    /// Whose chain: there is one for each partition.
+    pub partition: i32,
     /// Number in the chain, from 1.
     pub seq: u64,
     /// When, RFC 3339 in UTC with milliseconds; compares as text.
@@ -64,7 +66,9 @@ impl AuditRecord {
         if let (Some(body), Some(Value::Object(subject))) = (body.as_object_mut(), subject) {
             body.extend(subject.into_iter().filter(|(name, _)| name != SALT));
         }
+        let partition = value["partition"].as_i64().and_then(|number| i32::try_from(number).ok());
         Ok(Self {
+            partition: partition.ok_or(Unreadable)?,
             seq: value["seq"].as_u64().ok_or(Unreadable)?,
             at,
             kind: kind.parse().map_err(|_| Unreadable)?,
@@ -161,7 +165,7 @@ mod tests {
     #[test]
     fn a_record_reads_back_and_queries_narrow_it() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let body = json!({"evidence": [{"record": "ab12"}], "count": 3});
         let line = chain.append(1_700_000_000_000, AuditKind::Combination, &scope, body.clone(), [3; 16]);
         let record = AuditRecord::read(&line.json).expect("as written");
@@ -185,7 +189,13 @@ mod tests {
     #[test]
     fn any_changed_byte_is_noticed() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let line = Chain::resume(None).expect("a new chain").append(0, AuditKind::Erasure, &scope, json!({"n": "x"}), [5; 16]);
+        let line = Chain::resume(0, None).expect("a new chain").append(
+            0,
+            AuditKind::Erasure,
+            &scope,
+            json!({"n": "x"}),
+            [5; 16],
+        );
         for at in 0..line.json.len() {
             for bit in 0..8 {
                 let mut changed = line.json.clone();
@@ -196,10 +206,11 @@ mod tests {
         // Without its subject a record still reads: it says less, and shows that it does.
         let subject = [0xab; 16];
         let said = json!({"person": "ab".repeat(16), "clause": "C-1"});
-        let line = Chain::resume(None).expect("a new chain").append(0, AuditKind::Disclosure, &scope, said, [5; 16]);
+        let line = Chain::resume(0, None).expect("a new chain").append(0, AuditKind::Disclosure, &scope, said, [5; 16]);
         assert_eq!(redacted(&line.json, &BTreeMap::from([([0xcd; 16], 9)])), Ok(None));
         assert_eq!(redacted(&line.json, &BTreeMap::from([(subject, 0)])), Ok(None), "of a later life");
-        let less = redacted(&line.json, &BTreeMap::from([(subject, 1)])).expect("as written").expect("it names the person");
+        let less =
+            redacted(&line.json, &BTreeMap::from([(subject, 1)])).expect("as written").expect("it names the person");
         let record = AuditRecord::read(&less).expect("the chain holds without the subject");
         assert!(record.is_redacted && record.hash == line.hash && record.body == json!({"clause": "C-1"}));
         assert!(!String::from_utf8_lossy(&less).contains("abab"));

@@ -142,6 +142,9 @@ mod tests {
         // Computed with Python's hashlib: H(1 || H(1 || H(0||a) || H(0||b)) || H(0||c)), a = 32 zeros, b = 32 ones, c = 32 twos.
         let mut edge = Edge::default();
         (0..3).for_each(|number| edge.push(&[number; 32]));
-        assert_eq!(crate::model::ids::hex(&edge.root()), "ba8d94b7fbcecae7b81c4c80574fe24734a6917bf9c1ecd66ff3e0c34ead4620");
+        assert_eq!(
+            crate::model::ids::hex(&edge.root()),
+            "ba8d94b7fbcecae7b81c4c80574fe24734a6917bf9c1ecd66ff3e0c34ead4620"
+        );
     }
 }

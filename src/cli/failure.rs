@@ -83,7 +83,13 @@ impl From<Vec<KeyProblem>> for Failure {
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        Self::new(Kind::Unreachable, error.to_string())
+        let kind = match error {
+            LogError::Denied(_) => Kind::Denied,
+            LogError::Retriable(_) | LogError::Aborted(_) | LogError::Fenced(_) | LogError::Fatal(_) => {
+                Kind::Unreachable
+            }
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -110,7 +110,9 @@ impl Told {
     /// Forgets findings that cannot come again, where everybody who was told of them was told that they fell away.
     pub fn forget(&mut self, findings: &BTreeSet<FindingId>) {
         for finding in findings {
-            let Some(row) = self.alerts.get(finding).filter(|row| row.to.values().all(|told| !told.live)) else { continue };
+            let Some(row) = self.alerts.get(finding).filter(|row| row.to.values().all(|told| !told.live)) else {
+                continue;
+            };
             if let Some(others) = self.by_cluster.get_mut(&row.cluster) {
                 others.remove(finding);
                 if others.is_empty() {

@@ -40,10 +40,12 @@ mod scope;
 mod send;
 mod setup;
 mod status;
+mod subject;
 mod work;
 
 pub use self::setup::{Now, Setup, feed_contexts};
 pub use self::status::{HEADS_TOPIC, HEARTBEAT};
+pub use self::subject::{HeldEvent, Person, Resembling};
 pub use self::work::BatchReport;
 
 /// Where audit lines go.
@@ -75,7 +77,7 @@ impl Engine {
     /// An engine with an empty register.
     #[must_use]
     pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
-        let chain = Chain::resume(None).expect("a chain starts from nothing");
+        let chain = Chain::resume(partition, None).expect("a chain starts from nothing");
         Self {
             setup,
             partition,
@@ -113,7 +115,9 @@ impl Engine {
                 let until = value.try_into().map_err(|_| BadRegister::Form)?;
                 self.redactions.insert(id, u64::from_be_bytes(until));
             }
-            RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister::Form)?,
+            RowKind::AuditHead => {
+                self.chain = Chain::resume(self.partition, Some(value)).map_err(|_| BadRegister::Form)?
+            }
             RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
             RowKind::Record | RowKind::Edge | RowKind::Decision => {
                 self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister::Form)?;

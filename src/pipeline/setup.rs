@@ -87,9 +87,13 @@ impl Setup {
 
     /// Is the retention of what an agency told of that day over? Decisions and erasures stay as long as any event may.
     pub(super) fn lapsed(&self, agency: &PartyId, occurred_at: Timestamp, as_of: Date) -> bool {
+        is_over(occurred_at, self.retention_days(agency), as_of)
+    }
+
+    /// For how many days what an agency told is held.
+    pub(super) fn retention_days(&self, agency: &PartyId) -> u32 {
         let feed = self.agreement.feed(agency).filter(|feed| feed.kind != FeedKind::Review);
-        let days = feed.map_or_else(|| self.longest_retention(), |feed| feed.retention_days);
-        is_over(occurred_at, days, as_of)
+        feed.map_or_else(|| self.longest_retention(), |feed| feed.retention_days)
     }
 
     /// Would every event that was recorded then have lapsed?

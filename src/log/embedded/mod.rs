@@ -22,8 +22,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use self::store::{Stream, damaged, explain};
 use crate::log::{
-    AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, Rewrite, TopicRecord, Transaction, feed_topic,
-    is_compacted, system_clock,
+    AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, Rewrite, TopicRecord, Transaction,
+    feed_topic, is_compacted, system_clock,
 };
 use crate::model::ids::PartyId;
 
@@ -238,7 +238,7 @@ impl Log for EmbeddedLog {
             match error {
                 // The transaction was consumed: there is nothing left to try again with.
                 LogError::Retriable(why) => LogError::Aborted(why),
-                LogError::Aborted(_) | LogError::Fatal(_) => error,
+                error => error,
             }
         })
     }

@@ -15,6 +15,7 @@ mod client;
 mod daemon;
 mod errors;
 mod events;
+mod feeder;
 mod restore;
 mod settings;
 pub mod topics;
@@ -24,6 +25,7 @@ mod watchdog;
 pub use self::admin::KafkaAdmin;
 pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;
+pub use self::feeder::KafkaFeeder;
 pub use self::settings::{ClientCertificate, KafkaSettings, OnStuck, Scram, ScramMechanism, Tls};
 
 /// The changelog of the register: compacted, partitioned like the feeds.

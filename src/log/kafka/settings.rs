@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use zeroize::Zeroizing;
 
 use crate::log::{LogError, MAX_RECORD_BYTES};
+use crate::model::ids::PartyId;
 
 /// Called when a call to the broker outlasted every limit: the process has to end, for the call cannot be ended.
 pub type OnStuck = Arc<dyn Fn() + Send + Sync>;
@@ -121,9 +122,16 @@ impl KafkaSettings {
 
     /// For a transactional producer.
     pub(super) fn producer(&self, transactional_id: &str) -> Result<ClientConfig, LogError> {
-        let mut config = self.common()?;
+        let mut config = self.feeder()?;
         config.set("transactional.id", transactional_id);
         config.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
+        Ok(config)
+    }
+
+    /// For a producer without transactions.
+    pub(super) fn feeder(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.common()?;
+        config.set("enable.idempotence", "true");
         config.set("message.max.bytes", (MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES).to_string());
         // As Java clients do it, so that a scope's records meet in one partition whoever sends them.
         config.set("partitioner", "murmur2");
@@ -133,6 +141,17 @@ impl KafkaSettings {
         config.set("topic.metadata.propagation.max.ms", "5000");
         Ok(config)
     }
+}
+
+/// How the names of a party's transactional ids and consumer groups begin. A party's name has no dot, so no party's
+/// prefix begins another's.
+pub(super) fn party_prefix(group: &str, party: &PartyId) -> String {
+    format!("{group}.{party}.")
+}
+
+/// How the transactional ids of a group's daemons begin; no party's begin so.
+pub(super) fn daemon_prefix(group: &str) -> String {
+    format!("{group}-")
 }
 
 /// Exit code for a broker that is out of reach.

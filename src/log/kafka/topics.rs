@@ -77,7 +77,9 @@ pub fn wanted(layout: &Layout, feeds: &[PartyId], recipients: &[PartyId]) -> Vec
     for recipient in recipients {
         names.extend(["alerts", "list", "status"].map(|kind| (topic_name(kind, recipient), message_ms.clone())));
     }
-    names.extend([AUDIT_TOPIC, "audit-heads.v1", "review.v1", REGISTER_TOPIC].map(|name| (name.to_owned(), FOR_EVER.to_owned())));
+    names.extend(
+        [AUDIT_TOPIC, "audit-heads.v1", "review.v1", REGISTER_TOPIC].map(|name| (name.to_owned(), FOR_EVER.to_owned())),
+    );
     names.sort();
     names.into_iter().map(|(name, retention_ms)| topic(layout, name, retention_ms)).collect()
 }

@@ -108,7 +108,7 @@ impl Transactor {
         self.undo()?;
         Err(match error {
             LogError::Retriable(why) => LogError::Aborted(why),
-            LogError::Aborted(_) | LogError::Fatal(_) => error,
+            error => error,
         })
     }
 
@@ -121,7 +121,7 @@ impl Transactor {
         };
         let Err(error) = aborted else { return Ok(()) };
         match self.producer.client().fatal_error() {
-            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => Err(LogError::Fatal(why(error))),
+            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => Err(LogError::Fenced(why(error))),
             Some(_) | None => {
                 self.broken = true;
                 // Where this does not succeed the next transaction tries again, or the broker's patience ends it.
@@ -238,6 +238,10 @@ fn producer(config: &ClientConfig) -> Result<BaseProducer<Events>, LogError> {
 
 fn why(error: LogError) -> String {
     match error {
-        LogError::Retriable(why) | LogError::Aborted(why) | LogError::Fatal(why) => why,
+        LogError::Retriable(why)
+        | LogError::Aborted(why)
+        | LogError::Denied(why)
+        | LogError::Fenced(why)
+        | LogError::Fatal(why) => why,
     }
 }
