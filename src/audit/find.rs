@@ -104,14 +104,19 @@ fn names_any(value: &Value, is_meant: &dyn Fn(&[u8; 16]) -> bool) -> bool {
 
 fn hash_field(field: Option<Value>) -> Result<[u8; 32], Unreadable> {
     let Some(Value::String(text)) = field else { return Err(Unreadable) };
+    hash_of(&text).ok_or(Unreadable)
+}
+
+/// Reads 64 lower-case hexadecimal digits.
+pub(super) fn hash_of(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
-        return Err(Unreadable);
+        return None;
     }
     let mut bytes = [0; 32];
     for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| Unreadable)?;
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
     }
-    Ok(bytes)
+    Some(bytes)
 }
 
 /// Which records are wanted; what is `None` does not narrow.

@@ -5,6 +5,8 @@ use std::fmt;
 
 use super::chain::{AuditKind, Head};
 use super::find::AuditRecord;
+use super::heads::SignedHead;
+use super::merkle::Edge;
 
 /// Something wrong with a chain, by the numbers of the records concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,11 @@ pub enum AuditFault {
         /// Its number.
         seq: u64,
     },
+    /// The record, or one before it, is not what a signed head says of it: the chain was rewritten after it was signed.
+    SignedHeadDiffers {
+        /// Its number.
+        seq: u64,
+    },
     /// More, or fewer, records have lost whom they were about than erasures say.
     Redacted {
         /// How many have.
@@ -77,6 +84,7 @@ impl fmt::Display for AuditFault {
             Self::Truncated { from, to } => write!(out, "the end is cut off: records {from} to {to}"),
             Self::BeyondHead { from, to } => write!(out, "records {from} to {to} lie beyond the head"),
             Self::HeadDiffers { seq } => write!(out, "record {seq} is not the one that the head names"),
+            Self::SignedHeadDiffers { seq } => write!(out, "record {seq} is not the one that a signed head names"),
             Self::Redacted { found, recorded } => {
                 write!(out, "{found} records do not say whom they were about, and erasures account for {recorded}")
             }
@@ -117,6 +125,9 @@ pub struct Verifier {
     redacted: u64,
     /// How many records erasures say they redacted.
     redactions: u64,
+    /// By number, the hash and root that signed heads name, each until it was compared.
+    signed: BTreeMap<u64, SignedHead>,
+    edge: Edge,
     /// The place that comes next has this number.
     next_seq: u64,
     /// Hash of the record before it, where that one can be relied on.
@@ -135,6 +146,8 @@ impl Verifier {
             records: 0,
             redacted: 0,
             redactions: 0,
+            signed: BTreeMap::new(),
+            edge: Edge::default(),
             next_seq: seq + 1,
             previous: Some(hash),
             gaps: BTreeMap::new(),
@@ -177,6 +190,14 @@ impl Verifier {
         }
         self.next_seq = seq.saturating_add(1);
         self.previous = Some(record.hash);
+        self.edge.push(&record.hash);
+        if let Some(head) = self.signed.remove(&seq) {
+            // After another fault the tree is another one in any case, and that was told.
+            let same_root = head.root == self.edge.root() || !self.faults.is_empty() || !self.gaps.is_empty();
+            if head.hash != record.hash || !same_root {
+                self.fault(AuditFault::SignedHeadDiffers { seq });
+            }
+        }
     }
 
     /// Ends the check; `expected` is the head kept apart from the lines. Without one a cut end cannot be seen.
@@ -188,6 +209,10 @@ impl Verifier {
         let (found, recorded) = (self.redacted, self.redactions);
         if self.faults.is_empty() && found != recorded {
             self.fault(AuditFault::Redacted { found, recorded });
+        }
+        let cut = self.signed.last_key_value().map(|(seq, _)| *seq).filter(|seq| *seq > last);
+        if let Some(to) = cut.filter(|to| expected.is_none_or(|head| head.seq < *to)) {
+            self.fault(AuditFault::Truncated { from: self.next_seq, to });
         }
         if let Some(head) = expected {
             if head.seq > last {
@@ -262,6 +287,12 @@ impl ChainsVerifier {
         self.last = stood_in.or(record.as_ref().map(|record| record.partition)).unwrap_or(self.last);
         let chain = self.chains.entry(self.last).or_insert_with(|| Verifier::after(Head::default()));
         chain.take(record);
+    }
+
+    /// Takes a head whose signature was good, before the records that it covers.
+    pub fn expect(&mut self, head: &SignedHead) {
+        let chain = self.chains.entry(head.partition).or_insert_with(|| Verifier::after(Head::default()));
+        chain.signed.insert(head.seq, head.clone());
     }
 
     /// Ends the check. Where there are heads, a partition without one is expected to be empty.

@@ -198,7 +198,13 @@ impl Engine {
             if let Some(touched) = self.expire(&id, now, &mut work) {
                 self.settle(&id, touched, now, rng, &mut work);
             }
-            let scope = self.scopes.get(&id).expect("listed above");
+            let (keys, salts) = (Arc::clone(&self.setup.keys), &mut work.salts);
+            let scope = self.scopes.get_mut(&id).expect("listed above");
+            scope.identities.reseal(&id, &keys, || {
+                let mut nonce = [0; 12];
+                salts.fill_bytes(&mut nonce);
+                nonce
+            });
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
             self.publish(&id, &before, &everybody, now, rng, &mut work);

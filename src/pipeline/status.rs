@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::work::Work;
 use super::{Engine, Now};
+use crate::audit::SignedHead;
 use crate::config::agreement::Recipient;
 use crate::disclose::statement::{self, Manifest, Statement};
 use crate::disclose::told::Digest;
@@ -60,14 +61,15 @@ impl Engine {
         let head = self.chain.head();
         if head.seq > self.signed_seq {
             self.signed_seq = head.seq;
-            let said = json!({
-                "partition": self.partition,
-                "seq": head.seq,
-                "hash": hex(&head.hash),
-                "root": hex(&self.chain.root()),
-                "at": now.at,
-            });
-            let value = statement::sign(Statement::AuditHead, said.to_string().as_bytes(), signer);
+            let said = SignedHead {
+                partition: self.partition,
+                seq: head.seq,
+                hash: head.hash,
+                root: self.chain.root(),
+                at: now.at.to_string(),
+            };
+            let said = serde_json::to_vec(&said).expect("a head has a JSON form");
+            let value = statement::sign(Statement::AuditHead, &said, signer);
             work.output(self.partition, HEADS_TOPIC.to_owned(), head.seq.to_string(), Some(value.into_bytes()));
         }
         Some(self.finish(work).0)

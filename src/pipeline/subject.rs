@@ -13,6 +13,7 @@ use super::Engine;
 use super::scope::Scope;
 use super::setup::Setup;
 use crate::config::agreement::Feed;
+use crate::disclose::identities::OpenedPerson;
 use crate::log::FeedRecord;
 use crate::model::event::{BlindPerson, Detail, Role, Status};
 use crate::model::feed::FeedKind;
@@ -92,6 +93,20 @@ impl Engine {
         let listed_to = recipients.filter(|party| told.listed(person, party).is_some()).cloned().collect();
         let events = events.into_values().collect();
         (!records.is_empty()).then_some(Person { person, records, local_refs, events, listed_to })
+    }
+
+    /// Who a person is, record by record, as agencies wrote it down: for the person themself, who asked.
+    #[must_use]
+    pub fn written(&self, scope: &ScopeId, person: &Person) -> BTreeMap<RecordId, OpenedPerson> {
+        let Some(Scope { identities, .. }) = self.scopes.get(scope) else { return BTreeMap::new() };
+        let opened = |record: &RecordId| Some((*record, identities.open(*record, scope, &self.setup.keys)?));
+        person.records.iter().filter_map(opened).collect()
+    }
+
+    /// Is the scope's register in this partition?
+    #[must_use]
+    pub fn has(&self, scope: &ScopeId) -> bool {
+        self.scopes.contains_key(scope)
     }
 
     /// The linked person who has a record.
