@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod door;
 mod embedded;
+mod erasure;
 mod jose;
 mod kafka;
 mod kafka_access;
