@@ -120,14 +120,15 @@ pub struct AuditLine {
 /// One partition's chain, at its end.
 #[derive(Clone)]
 pub struct Chain {
+    partition: i32,
     head: Head,
 }
 
 impl Chain {
     /// Goes on where the head in the register says, or starts a chain.
-    pub fn resume(head: Option<&[u8]>) -> Result<Self, BadHead> {
+    pub fn resume(partition: i32, head: Option<&[u8]>) -> Result<Self, BadHead> {
         let head = head.map_or(Ok(Head::default()), Head::from_bytes)?;
-        Ok(Self { head })
+        Ok(Self { partition, head })
     }
 
     /// Where the chain ends now.
@@ -141,6 +142,7 @@ impl Chain {
         let previous = self.head;
         let seq = previous.seq + 1;
         let record = json!({
+            "partition": self.partition,
             "seq": seq,
             "at": timestamp(at_ms),
             "kind": kind.as_str(),
@@ -183,14 +185,14 @@ mod tests {
     #[test]
     fn the_first_record_is_this() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let body = json!({"recipient": "up2u", "clause": "c1"});
         let line = chain.append(1_700_000_000_000, AuditKind::Disclosure, &scope, &body);
         // Computed with Python: hashlib.sha256 over the three length-prefixed parts.
-        let hash = "3b34750ce5391756e6ffe853a925a369f47c3e2eedaad4f7f2f5665f50ac85f5";
+        let hash = "3eda93de77766b825337d4dc5d038073b3721bfb54801ca1d87d172103140e70";
         assert_eq!(hex(&line.hash), hash);
         let expected = format!(
-            r#"{{"at":"2023-11-14T22:13:20.000Z","body":{{"clause":"c1","recipient":"up2u"}},"hash":"{hash}","kind":"disclosure","previous":"{}","scope":"portsmouth","seq":1}}"#,
+            r#"{{"at":"2023-11-14T22:13:20.000Z","body":{{"clause":"c1","recipient":"up2u"}},"hash":"{hash}","kind":"disclosure","partition":0,"previous":"{}","scope":"portsmouth","seq":1}}"#,
             "0".repeat(64)
         );
         assert_eq!(String::from_utf8(line.json).expect("JSON is text"), expected);
@@ -199,16 +201,16 @@ mod tests {
     #[test]
     fn a_resumed_chain_goes_on() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         chain.append(0, AuditKind::Collection, &scope, &json!({}));
-        let mut resumed = Chain::resume(Some(&chain.head().to_bytes())).expect("its own head");
+        let mut resumed = Chain::resume(0, Some(&chain.head().to_bytes())).expect("its own head");
         let (one, other) = (
             chain.append(1, AuditKind::Erasure, &scope, &json!({"n": 1})),
             resumed.append(1, AuditKind::Erasure, &scope, &json!({"n": 1})),
         );
         assert!(one == other && one.seq == 2);
-        assert!(Chain::resume(Some(b"short")).is_err());
-        assert!(Chain::resume(Some(&[&[2], [0; 40].as_slice()].concat())).is_err());
+        assert!(Chain::resume(0, Some(b"short")).is_err());
+        assert!(Chain::resume(0, Some(&[&[2], [0; 40].as_slice()].concat())).is_err());
     }
 
     #[test]

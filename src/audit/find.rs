@@ -9,6 +9,8 @@ use crate::model::ids::ScopeId;
 /// A record as read from its line; whole in itself, which says nothing of its place in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
+    /// Whose chain: there is one for each partition.
+    pub partition: i32,
     /// Number in the chain, from 1.
     pub seq: u64,
     /// When, RFC 3339 in UTC with milliseconds; compares as text.
@@ -48,7 +50,9 @@ impl AuditRecord {
             Some(_) | None => Err(Unreadable),
         };
         let (at, kind, scope) = (text("at")?, text("kind")?, text("scope")?);
+        let partition = value["partition"].as_i64().and_then(|number| i32::try_from(number).ok());
         Ok(Self {
+            partition: partition.ok_or(Unreadable)?,
             seq: value["seq"].as_u64().ok_or(Unreadable)?,
             at,
             kind: kind.parse().map_err(|_| Unreadable)?,
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn a_record_reads_back_and_queries_narrow_it() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let body = json!({"evidence": [{"record": "ab12"}], "count": 3});
         let line = chain.append(1_700_000_000_000, AuditKind::Combination, &scope, &body);
         let record = AuditRecord::read(&line.json).expect("as written");
@@ -147,7 +151,8 @@ mod tests {
     #[test]
     fn any_changed_byte_is_noticed() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let line = Chain::resume(None).expect("a new chain").append(0, AuditKind::Erasure, &scope, &json!({"n": "x"}));
+        let line =
+            Chain::resume(0, None).expect("a new chain").append(0, AuditKind::Erasure, &scope, &json!({"n": "x"}));
         for at in 0..line.json.len() {
             for bit in 0..8 {
                 let mut changed = line.json.clone();

@@ -121,8 +121,12 @@ impl Verifier {
 
     /// Looks at the next line.
     pub fn push(&mut self, line: &[u8]) {
+        self.take(AuditRecord::read(line).ok());
+    }
+
+    fn take(&mut self, record: Option<AuditRecord>) {
         self.records += 1;
-        let Ok(record) = AuditRecord::read(line) else {
+        let Some(record) = record else {
             // Nothing in it can be relied on, its number included: it counts by its place.
             self.fault(AuditFault::Changed { seq: self.next_seq });
             self.next_seq += 1;
@@ -195,6 +199,60 @@ impl Verifier {
     }
 }
 
+/// Something wrong with the chain of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionFault {
+    /// Whose chain.
+    pub partition: i32,
+    /// What is wrong with it.
+    pub fault: AuditFault,
+}
+
+impl fmt::Display for PartitionFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "partition {}: {}", self.partition, self.fault)
+    }
+}
+
+/// A check in progress of every partition's chain.
+#[derive(Default)]
+pub struct ChainsVerifier {
+    chains: BTreeMap<i32, Verifier>,
+    /// The chain of the line before: an unreadable one counts there.
+    last: i32,
+}
+
+impl ChainsVerifier {
+    /// Looks at the next line. `stood_in` is the partition that it was read from, where that is known: a record of
+    /// another one does not belong there.
+    pub fn push(&mut self, stood_in: Option<i32>, line: &[u8]) {
+        let record = AuditRecord::read(line).ok();
+        let record = record.filter(|record| stood_in.is_none_or(|partition| partition == record.partition));
+        self.last = stood_in.or(record.as_ref().map(|record| record.partition)).unwrap_or(self.last);
+        let chain = self.chains.entry(self.last).or_insert_with(|| Verifier::after(Head::default()));
+        chain.take(record);
+    }
+
+    /// Ends the check. Where there are heads, a partition without one is expected to be empty.
+    ///
+    /// # Errors
+    /// Every fault, with its partition.
+    pub fn finish(mut self, expected: &BTreeMap<i32, Head>) -> Result<BTreeMap<i32, Verified>, Vec<PartitionFault>> {
+        for partition in expected.keys() {
+            self.chains.entry(*partition).or_insert_with(|| Verifier::after(Head::default()));
+        }
+        let (mut verified, mut faults) = (BTreeMap::new(), Vec::new());
+        for (partition, chain) in self.chains {
+            let head = (!expected.is_empty()).then(|| expected.get(&partition).copied().unwrap_or_default());
+            match chain.finish(head) {
+                Ok(found) => drop(verified.insert(partition, found)),
+                Err(found) => faults.extend(found.into_iter().map(|fault| PartitionFault { partition, fault })),
+            }
+        }
+        if faults.is_empty() { Ok(verified) } else { Err(faults) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -204,7 +262,7 @@ mod tests {
 
     fn chain_of(count: u32) -> (Vec<Vec<u8>>, Head) {
         let scope = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let append = |number| chain.append(number, AuditKind::Collection, &scope, &json!({"event": number})).json;
         let lines = (0..i64::from(count)).map(append).collect();
         (lines, chain.head())
@@ -243,12 +301,51 @@ mod tests {
     }
 
     #[test]
+    fn every_partition_has_a_chain_of_its_own() {
+        let scope = "portsmouth".parse().expect("a valid name");
+        let chain_of = |partition, count: i64| {
+            let mut chain = Chain::resume(partition, None).expect("a new chain");
+            let append = |number| chain.append(number, AuditKind::Collection, &scope, &json!({"event": number})).json;
+            let lines: Vec<_> = (0..count).map(append).collect();
+            (lines, chain.head())
+        };
+        let ((first, first_head), (third, third_head)) = (chain_of(0, 3), chain_of(2, 4));
+        let check = |lines: &[(Option<i32>, &Vec<u8>)], heads: &[(i32, Head)]| {
+            let mut verifier = ChainsVerifier::default();
+            lines.iter().for_each(|(stood_in, line)| verifier.push(*stood_in, line));
+            verifier.finish(&heads.iter().copied().collect())
+        };
+        let heads = [(0, first_head), (2, third_head)];
+        let export: Vec<_> = first.iter().chain(&third).map(|line| (None, line)).collect();
+        let topic: Vec<_> =
+            first.iter().map(|line| (Some(0), line)).chain(third.iter().map(|line| (Some(2), line))).collect();
+        for whole in [&export, &topic] {
+            let verified = check(whole, &heads).expect("unbroken");
+            assert_eq!((verified[&0].records, verified[&2].records), (3, 4));
+        }
+        let told = |lines: &[(Option<i32>, &Vec<u8>)], heads: &[(i32, Head)]| -> Vec<String> {
+            check(lines, heads).expect_err("it was broken").iter().map(ToString::to_string).collect()
+        };
+        let dropped: Vec<_> =
+            export.iter().copied().enumerate().filter(|(at, _)| *at != 4).map(|(_, line)| line).collect();
+        assert_eq!(told(&dropped, &[]), ["partition 2: records 2 to 2 are missing"]);
+        assert_eq!(told(&export[..3], &heads), ["partition 2: the end is cut off: records 1 to 4"]);
+        assert_eq!(told(&export, &heads[..1]), ["partition 2: records 1 to 4 lie beyond the head"]);
+        // A chain that was moved to another partition is none.
+        let moved: Vec<_> = third.iter().map(|line| (Some(1), line)).collect();
+        assert_eq!(told(&moved, &[])[0], "partition 1: record 1 was changed");
+        // A record that is there again belongs to the chain that it came from.
+        let again: Vec<_> = export.iter().copied().chain([(None, &first[0])]).collect();
+        assert_eq!(told(&again, &[]), ["partition 0: record 1 is there more than once"]);
+    }
+
+    #[test]
     fn a_rewritten_record_or_chain_is_noticed() {
         let scope = "portsmouth".parse().expect("a valid name");
         // Somebody replaces record 5 by one with a good hash of its own.
         let (lines, _) = chain_of(4);
         let fourth = AuditRecord::read(&lines[3]).expect("as written");
-        let mut forger = Chain::resume(Some(&Head { seq: 4, hash: fourth.hash }.to_bytes())).expect("a head");
+        let mut forger = Chain::resume(0, Some(&Head { seq: 4, hash: fourth.hash }.to_bytes())).expect("a head");
         let forged = forger.append(0, AuditKind::Collection, &scope, &json!({"event": "forged"}));
         assert_eq!(faults(|lines| lines[4] = forged.json.clone()), [AuditFault::Unlinked { seq: 6 }]);
         // Somebody rewrites everything from there on: the head kept apart tells.

@@ -1,5 +1,6 @@
 //! `priorityd audit verify|find|export`: the evidence, checked and searched.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +9,9 @@ use clap::{Args, Subcommand};
 
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
-use super::show::read_on;
-use crate::audit::{AuditKind, AuditRecord, Head, Query, Verifier};
+use crate::audit::{AuditKind, AuditRecord, ChainsVerifier, Head, Query};
 use crate::config::settings::Settings;
+use crate::log::TopicReader;
 use crate::model::ids::hex;
 use crate::pipeline::AUDIT_TOPIC;
 
@@ -30,9 +31,10 @@ pub(super) struct AuditArgs {
 enum AuditCommand {
     /// Check that no record was changed, dropped, swapped, doubled or cut off
     Verify {
-        /// Where the chain must end, as an earlier verification printed it; without it a cut end cannot be seen
-        #[arg(long, value_name = "SEQ:HASH", value_parser = parse_head)]
-        head: Option<Head>,
+        /// Where a partition's chain must end, as an earlier verification printed it; one for each, and without them a cut
+        /// end cannot be seen
+        #[arg(long = "head", value_name = "PARTITION:SEQ:HASH", value_parser = parse_head)]
+        heads: Vec<(i32, Head)>,
     },
     /// Print the records that fit, one JSON object a line
     Find {
@@ -56,7 +58,7 @@ enum AuditCommand {
 /// Does what was asked.
 pub(super) fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
-        AuditCommand::Verify { head } => verify(args, *head, out),
+        AuditCommand::Verify { heads } => verify(args, heads.iter().copied().collect(), out),
         AuditCommand::Find { kind, from, until, mentions } => {
             let query = Query {
                 kind: *kind,
@@ -65,25 +67,27 @@ pub(super) fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<(), Failure> 
                 until: until.clone(),
                 mentions: mentions.clone(),
             };
-            each_line(&args.config, args.file.as_deref(), |line| {
+            each_line(&args.config, args.file.as_deref(), |_, line| {
                 let record = AuditRecord::read(line).map_err(|error| Failure::new(Kind::BadData, error.to_string()))?;
                 if query.matches(&record) { print_line(out, line) } else { Ok(()) }
             })
         }
-        AuditCommand::Export => each_line(&args.config, args.file.as_deref(), |line| print_line(out, line)),
+        AuditCommand::Export => each_line(&args.config, args.file.as_deref(), |_, line| print_line(out, line)),
     }
 }
 
-fn verify(args: &AuditArgs, head: Option<Head>, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut verifier = Verifier::after(Head::default());
-    each_line(&args.config, args.file.as_deref(), |line| {
-        verifier.push(line);
+fn verify(args: &AuditArgs, heads: BTreeMap<i32, Head>, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut verifier = ChainsVerifier::default();
+    each_line(&args.config, args.file.as_deref(), |stood_in, line| {
+        verifier.push(stood_in, line);
         Ok(())
     })?;
-    let verified = verifier.finish(head).map_err(|faults| Failure::all(Kind::CheckFailed, faults))?;
-    let hash = hex(&verified.head.hash);
-    writeln!(out, "{} records, none changed, dropped, swapped or doubled", verified.records)?;
-    writeln!(out, "head {}:{hash}", verified.head.seq)?;
+    let verified = verifier.finish(&heads).map_err(|faults| Failure::all(Kind::CheckFailed, faults))?;
+    let records: u64 = verified.values().map(|chain| chain.records).sum();
+    writeln!(out, "{records} records, none changed, dropped, swapped or doubled")?;
+    for (partition, chain) in verified {
+        writeln!(out, "head {partition}:{}:{}", chain.head.seq, hex(&chain.head.hash))?;
+    }
     Ok(())
 }
 
@@ -92,28 +96,33 @@ fn print_line(out: &mut dyn Write, line: &[u8]) -> Result<(), Failure> {
     Ok(out.write_all(b"\n")?)
 }
 
-/// Hands every audit line, in order, to `line`: of an export, or else of the log.
+/// Hands every audit line to `line`, each chain in its order: of an export, or else of the log, partition by partition,
+/// which are told.
 pub(super) fn each_line(
     config: &ConfigArgs,
     file: Option<&Path>,
-    mut line: impl FnMut(&[u8]) -> Result<(), Failure>,
+    mut line: impl FnMut(Option<i32>, &[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if let Some(file) = file {
         let opened = std::fs::File::open(file).map_err(|error| Failure::unreadable(file, &error))?;
-        return BufReader::new(opened).split(b'\n').try_for_each(|read| line(&read?));
+        return BufReader::new(opened).split(b'\n').try_for_each(|read| line(None, &read?));
     }
     let settings = Settings::load(&config.config)?;
     let mut client = subscriber(&settings.log)?;
-    read_on(client.as_mut(), AUDIT_TOPIC, &mut 0, Duration::ZERO, |record| match record.value {
-        Some(value) => line(&value),
+    TopicReader::new(AUDIT_TOPIC).read(client.as_mut(), Duration::ZERO, |record| match record.value {
+        Some(value) => line(Some(record.partition), &value),
         None => Ok(()),
     })
 }
 
-fn parse_head(text: &str) -> Result<Head, String> {
-    let form = "write SEQ:HASH as `audit verify` prints it";
-    let (seq, hash) = text.split_once(':').ok_or(form)?;
-    let seq = seq.parse().map_err(|_| form)?;
+fn parse_head(text: &str) -> Result<(i32, Head), String> {
+    let form = "write PARTITION:SEQ:HASH as `audit verify` prints it";
+    let mut parts = text.split(':');
+    let (Some(partition), Some(seq), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(form.to_owned());
+    };
+    let (partition, seq) = (partition.parse().map_err(|_| form)?, seq.parse().map_err(|_| form)?);
     if hash.len() != 64 || !hash.is_ascii() {
         return Err(form.to_owned());
     }
@@ -121,5 +130,5 @@ fn parse_head(text: &str) -> Result<Head, String> {
     for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
         *byte = u8::from_str_radix(&hash[at..at + 2], 16).map_err(|_| form)?;
     }
-    Ok(Head { seq, hash: bytes })
+    Ok((partition, Head { seq, hash: bytes }))
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use getrandom::SysRng;
 use jiff::Timestamp;
@@ -11,6 +12,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
+use super::deployment::Deployment;
+use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::Metrics;
@@ -165,5 +168,60 @@ impl Worker {
             std::thread::sleep(step.min(left));
             left = left.saturating_sub(step);
         }
+    }
+}
+
+/// How long one commit may take before it is said that the daemon hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A worker on a thread of its own within another command.
+pub(super) struct Running {
+    metrics: Arc<Metrics>,
+    stop: Arc<AtomicBool>,
+    worker: JoinHandle<Result<BTreeMap<i32, Engine>, LogError>>,
+}
+
+impl Running {
+    /// Starts it on a log.
+    pub(super) fn start(deployment: &Deployment, log: Box<dyn Log>, as_of: Option<Date>) -> Result<Self, Failure> {
+        let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
+        let worker = Worker {
+            setup: Arc::new(deployment.setup()),
+            log,
+            batch_records: deployment.settings.batch_records,
+            poll_wait: Duration::from_millis(deployment.settings.poll_ms),
+            as_of,
+            metrics: Arc::clone(&metrics),
+            health: Arc::new(Health::default()),
+            stop: Arc::clone(&stop),
+        };
+        let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
+        Ok(Self { metrics, stop, worker })
+    }
+
+    /// Waits until so many events are processed and committed; `progress` hears how many there are.
+    pub(super) fn wait_for(&self, events: u64, mut progress: impl FnMut(u64)) -> Result<(), Failure> {
+        let (mut seen, mut since) = (0, Instant::now());
+        loop {
+            let read = self.metrics.events_read();
+            progress(read);
+            if read >= events {
+                return Ok(());
+            }
+            if read != seen {
+                (seen, since) = (read, Instant::now());
+            }
+            if self.worker.is_finished() || since.elapsed() > PATIENCE {
+                return Err(Failure::new(Kind::Bug, "the daemon stopped before it had read everything"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stops it; the batch in hand is finished first.
+    pub(super) fn stop(self) -> Result<BTreeMap<i32, Engine>, Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.worker.join().map_err(|_| Failure::new(Kind::Bug, "the daemon ended by a fault of ours"))?;
+        Ok(ended?)
     }
 }

@@ -199,6 +199,8 @@ fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
             username,
             password_file,
         }),
+        session_timeout: Duration::from_millis(settings.session_ms),
+        transaction_timeout: Duration::from_millis(settings.transaction_ms),
         ..log::kafka::KafkaSettings::new(&settings.bootstrap, &settings.group, &settings.instance)
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Failure
         _ => None,
     };
     let mut evidence = Evidence::default();
-    each_line(&args.config, args.file.as_deref(), |line| {
+    each_line(&args.config, args.file.as_deref(), |_, line| {
         evidence.add(AuditRecord::read(line).map_err(|error| Failure::new(Kind::BadData, error.to_string()))?);
         Ok(())
     })?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod audit;
+mod bench;
 mod check;
 mod daemon;
 mod demo;
@@ -17,12 +18,14 @@ mod healthcheck;
 mod keys;
 mod link;
 mod live;
+mod measure;
 mod publish;
 mod review;
 mod run;
 mod show;
 mod simulate;
 mod subscribe;
+mod tables;
 mod topics;
 
 pub use failure::Failure;
@@ -61,6 +64,8 @@ enum Command {
     Review(review::ReviewArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
+    /// Measure what this machine does, on synthetic people
+    Bench(bench::BenchArgs),
     /// Ask a running daemon whether it is ready
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -91,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::run(&args, &mut out),
         Command::Review(args) => review::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
     };
     match done {

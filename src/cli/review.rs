@@ -13,10 +13,9 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::failure::{Failure, Kind};
-use super::show::read_on;
 use crate::config::agreement::{Agreement, Feed};
 use crate::config::settings::Settings;
-use crate::log::Client;
+use crate::log::{Client, TopicReader};
 use crate::model::event::Regime;
 use crate::model::feed::FeedKind;
 use crate::model::ids::{PartyId, ScopeId, hex};
@@ -164,7 +163,7 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
 /// The latest of each question, those that are settled left out.
 fn open_questions(client: &mut dyn Client) -> Result<BTreeMap<String, Value>, Failure> {
     let mut open = BTreeMap::new();
-    read_on(client, REVIEW_TOPIC, &mut 0, Duration::ZERO, |record| {
+    TopicReader::new(REVIEW_TOPIC).read(client, Duration::ZERO, |record| {
         let key = String::from_utf8_lossy(&record.key).into_owned();
         match record.value {
             Some(value) => open.insert(key, serde_json::from_slice(&value).map_err(|_| unreadable())?),

@@ -64,6 +64,10 @@ pub struct KafkaSettings {
     pub group: String,
     /// Name of this instance, unique within the group and the same after a restart.
     pub instance: String,
+    /// An instance that gave no sign of life for so long has lost its partitions to the others.
+    pub session_ms: u64,
+    /// The longest that a transaction may take; one that nobody ends holds readers back for that long.
+    pub transaction_ms: u64,
     /// Certificate authority's file (PEM); with it, TLS.
     pub ca_file: Option<PathBuf>,
     /// Client certificate's file (PEM), for mutual TLS.
@@ -166,6 +170,8 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
             (from.required("bootstrap", problems).map(str::to_owned), from.text("group", problems));
         let group = group.unwrap_or("priorityd").to_owned();
         let instance = from.text("instance", problems).unwrap_or("1").to_owned();
+        let session_ms = from.number("session_ms", 10_000, (1_000, 300_000), problems);
+        let transaction_ms = from.number("transaction_ms", 30_000, (1_000, 900_000), problems);
         let mut path = |key| from.text(key, problems).map(|path| home.join(path));
         let (ca_file, certificate_file) = (path("ca_file"), path("certificate_file"));
         let (key_file, password_file) = (path("key_file"), path("password_file"));
@@ -189,6 +195,8 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
             bootstrap,
             group,
             instance,
+            session_ms,
+            transaction_ms,
             ca_file,
             certificate_file,
             key_file,

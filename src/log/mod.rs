@@ -6,12 +6,14 @@
 pub mod embedded;
 pub mod kafka;
 pub mod memory;
+mod reader;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+pub use self::reader::TopicReader;
 use crate::model::ids::{PartyId, ScopeId};
 
 /// The largest feed record taken, headers included. Larger ones are refused where they are published.
@@ -22,6 +24,9 @@ pub const POLL_BYTES: usize = 32 << 20;
 
 /// A header of a record: its name and value, as they came.
 pub type Header = (String, Vec<u8>);
+
+/// An event on its way to a feed: its headers and its value.
+pub type Unsent = (Vec<Header>, Zeroizing<Vec<u8>>);
 
 /// Tells the time of appends, milliseconds since 1970 UTC.
 pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -166,8 +171,17 @@ pub trait Log: Send {
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
 pub trait Client: Send {
-    /// Appends events to a feed, in order, atomically; `scope` is the record key. Headers are empty in structured mode.
-    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError>;
+    /// Appends events to a feed, in order, atomically, with their headers; `scope` is the record key, so that a scope's
+    /// records meet in one partition.
+    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError>;
+
+    /// Appends events without headers.
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        self.publish_with_headers(feed, scope, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    }
+
+    /// How many partitions a topic has; they count from 0. [`TopicReader`] reads them all.
+    fn partitions(&mut self, topic: &str) -> Result<usize, LogError>;
 
     /// Reads committed records of a topic's partition from `from_offset` on, waiting at most `wait` if there are none.
     fn read(

@@ -63,7 +63,7 @@ impl Engine {
     /// An engine with an empty register.
     #[must_use]
     pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
-        let chain = Chain::resume(None).expect("a chain starts from nothing");
+        let chain = Chain::resume(partition, None).expect("a chain starts from nothing");
         let (scopes, counters, marked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { setup, partition, scopes, counters, chain, sealer: Sealer::default(), assessed_as_of: None, marked }
     }
@@ -86,7 +86,9 @@ impl Engine {
                 }
                 self.marked.insert(scope);
             }
-            RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister::Form)?,
+            RowKind::AuditHead => {
+                self.chain = Chain::resume(self.partition, Some(value)).map_err(|_| BadRegister::Form)?
+            }
             RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
             RowKind::Record | RowKind::Edge | RowKind::Decision => {
                 self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister::Form)?;

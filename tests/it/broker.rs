@@ -25,6 +25,8 @@ struct Ports {
     clear: u16,
     scram: u16,
     mutual: u16,
+    via: u16,
+    proxy: u16,
 }
 
 /// The password of every SCRAM user.
@@ -102,6 +104,11 @@ impl Broker {
         format!("127.0.0.1:{}", self.ports.mutual)
     }
 
+    /// Where it listens for what a proxy passes on, and where it tells those clients to come: the proxy's port.
+    pub(crate) fn via(&self) -> (u16, u16) {
+        (self.ports.via, self.ports.proxy)
+    }
+
     /// A file of the broker's folder: `ca.pem`, `other-ca.pem`, `daemon.crt` and `daemon.key`, `password`.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -127,11 +134,13 @@ impl Broker {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         certify(folder.path());
-        let [clear, scram, mutual, controller] = free_ports();
+        let [clear, scram, mutual, via, proxy, controller] = free_ports();
         let settings = include_str!("../kafka/server.properties")
             .replace("@PORT@", &clear.to_string())
             .replace("@SCRAM_PORT@", &scram.to_string())
             .replace("@MUTUAL_PORT@", &mutual.to_string())
+            .replace("@VIA_PORT@", &via.to_string())
+            .replace("@PROXY_PORT@", &proxy.to_string())
             .replace("@CONTROLLER_PORT@", &controller.to_string())
             .replace("@FOLDER@", &folder.path().to_string_lossy());
         let settings_file = folder.path().join("server.properties");
@@ -144,7 +153,7 @@ impl Broker {
         let format = [&["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id], &users[..], &["-c"]];
         let formatted = java(&format.concat(), &settings_file).output().expect("java runs: the tests need Java 17");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let broker = Self { process: Mutex::new(None), ports: Ports { clear, scram, mutual }, folder };
+        let broker = Self { process: Mutex::new(None), ports: Ports { clear, scram, mutual, via, proxy }, folder };
         broker.launch();
         broker
     }

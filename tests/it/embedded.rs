@@ -11,7 +11,7 @@ use std::time::Duration;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
-use priorityd::log::{AtRest, Client, Header, Log, LogError, Polled, Position, Transaction};
+use priorityd::log::{AtRest, Client, Log, LogError, Polled, Position, Transaction};
 use priorityd::model::ids::PartyId;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -85,11 +85,6 @@ impl House for Embedded {
         Box::new(self.open_client())
     }
 
-    fn publish_with_headers(&self, feed: &PartyId, headers: Vec<Header>, payload: &[u8]) {
-        let record = (headers, Zeroizing::new(payload.to_vec()));
-        self.open_client().publish_with_headers(feed, vec![record]).expect("publish");
-    }
-
     fn poison(&self, transaction: &mut Transaction) {
         transaction.positions.push(Position { feed: party("b"), partition: 0, next_offset: 1_000 });
     }
@@ -105,7 +100,7 @@ fn fatal<T>(outcome: Result<T, LogError>) -> String {
 
 #[test]
 fn conforms() {
-    conformance::suite(Embedded::new);
+    conformance::suite(Embedded::new, Embedded::new);
 }
 
 #[test]
@@ -139,7 +134,8 @@ fn clear_text_never_touches_the_disk() {
     let mut log = house.open().expect("opens");
     ready(&mut log);
     publish(&mut house.open_client(), "a", &[canary]);
-    house.publish_with_headers(&party("a"), vec![("ce_subject".into(), canary.into())], b"x");
+    let with_header = vec![(vec![("ce_subject".into(), canary.into())], Zeroizing::new(b"x".to_vec()))];
+    house.open_client().publish_with_headers(&party("a"), &scope(), with_header).expect("publish");
     assert_eq!(take(&mut log, 2, 2).len(), 2);
     let contains = |needle: &[u8]| house.bytes().windows(needle.len()).any(|window| window == needle);
     assert!(contains(b"feeds.a.v1"), "the search searches");

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -18,7 +15,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
-use super::daemon::Worker;
+use super::daemon::Running;
 use super::deployment::{Deployment, subscriber};
 use super::failure::{Failure, Kind};
 use super::show::{Reader, Seen};
@@ -26,10 +23,8 @@ use crate::config::agreement::Agreement;
 use crate::keys::KeyRing;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
-use crate::log::{Client, LogError};
+use crate::log::Client;
 use crate::model::ids::PartyId;
-use crate::ops::health::Health;
-use crate::ops::metrics::Metrics;
 use crate::ops::telemetry;
 use crate::pipeline::Engine;
 use crate::simulate::{City, Play};
@@ -41,9 +36,6 @@ mod summary;
 /// The agreement and the configuration that ship with priorityd, as the demonstration uses them.
 const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
 const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
-
-/// How long one commit may take before the demonstration says that the daemon hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Plays months of a synthetic city and shows what each service learns. Everything is made up; the same seed gives the
 /// same list, in whatever order the events come.
@@ -100,7 +92,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
         print::opening(out, &city, &play, house.deployment.agreement.recipients.len())?;
     }
     let mut services = house.services()?;
-    let daemon = Daemon::start(&house.deployment, city.end)?;
+    let daemon = Running::start(&house.deployment, house.deployment.log()?, Some(city.end))?;
     let engine = act(&house.deployment, daemon, &play, &mut services, args, out)?;
     let summary = Summary::of(&engine, &services, &play, &city, started.elapsed());
     match args.format {
@@ -113,7 +105,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
 /// Publishes month by month; after each, every service reads what is new.
 fn act(
     deployment: &Deployment,
-    daemon: Daemon,
+    daemon: Running,
     play: &Play,
     services: &mut [Service],
     args: &DemoArgs,
@@ -140,7 +132,7 @@ fn act(
             }
         }
         published += events.len() as u64;
-        daemon.wait_for(published, &progress)?;
+        daemon.wait_for(published, |read| progress.set_position(read))?;
         for service in services.iter_mut() {
             let new = service.read()?;
             if show {
@@ -149,7 +141,8 @@ fn act(
         }
     }
     progress.finish_and_clear();
-    daemon.stop()
+    let engine = daemon.stop()?.into_values().next();
+    engine.ok_or_else(|| Failure::new(Kind::Bug, "the daemon had no partition"))
 }
 
 /// The demonstration's own deployment in a directory.
@@ -265,62 +258,14 @@ impl Service {
                 self.list.remove(&entry);
                 Ok(None)
             }
-            Seen::Refused(offset, error) => {
-                let line = format!("{} cannot open its message at offset {offset}: {error}", self.party);
+            Seen::Refused { partition, offset, why } => {
+                let line = format!(
+                    "{} cannot open its message in partition {partition} at offset {offset}: {why}",
+                    self.party
+                );
                 Err(Failure::new(Kind::BadData, line))
             }
         }
-    }
-}
-
-/// The daemon on a thread of its own.
-struct Daemon {
-    metrics: Arc<Metrics>,
-    stop: Arc<AtomicBool>,
-    worker: JoinHandle<Result<BTreeMap<i32, Engine>, LogError>>,
-}
-
-impl Daemon {
-    fn start(deployment: &Deployment, as_of: jiff::civil::Date) -> Result<Self, Failure> {
-        let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
-        let worker = Worker {
-            setup: Arc::new(deployment.setup()),
-            log: deployment.log()?,
-            batch_records: deployment.settings.batch_records,
-            poll_wait: Duration::from_millis(deployment.settings.poll_ms),
-            as_of: Some(as_of),
-            metrics: Arc::clone(&metrics),
-            health: Arc::new(Health::default()),
-            stop: Arc::clone(&stop),
-        };
-        let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
-        Ok(Self { metrics, stop, worker })
-    }
-
-    /// Waits until so many events are processed and committed.
-    fn wait_for(&self, events: u64, progress: &ProgressBar) -> Result<(), Failure> {
-        let (mut seen, mut since) = (0, Instant::now());
-        loop {
-            let read = self.metrics.events_read();
-            progress.set_position(read);
-            if read >= events {
-                return Ok(());
-            }
-            if read != seen {
-                (seen, since) = (read, Instant::now());
-            }
-            if self.worker.is_finished() || since.elapsed() > PATIENCE {
-                return Err(Failure::new(Kind::Bug, "the daemon stopped before it had read everything"));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn stop(self) -> Result<Engine, Failure> {
-        self.stop.store(true, Ordering::Relaxed);
-        let ended = self.worker.join().map_err(|_| Failure::new(Kind::Bug, "the daemon ended by a fault of ours"))?;
-        let engine = ended?.into_values().next();
-        engine.ok_or_else(|| Failure::new(Kind::Bug, "the daemon had no partition"))
     }
 }
 

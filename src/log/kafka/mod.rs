@@ -17,6 +17,7 @@ mod client;
 mod daemon;
 mod errors;
 mod events;
+mod feeder;
 mod restore;
 mod scram;
 mod settings;
@@ -29,6 +30,7 @@ pub use self::access::KafkaAccess;
 pub use self::admin::KafkaAdmin;
 pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;
+pub use self::feeder::KafkaFeeder;
 pub use self::settings::{ClientCertificate, KafkaSettings, OnStuck, Scram, ScramMechanism, Tls};
 
 /// The changelog of the register: compacted, partitioned like the feeds.

@@ -127,9 +127,16 @@ impl KafkaSettings {
 
     /// For a transactional producer.
     pub(super) fn producer(&self, transactional_id: &str) -> Result<ClientConfig, LogError> {
-        let mut config = self.common()?;
+        let mut config = self.feeder()?;
         config.set("transactional.id", transactional_id);
         config.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
+        Ok(config)
+    }
+
+    /// For a producer without transactions.
+    pub(super) fn feeder(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.common()?;
+        config.set("enable.idempotence", "true");
         config.set("message.max.bytes", (MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES).to_string());
         // As Java clients do it, so that a scope's records meet in one partition whoever sends them.
         config.set("partitioner", "murmur2");
