@@ -193,6 +193,7 @@ fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
     let is_tls = settings.ca_file.is_some() || client.is_some() || settings.user.is_some();
     let scram = settings.user.clone().zip(settings.password_file.clone());
     log::kafka::KafkaSettings {
+        topic_prefix: settings.topic_prefix.clone(),
         tls: is_tls.then(|| Tls { ca_file: settings.ca_file.clone(), client }),
         scram: scram.map(|(username, password_file)| Scram {
             mechanism: if settings.scram_sha_256 { ScramMechanism::Sha256 } else { ScramMechanism::Sha512 },

@@ -64,6 +64,8 @@ pub struct KafkaSettings {
     pub group: String,
     /// Name of this instance, unique within the group and the same after a restart.
     pub instance: String,
+    /// Put before the name of every topic, where a cluster is shared with others.
+    pub topic_prefix: String,
     /// An instance that gave no sign of life for so long has lost its partitions to the others.
     pub session_ms: u64,
     /// The longest that a transaction may take; one that nobody ends holds readers back for that long.
@@ -170,6 +172,10 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
             (from.required("bootstrap", problems).map(str::to_owned), from.text("group", problems));
         let group = group.unwrap_or("priorityd").to_owned();
         let instance = from.text("instance", problems).unwrap_or("1").to_owned();
+        let topic_prefix = from.text("topic_prefix", problems).unwrap_or_default().to_owned();
+        if !topic_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) {
+            problems.add("kafka.topic_prefix", "it cannot begin a topic's name", "use letters, digits, '.' and '-'");
+        }
         let session_ms = from.number("session_ms", 10_000, (1_000, 300_000), problems);
         let transaction_ms = from.number("transaction_ms", 30_000, (1_000, 900_000), problems);
         let mut path = |key| from.text(key, problems).map(|path| home.join(path));
@@ -195,6 +201,7 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
             bootstrap,
             group,
             instance,
+            topic_prefix,
             session_ms,
             transaction_ms,
             ca_file,

@@ -28,6 +28,12 @@ pub type Header = (String, Vec<u8>);
 /// An event on its way to a feed: its headers and its value.
 pub type Unsent = (Vec<Header>, Zeroizing<Vec<u8>>);
 
+/// An event as the CloudEvents binding for Kafka has it in structured mode: whole, and its content type says so.
+#[must_use]
+pub fn structured(event: Zeroizing<Vec<u8>>) -> Unsent {
+    (vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())], event)
+}
+
 /// Tells the time of appends, milliseconds since 1970 UTC.
 pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -175,9 +181,9 @@ pub trait Client: Send {
     /// records meet in one partition.
     fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError>;
 
-    /// Appends events without headers.
-    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
-        self.publish_with_headers(feed, scope, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    /// Appends whole events, in structured mode.
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        self.publish_with_headers(feed, scope, events.into_iter().map(structured).collect())
     }
 
     /// How many partitions a topic has; they count from 0. [`TopicReader`] reads them all.

@@ -16,6 +16,7 @@ mod embedded;
 mod jose;
 mod kafka;
 mod kafka_access;
+mod kafka_commands;
 mod kafka_exactly_once;
 mod kafka_security;
 mod kafka_topics;

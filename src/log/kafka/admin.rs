@@ -76,6 +76,16 @@ impl KafkaAdmin {
         settings.iter().try_for_each(|(name, settings)| self.set(name, settings))
     }
 
+    /// Removes topics with all that they hold, and the group that read them: for demonstrations.
+    pub fn remove(&self, topics: &[Topic]) -> Result<(), LogError> {
+        let names: Vec<_> = topics.iter().map(|topic| self.settings.topic(&topic.name)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let removed = wait_for(self.client.delete_topics(&names, &self.options()));
+        each(removed.map_err(|error| sort(CHANGING, &error))?)?;
+        let removed = wait_for(self.client.delete_groups(&[&self.settings.group], &self.options()));
+        each(removed.map_err(|error| sort(CHANGING, &error))?)
+    }
+
     fn create(&self, topic: &Topic) -> Result<(), LogError> {
         let name = self.settings.topic(&topic.name);
         let mut new = NewTopic::new(&name, topic.partitions, TopicReplication::Fixed(topic.replicas));
