@@ -178,7 +178,6 @@ impl House {
         KeyRing::create(&dir.join("keys"), &private_keys, scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
         let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
         deployment.settings.listen = None;
-        deployment.settings.batch_records = 2_000;
         Ok(Self { deployment, private_keys, kept: args.dir.clone(), temporary })
     }
 
