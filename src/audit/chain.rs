@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::canonical::canonical_json;
@@ -141,35 +141,36 @@ impl Chain {
     pub fn append(&mut self, at_ms: i64, kind: AuditKind, scope: &ScopeId, body: &Value) -> AuditLine {
         let previous = self.head;
         let seq = previous.seq + 1;
-        let record = json!({
-            "partition": self.partition,
-            "seq": seq,
-            "at": timestamp(at_ms),
-            "kind": kind.as_str(),
-            "scope": scope.as_str(),
-            "body": body,
-        });
-        let hash = record_hash(&previous.hash, &record);
+        // The canonical form of the record, without its hashes and with them, around a body that is rendered once. Names and times have nothing
+        // in them that JSON would escape.
+        let (at, kind, partition) = (timestamp(at_ms), kind.as_str(), self.partition);
+        let body = String::from_utf8(canonical_json(body)).expect("JSON is text");
+        let record = format!(
+            r#"{{"at":"{at}","body":{body},"kind":"{kind}","partition":{partition},"scope":"{scope}","seq":{seq}}}"#
+        );
+        let hash = hash_of(&previous.hash, record.as_bytes());
         self.head = Head { seq, hash };
-        AuditLine { seq, previous: previous.hash, hash, json: render(record, &previous.hash, &hash) }
+        let (previous, its_hash) = (previous.hash, hex(&hash));
+        let before = hex(&previous);
+        let json = format!(
+            r#"{{"at":"{at}","body":{body},"hash":"{its_hash}","kind":"{kind}","partition":{partition},"previous":"{before}","scope":"{scope}","seq":{seq}}}"#
+        );
+        AuditLine { seq, previous, hash, json: json.into_bytes() }
     }
 }
 
 /// The hash of a record without its two hashes: SHA-256 over the length-prefixed label, previous hash, canonical JSON.
 pub(super) fn record_hash(previous: &[u8; 32], record: &Value) -> [u8; 32] {
+    hash_of(previous, &canonical_json(record))
+}
+
+fn hash_of(previous: &[u8; 32], record: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [b"priorityd/v1/audit".as_slice(), previous, &canonical_json(record)] {
+    for part in [b"priorityd/v1/audit".as_slice(), previous, record] {
         hash.update(u64::try_from(part.len()).expect("a length fits 64 bits").to_be_bytes());
         hash.update(part);
     }
     hash.finalize().into()
-}
-
-/// The whole line: the record with its hashes.
-pub(super) fn render(mut record: Value, previous: &[u8; 32], hash: &[u8; 32]) -> Vec<u8> {
-    record["previous"] = hex(previous).into();
-    record["hash"] = hex(hash).into();
-    canonical_json(&record)
 }
 
 /// RFC 3339 in UTC with milliseconds always, so that times compare as text.
@@ -180,6 +181,8 @@ fn timestamp(at_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

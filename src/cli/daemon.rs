@@ -1,4 +1,7 @@
 //! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
+//!
+//! While a batch is being committed the next one is already processed, on the state that the commit is about to make
+//! good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +29,13 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// The engines of the partitions that are ours; `None` until restored.
 type Engines = BTreeMap<i32, Option<Engine>>;
 
+/// What a batch came to, of all its partitions together: one transaction.
+#[derive(Default)]
+struct Computed {
+    transaction: Transaction,
+    report: BatchReport,
+}
+
 /// Everything one worker needs.
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
@@ -43,10 +53,10 @@ impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
     /// finished or undone whole.
     pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
-        let mut engines = Engines::new();
+        let (mut engines, mut waiting) = (Engines::new(), None);
         let mut backoff = BACKOFF.0;
-        while !self.stop.load(Ordering::Relaxed) {
-            match self.turn(&mut engines) {
+        while waiting.is_some() || !self.stop.load(Ordering::Relaxed) {
+            match self.turn(&mut engines, &mut waiting) {
                 Ok(()) => backoff = BACKOFF.0,
                 Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
                     self.health.set(State::Failed(match error {
@@ -61,6 +71,7 @@ impl Worker {
                     self.health.set(State::Waiting("the log is out of reach"));
                     self.metrics.abort();
                     // What the engines hold was not committed: the next turn restores them.
+                    waiting = None;
                     engines.values_mut().for_each(|engine| *engine = None);
                     self.pause(backoff);
                     backoff = (backoff * 2).min(BACKOFF.1);
@@ -71,58 +82,71 @@ impl Worker {
         Ok(engines.into_iter().filter_map(|(partition, engine)| Some((partition, engine?))).collect())
     }
 
-    fn turn(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+    fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+        }
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
         }
-        match self.log.poll(self.batch_records, self.poll_wait)? {
+        // What was computed does not wait for what may come.
+        let wait = if waiting.is_some() { Duration::ZERO } else { self.poll_wait };
+        match self.log.poll(self.batch_records, wait)? {
             Polled::Gained(partitions) => {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
             }
             Polled::Lost(partitions) => {
+                // What waits cannot be committed any more; whoever gains the partitions does it again.
+                if waiting.take().is_some() {
+                    engines.values_mut().for_each(|engine| *engine = None);
+                }
                 for partition in partitions {
                     engines.remove(&partition);
                 }
             }
             Polled::Records(records) => {
-                self.advance(engines)?;
-                if !records.is_empty() {
-                    self.process(records, engines)?;
-                }
+                self.advance(engines, waiting)?;
+                *waiting = self.commit_and_process(waiting.take(), records, engines)?;
                 self.health.set(State::Ready);
             }
         }
         Ok(())
     }
 
-    fn process(&mut self, records: Vec<FeedRecord>, engines: &mut Engines) -> Result<(), LogError> {
+    /// Commits what waits and meanwhile processes what came.
+    fn commit_and_process(
+        &mut self,
+        waiting: Option<Computed>,
+        records: Vec<FeedRecord>,
+        engines: &mut Engines,
+    ) -> Result<Option<Computed>, LogError> {
         let now = self.now();
-        let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
-        for record in records {
-            by_partition.entry(record.partition).or_default().push(record);
+        match waiting {
+            Some(waiting) if records.is_empty() => self.commit(waiting).map(|()| None),
+            None if records.is_empty() => Ok(None),
+            None => process(records, engines, now).map(Some),
+            Some(waiting) => std::thread::scope(|threads| {
+                let processing = threads.spawn(|| process(records, engines, now));
+                let committed = self.commit(waiting);
+                let computed = processing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                committed.and(computed).map(Some)
+            }),
         }
-        for (partition, batch) in by_partition {
-            let Some(Some(engine)) = engines.get_mut(&partition) else {
-                return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
-            };
-            let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
-            self.commit(transaction, &report)?;
-        }
-        Ok(())
     }
 
     /// Once a day, and once after a restart, everybody is looked at again.
-    fn advance(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+    fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
         for engine in engines.values_mut().flatten() {
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
-                self.commit(transaction, &report)?;
+                waiting.take().map_or(Ok(()), |computed| self.commit(computed))?;
+                self.commit(Computed { transaction, report })?;
             }
         }
         Ok(())
     }
 
-    fn commit(&mut self, transaction: Transaction, report: &BatchReport) -> Result<(), LogError> {
+    fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
         self.log.commit(transaction)?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         for ((recipient, topic), count) in &report.messages {
@@ -170,6 +194,23 @@ impl Worker {
             left = left.saturating_sub(step);
         }
     }
+}
+
+fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
+    let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
+    for record in records {
+        by_partition.entry(record.partition).or_default().push(record);
+    }
+    let mut computed = Computed::default();
+    for (partition, batch) in by_partition {
+        let Some(Some(engine)) = engines.get_mut(&partition) else {
+            return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
+        };
+        let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
+        computed.transaction.append(transaction);
+        computed.report.add(report);
+    }
+    Ok(computed)
 }
 
 /// How long one commit may take before it is said that the daemon hangs.

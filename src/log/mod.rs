@@ -153,6 +153,15 @@ pub struct Transaction {
     pub positions: Vec<Position>,
 }
 
+impl Transaction {
+    /// Adds another's; the positions of the two are of different partitions.
+    pub fn append(&mut self, mut other: Self) {
+        self.outputs.append(&mut other.outputs);
+        self.register.append(&mut other.register);
+        self.positions.append(&mut other.positions);
+    }
+}
+
 /// What a poll found.
 pub enum Polled {
     /// Records, in order within each feed partition; may be empty when the wait ran out.
