@@ -20,7 +20,7 @@ use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
-use crate::ops::metrics::Metrics;
+use crate::ops::metrics::{Metrics, TransactionEnd};
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
 
 /// How long to wait before the log is tried again after a failure, doubling up to the second.
@@ -47,7 +47,12 @@ pub(super) struct Worker {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub stop: Arc<AtomicBool>,
+    /// When it was last told how far behind we are.
+    pub shown: Instant,
 }
+
+/// How often it is told how far behind we are.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
@@ -59,6 +64,7 @@ impl Worker {
             match self.turn(&mut engines, &mut waiting) {
                 Ok(()) => backoff = BACKOFF.0,
                 Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                    self.metrics.log_failure();
                     self.health.set(State::Failed(match error {
                         LogError::Denied(_) => "the log refuses us",
                         LogError::Fenced(_) => "fenced: another instance has taken over",
@@ -68,8 +74,11 @@ impl Worker {
                 }
                 Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
                     tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");
-                    self.health.set(State::Waiting("the log is out of reach"));
-                    self.metrics.abort();
+                    self.health.set(State::Waiting(match error {
+                        LogError::Aborted(_) => "a transaction was undone",
+                        _ => "cut off from the log",
+                    }));
+                    self.metrics.log_failure();
                     // What the engines hold was not committed: the next turn restores them.
                     waiting = None;
                     engines.values_mut().for_each(|engine| *engine = None);
@@ -85,6 +94,10 @@ impl Worker {
     fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         if self.stop.load(Ordering::Relaxed) {
             return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+        }
+        if engines.values().any(Option::is_none) {
+            self.health.set(State::Waiting("restoring the register"));
+            self.show_partitions(engines);
         }
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
@@ -107,10 +120,26 @@ impl Worker {
             Polled::Records(records) => {
                 self.advance(engines, waiting)?;
                 *waiting = self.commit_and_process(waiting.take(), records, engines)?;
-                self.health.set(State::Ready);
+                self.show(engines);
             }
         }
         Ok(())
+    }
+
+    /// Says that we are ready, or why not, and every now and then how far behind we are.
+    fn show(&mut self, engines: &Engines) {
+        if self.health.state() == State::Ready && self.shown.elapsed() < SHOWN_EVERY {
+            return self.health.set(State::Ready);
+        }
+        self.shown = Instant::now();
+        let standing = self.log.standing();
+        self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
+        self.show_partitions(engines);
+        self.health.set(standing.cut_off.map_or(State::Ready, State::Waiting));
+    }
+
+    fn show_partitions(&self, engines: &Engines) {
+        self.metrics.partitions(engines.iter().map(|(partition, engine)| (*partition, engine.is_some())));
     }
 
     /// Commits what waits and meanwhile processes what came.
@@ -147,7 +176,10 @@ impl Worker {
     }
 
     fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
-        self.log.commit(transaction)?;
+        let begun = Instant::now();
+        let committed = self.log.commit(transaction);
+        self.metrics.transaction(end_of(&committed), begun.elapsed());
+        committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         for ((recipient, topic), count) in &report.messages {
             self.metrics.messages(recipient, topic, *count);
@@ -165,7 +197,6 @@ impl Worker {
     }
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
-        self.health.set(State::Waiting("restoring the register"));
         let mut engine = Engine::new(Arc::clone(&self.setup), partition);
         let (mut rows, mut bad) = (0_u64, None);
         self.log.restore(partition, &mut |key, value| {
@@ -193,6 +224,16 @@ impl Worker {
             std::thread::sleep(step.min(left));
             left = left.saturating_sub(step);
         }
+    }
+}
+
+fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
+    match committed {
+        Ok(()) => TransactionEnd::Committed,
+        Err(LogError::Retriable(_) | LogError::Aborted(_)) => TransactionEnd::Aborted,
+        Err(LogError::Fenced(_)) => TransactionEnd::Fenced,
+        Err(LogError::Denied(_)) => TransactionEnd::Denied,
+        Err(LogError::Fatal(_)) => TransactionEnd::Failed,
     }
 }
 
@@ -234,8 +275,9 @@ impl Running {
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,
             metrics: Arc::clone(&metrics),
-            health: Arc::new(Health::default()),
+            health: Arc::new(Health::new(Duration::from_millis(deployment.settings.poll_ms))),
             stop: Arc::clone(&stop),
+            shown: Instant::now(),
         };
         let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
         Ok(Self { metrics, stop, worker })

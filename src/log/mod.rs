@@ -172,6 +172,26 @@ pub enum Polled {
     Lost(Vec<i32>),
 }
 
+/// How the log stands, for those who watch: from what is known already, without asking anybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why nothing can come or go just now.
+    pub cut_off: Option<&'static str>,
+    /// How far behind each feed's partition is, where that is known.
+    pub lag: Vec<Lag>,
+}
+
+/// How many records of a feed's partition are there and not yet committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Partition.
+    pub partition: i32,
+    /// So many.
+    pub records: u64,
+}
+
 /// The daemon's side: read feeds, commit what they caused. One owner, one thread.
 pub trait Log: Send {
     /// Reads up to `max_records` after the committed positions and the ones polled since, waiting at most `wait`.
@@ -182,6 +202,11 @@ pub trait Log: Send {
 
     /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
+
+    /// How it stands; a log that cannot be away and is never behind need not say.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
 }
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
