@@ -144,6 +144,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("aes_kw", &["keys", "disclose"]),
     ("hkdf", &["keys"]),
     ("hmac", &["keys"]),
+    ("mimalloc", &["main"]),
     ("rayon", &["link", "pipeline", "cli::tables"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];

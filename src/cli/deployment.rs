@@ -14,7 +14,7 @@ use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
-use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, Scram, ScramMechanism, Tls};
+use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, OnRestore, Scram, ScramMechanism, Tls};
 use crate::log::{self, AtRest, Client, Log};
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
@@ -94,6 +94,11 @@ impl Deployment {
 
     /// The daemon's side of the log.
     pub(super) fn log(&self) -> Result<Box<dyn Log>, Failure> {
+        self.watched_log(Arc::new(|_, _| {}))
+    }
+
+    /// The same, for who wants to hear how restoring goes on.
+    pub(super) fn watched_log(&self, on_restore: OnRestore) -> Result<Box<dyn Log>, Failure> {
         let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
         match &self.settings.log {
             LogSettings::Embedded { path, feed_hours } => {
@@ -102,7 +107,10 @@ impl Deployment {
                 let settings = EmbeddedSettings { feed_retention, ..EmbeddedSettings::default() };
                 Ok(Box::new(EmbeddedLog::open_with(path, feeds, self.at_rest(), settings)?))
             }
-            LogSettings::Kafka(settings) => Ok(Box::new(KafkaLog::open(kafka(settings), feeds)?)),
+            LogSettings::Kafka(settings) => {
+                let settings = log::kafka::KafkaSettings { on_restore, ..kafka(settings) };
+                Ok(Box::new(KafkaLog::open(settings, feeds)?))
+            }
         }
     }
 

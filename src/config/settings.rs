@@ -128,7 +128,7 @@ impl Settings {
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let as_of = root.date("as_of", &mut problems);
-        let batch_records = root.number("batch_records", 500, (1, 100_000), &mut problems);
+        let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
         let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
         let listen = read_listen(&mut root, &mut problems);
@@ -147,7 +147,7 @@ impl Settings {
             keys,
             linkage_model,
             as_of,
-            batch_records: usize::try_from(batch_records).unwrap_or(500),
+            batch_records: usize::try_from(batch_records).unwrap_or(2_000),
             poll_ms,
             record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
             listen,

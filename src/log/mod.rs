@@ -166,6 +166,15 @@ pub struct Transaction {
     pub rewrites: Vec<Rewrite>,
 }
 
+impl Transaction {
+    /// Adds another's; the positions of the two are of different partitions.
+    pub fn append(&mut self, mut other: Self) {
+        self.outputs.append(&mut other.outputs);
+        self.register.append(&mut other.register);
+        self.positions.append(&mut other.positions);
+    }
+}
+
 /// What a poll found.
 pub enum Polled {
     /// Records, in order within each feed partition; may be empty when the wait ran out.
@@ -174,6 +183,26 @@ pub enum Polled {
     Gained(Vec<i32>),
     /// Partitions were lost: drop their state, commit nothing for them.
     Lost(Vec<i32>),
+}
+
+/// How the log stands, for those who watch: from what is known already, without asking anybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why nothing can come or go just now.
+    pub cut_off: Option<&'static str>,
+    /// How far behind each feed's partition is, where that is known.
+    pub lag: Vec<Lag>,
+}
+
+/// How many records of a feed's partition are there and not yet committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Partition.
+    pub partition: i32,
+    /// So many.
+    pub records: u64,
 }
 
 /// The daemon's side: read feeds, commit what they caused. One owner, one thread.
@@ -186,6 +215,11 @@ pub trait Log: Send {
 
     /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
+
+    /// How it stands; a log that cannot be away and is never behind need not say.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
 }
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.

@@ -25,6 +25,21 @@ pub struct BatchReport {
     pub held: BTreeMap<&'static str, u64>,
 }
 
+impl BatchReport {
+    /// Adds what another batch came to.
+    pub fn add(&mut self, other: Self) {
+        self.outcomes += other.outcomes;
+        self.ignored_fields += other.ignored_fields;
+        self.dropped_identifiers += other.dropped_identifiers;
+        for (to, count) in other.messages {
+            *self.messages.entry(to).or_default() += count;
+        }
+        for (reason, count) in other.held {
+            *self.held.entry(reason).or_default() += count;
+        }
+    }
+}
+
 /// What a batch touched in one scope: records as they are, and clusters as they were.
 #[derive(Default)]
 pub(super) struct Touched {

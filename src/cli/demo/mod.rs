@@ -195,7 +195,6 @@ impl House {
         KeyRing::create(&dir.join("keys"), &private_keys, scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
         let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
         deployment.settings.listen = None;
-        deployment.settings.batch_records = 2_000;
         let mut house = Self { deployment, private_keys, topics: Vec::new(), kept: args.dir.clone(), temporary };
         if let Some(settings) = house.deployment.kafka() {
             let agreement = &house.deployment.agreement;
