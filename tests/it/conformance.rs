@@ -238,7 +238,8 @@ fn what_is_there_needs_no_wait(house: &impl House) {
     ready(log.as_mut());
     let records = take(log.as_mut(), 1, 10);
     let outputs = vec![output(ALERTS, "k", Some("one")), output(ALERTS, "k", Some("two"))];
-    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records) }).expect("commit");
+    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records), ..Transaction::default() })
+        .expect("commit");
     let waited = values(&all(house.client().as_mut(), ALERTS));
     let mut client = house.client();
     let at_once = client.read(ALERTS, 0, 0, 10, Duration::ZERO).expect("read");
@@ -266,7 +267,8 @@ fn order_and_headers(house: &impl House) {
         assert!(offsets.clone().is_sorted_by(|one, next| one < next), "offsets rise");
     }
     let plain = |record: &&FeedRecord| record.payload.as_slice() != b"b3";
-    assert!(records.iter().filter(plain).all(|record| record.headers.is_empty()));
+    let content_type = vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())];
+    assert!(records.iter().filter(plain).all(|record| record.headers == content_type));
     assert!(records.iter().any(|record| !plain(&record) && record.headers == headers));
     nothing_more(log.as_mut());
 }
@@ -286,8 +288,12 @@ fn resumes_where_it_committed(house: &impl House) {
             key: Vec::new(),
             value: Some(record.payload.to_vec()),
         });
-        let transaction =
-            Transaction { outputs: outputs.collect(), register: Vec::new(), positions: positions(&records) };
+        let transaction = Transaction {
+            outputs: outputs.collect(),
+            register: Vec::new(),
+            positions: positions(&records),
+            ..Transaction::default()
+        };
         log.commit(transaction).expect("commit");
         seen.extend(records);
     }
@@ -332,6 +338,7 @@ fn a_refused_transaction_leaves_no_trace(house: &impl House) {
         outputs: vec![output(ALERTS, "", Some("one")), output(LIST, "k", Some("v1"))],
         register: vec![row("r1", Some("x"))],
         positions: positions(&records),
+        ..Transaction::default()
     };
     let mut refused = transaction.clone();
     house.poison(&mut refused);
