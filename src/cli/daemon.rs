@@ -15,6 +15,7 @@ use rand::rand_core::UnwrapErr;
 use super::deployment::Deployment;
 use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::Metrics;
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
@@ -216,6 +217,11 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How many messages it has committed for a recipient on one kind of topic.
+    pub(super) fn messages_sent(&self, recipient: &PartyId, topic: &'static str) -> u64 {
+        self.metrics.messages_sent(recipient, topic)
     }
 
     /// Stops it; the batch in hand is finished first.

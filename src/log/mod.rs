@@ -28,6 +28,12 @@ pub type Header = (String, Vec<u8>);
 /// An event on its way to a feed: its headers and its value.
 pub type Unsent = (Vec<Header>, Zeroizing<Vec<u8>>);
 
+/// An event as the CloudEvents binding for Kafka has it in structured mode: whole, and its content type says so.
+#[must_use]
+pub fn structured(event: Zeroizing<Vec<u8>>) -> Unsent {
+    (vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())], event)
+}
+
 /// Tells the time of appends, milliseconds since 1970 UTC.
 pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -50,10 +56,15 @@ pub fn feed_topic(party: &PartyId) -> String {
     topic_name("feeds", party)
 }
 
+/// Every collection, combination, disclosure and rejection, chained by hashes.
+pub const AUDIT_TOPIC: &str = "audit.v1";
+/// Questions that wait for a person.
+pub const REVIEW_TOPIC: &str = "review.v1";
+
 /// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.") || topic == "review.v1"
+    topic.starts_with("list.") || topic == REVIEW_TOPIC
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
@@ -170,9 +181,9 @@ pub trait Client: Send {
     /// records meet in one partition.
     fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError>;
 
-    /// Appends events without headers.
-    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
-        self.publish_with_headers(feed, scope, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    /// Appends whole events, in structured mode.
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        self.publish_with_headers(feed, scope, events.into_iter().map(structured).collect())
     }
 
     /// How many partitions a topic has; they count from 0. [`TopicReader`] reads them all.
@@ -215,4 +226,14 @@ pub enum LogError {
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),
+}
+
+impl LogError {
+    /// What went wrong, without what follows from it.
+    #[must_use]
+    pub fn into_why(self) -> String {
+        match self {
+            Self::Retriable(why) | Self::Aborted(why) | Self::Denied(why) | Self::Fenced(why) | Self::Fatal(why) => why,
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{Engine, Now};
 use crate::assess::Assessed;
 use crate::audit::AuditKind;
-use crate::disclose::decide::{Disclosed, MessageKind};
+use crate::disclose::decide::Disclosed;
 use crate::disclose::message::cloud_event;
 use crate::log::topic_name;
 use crate::model::finding::Finding;
@@ -63,8 +63,7 @@ impl Engine {
             };
             let topic = topic_name(message.kind.topic_kind(), &message.recipient);
             work.output(self.partition, topic, message.id.clone(), value);
-            let sent = work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind()));
-            *sent.or_insert(0) += u64::from(message.kind != MessageKind::Tombstone);
+            *work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind())).or_insert(0) += 1;
             let finding = message.finding.and_then(|finding| findings.get(&finding));
             let body = json!({
                 "recipient": message.recipient,

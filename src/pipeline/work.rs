@@ -16,7 +16,7 @@ pub struct BatchReport {
     pub ignored_fields: u64,
     /// Identifiers dropped for a failed check letter or form.
     pub dropped_identifiers: u64,
-    /// Messages by recipient and kind of topic.
+    /// Messages by recipient and kind of topic, ends of list entries included.
     pub messages: BTreeMap<(PartyId, &'static str), u64>,
     /// Held, by reason.
     pub held: BTreeMap<&'static str, u64>,
