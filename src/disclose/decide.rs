@@ -16,6 +16,7 @@ use crate::config::agreement::{Agreement, Channel, Clause, Field, IdentityMode, 
 use crate::config::rules::Rules;
 use crate::keys::KeyRing;
 use crate::keys::output::OutputKey;
+use crate::keys::recipient::RecipientKey;
 use crate::model::event::Role;
 use crate::model::finding::{Finding, FindingKind, Profile};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
@@ -407,6 +408,8 @@ impl Desk<'_> {
         let days = self.as_of.duration_since(Date::constant(1970, 1, 1)).as_hours().unsigned_abs() / 24;
         let mut body = body.clone();
         body.insert("sealed_in_turn".to_owned(), json!((days + turn) / half_life));
+        // An entry sealed to another key is another entry: the whole list follows the key.
+        body.insert("sealed_to".to_owned(), json!(self.keys.recipient(&recipient.party).map(RecipientKey::kid)));
         self.digest(recipient, &body)
     }
 

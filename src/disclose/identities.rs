@@ -47,6 +47,12 @@ impl Identities {
         }
     }
 
+    /// A record's sealed identity.
+    #[must_use]
+    pub fn sealed(&self, record: RecordId) -> Option<&Sealed> {
+        self.sealed.get(&record)
+    }
+
     /// Opens a record's identity. `None` when it is not held, or sealed under a key that is gone.
     #[must_use]
     pub fn open(&self, record: RecordId, scope: &ScopeId, keys: &KeyRing) -> Option<OpenedPerson> {

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::model::ids::{ClusterId, FindingId, PartyId};
+use super::decide::{Message, MessageKind};
+use crate::keys::output::OutputKey;
+use crate::model::ids::{ClusterId, FindingId, PartyId, hex};
 use crate::model::register::{RowChange, RowKind};
 
 /// A digest of what was said; compared, never shown.
@@ -135,6 +138,19 @@ impl Told {
         lists
     }
 
+    /// Whom a recipient's list names, and which of its alerts stand.
+    fn standing(&self, recipient: &PartyId) -> (Vec<ClusterId>, Vec<(FindingId, ClusterId, ToldAlert)>) {
+        let listed = self.lists.iter().filter(|(_, row)| row.contains_key(recipient)).map(|(cluster, _)| *cluster);
+        let alerts = self.alerts.iter().filter_map(|(finding, row)| {
+            let told = row.to.get(recipient).filter(|told| told.live)?;
+            Some((*finding, row.cluster, told.clone()))
+        });
+        let (mut listed, mut alerts): (Vec<_>, Vec<_>) = (listed.collect(), alerts.collect());
+        listed.sort_unstable();
+        alerts.sort_unstable_by_key(|(finding, ..)| *finding);
+        (listed, alerts)
+    }
+
     /// Rows changed since the last call, alerts first, each by id.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
         let alerts = std::mem::take(&mut self.changed_alerts).into_iter().map(|id| RowChange {
@@ -162,6 +178,41 @@ impl Told {
         }
         Some(())
     }
+}
+
+/// Takes back all that a recipient was told, under the pseudonyms of an earlier key: its list ends, its alerts are
+/// corrected. What still holds is told anew at the next opportunity.
+pub fn take_back(told: &mut Told, recipient: &PartyId, earlier: &OutputKey) -> Vec<Message> {
+    let name = |label: &str, id: &[u8; 16]| hex(&earlier.pseudonym(label, id));
+    let (listed, alerts) = told.standing(recipient);
+    let mut messages = Vec::new();
+    for cluster in listed {
+        told.set_listed(cluster, recipient, None);
+        messages.push(Message {
+            recipient: recipient.clone(),
+            kind: MessageKind::Tombstone,
+            id: name("list", &cluster.0),
+            body: None,
+            clause: String::new(),
+            cluster,
+            finding: None,
+        });
+    }
+    for (finding, cluster, alert) in alerts {
+        let corrects = name(&format!("alert/{}", alert.generation), &finding.0);
+        let body = json!({"corrects": corrects, "reason": "changed", "clause": alert.clause});
+        messages.push(Message {
+            recipient: recipient.clone(),
+            kind: MessageKind::Correction,
+            id: name(&format!("correction/{}", alert.generation), &finding.0),
+            body: body.as_object().cloned(),
+            clause: alert.clause.clone(),
+            cluster,
+            finding: Some(finding),
+        });
+        told.set_alert(finding, cluster, recipient, ToldAlert { live: false, ..alert });
+    }
+    messages
 }
 
 fn plain<T: Serialize>(row: &T) -> Vec<u8> {

@@ -73,6 +73,12 @@ impl Pairs {
         self.decided.get(&record).into_iter().flatten().map(|(other, _)| *other)
     }
 
+    /// Every pair that a person decided about, once.
+    pub(super) fn all_decided(&self) -> impl Iterator<Item = (RecordId, RecordId)> + '_ {
+        let both = self.decided.iter().flat_map(|(one, others)| others.iter().map(move |(two, _)| (*one, *two)));
+        both.filter(|(one, two)| one < two)
+    }
+
     /// Whom a person decided to be one with the record.
     pub(super) fn same_as(&self, record: RecordId) -> impl Iterator<Item = RecordId> + '_ {
         let decided = self.decided.get(&record).into_iter().flatten();

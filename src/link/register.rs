@@ -372,6 +372,50 @@ impl Linker {
         both.filter(|(one, two)| one < two).collect()
     }
 
+    /// What changed for people when this register took the place of `former`, which holds the same records under another
+    /// key: only those are touched whose people differ.
+    pub fn in_place_of(&mut self, former: &Self) -> Settled {
+        let rows = self.take_rows();
+        let (before, after) = (former.snapshot(), self.snapshot());
+        let (were_asked, are_asked) = (former.asked(), self.asked());
+        let only = |one: &Snapshot, other: &Snapshot| {
+            one.iter().filter(|(id, members)| other.get(*id) != Some(*members)).map(|(id, _)| *id).collect()
+        };
+        let raised = are_asked.difference(&were_asked).filter_map(|(a, b)| self.possible_match(*a, *b));
+        Settled {
+            changes: differences(&before, &after, &BTreeSet::new()),
+            touched_before: only(&before, &after),
+            touched_after: only(&after, &before),
+            reviews_raised: raised.collect(),
+            reviews_withdrawn: were_asked.difference(&are_asked).copied().collect(),
+            rows,
+        }
+    }
+
+    /// Is the record in the register?
+    #[must_use]
+    pub fn holds(&self, record: RecordId) -> bool {
+        self.record_of.contains_key(&record)
+    }
+
+    /// Every record, in no order.
+    pub fn record_ids(&self) -> impl Iterator<Item = RecordId> {
+        self.record_of.keys().copied()
+    }
+
+    /// Every row that the register has, by kind and id.
+    #[must_use]
+    pub fn row_ids(&self) -> Vec<(RowKind, Vec<u8>)> {
+        let records = self.record_of.keys().map(|record| rows::record_gone(*record));
+        let profiles = self.profile_of.values().map(|slot| &self.profiles[*slot]);
+        let edges = profiles.flat_map(|one| {
+            let others = one.edges.iter().map(|(other, _)| &self.profiles[*other].key);
+            others.filter(|other| one.key < **other).map(|other| rows::edge(one.key, *other, None))
+        });
+        let decisions = self.pairs.all_decided().map(|(a, b)| rows::decision(a, b, None));
+        records.chain(edges).chain(decisions).map(|row| (row.kind, row.id)).collect()
+    }
+
     /// Possible matches that stand, each once.
     pub fn possible_matches(&self) -> Vec<PossibleMatch> {
         self.asked().into_iter().filter_map(|(a, b)| self.possible_match(a, b)).collect()
@@ -412,7 +456,8 @@ impl Linker {
         self.dirty.extend(around);
     }
 
-    pub(super) fn take_rows(&mut self) -> Vec<RowChange> {
+    /// Rows that changed since the last settlement.
+    pub fn take_rows(&mut self) -> Vec<RowChange> {
         let rows = std::mem::take(&mut self.rows);
         if self.keeps_rows { rows } else { Vec::new() }
     }

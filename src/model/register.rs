@@ -25,6 +25,8 @@ pub enum RowKind {
     /// The linkage model and key epoch that a scope's rows were made with (pipeline). Before all others in key order, so
     /// that whoever reads rows back knows by what to read them.
     MadeWith = b'M',
+    /// The keys that a recipient was last told with (pipeline).
+    ToldWith = b't',
     /// Ids that the audit still has to lose (pipeline).
     Redaction = b'x',
 }
@@ -44,6 +46,7 @@ impl RowKind {
             Self::Counters,
             Self::AuditHead,
             Self::MadeWith,
+            Self::ToldWith,
             Self::Redaction,
         ]
         .into_iter()

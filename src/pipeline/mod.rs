@@ -15,7 +15,9 @@ use sha2::{Digest, Sha256};
 
 use self::erasure::forget;
 use self::evidence::{combination, question};
+use self::rekey::{Linkage, under};
 use self::reviews::{possible_match, review_key};
+use self::rotation::ToldWith;
 use self::scope::{Scope, opposing};
 use self::setup::MadeWith;
 use self::work::{Touched, Work, read_key};
@@ -36,7 +38,9 @@ use crate::model::register::{RowChange, RowKind};
 
 mod erasure;
 mod evidence;
+mod rekey;
 mod reviews;
+mod rotation;
 mod scope;
 mod send;
 mod setup;
@@ -65,6 +69,14 @@ pub struct Engine {
     assessed_as_of: Option<Date>,
     /// Scopes whose register says what it was made with.
     marked: BTreeSet<ScopeId>,
+    /// The epoch of the linkage key that each register's rows are made with; the active one where there are none yet.
+    key_epochs: BTreeMap<ScopeId, u32>,
+    /// The keys that each recipient was last told with.
+    told_with: BTreeMap<PartyId, ToldWith>,
+    /// Scopes that cannot be hashed anew, until the setup changes: told once.
+    cannot_rekey: BTreeSet<ScopeId>,
+    /// Rows of epochs that have gone, by their keys.
+    leftover: BTreeMap<ScopeId, Vec<Vec<u8>>>,
     /// Ids that the audit must lose, each in records up to a number.
     redactions: BTreeMap<[u8; 16], u64>,
     /// Number of the last record that a signed head covers.
@@ -89,11 +101,22 @@ impl Engine {
             sealer: Sealer::default(),
             assessed_as_of: None,
             marked: BTreeSet::new(),
+            key_epochs: BTreeMap::new(),
+            told_with: BTreeMap::new(),
+            cannot_rekey: BTreeSet::new(),
+            leftover: BTreeMap::new(),
             redactions: BTreeMap::new(),
             signed_seq: 0,
             former: BTreeMap::new(),
             relinked: BTreeMap::new(),
         }
+    }
+
+    /// Goes on under another agreement or other keys: `advance` decides anew about everything that was told.
+    pub fn adopt(&mut self, setup: Arc<Setup>) {
+        self.setup = setup;
+        self.assessed_as_of = None;
+        self.cannot_rekey.clear();
     }
 
     /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
@@ -111,17 +134,24 @@ impl Engine {
                 let scope = scope.parse().map_err(|_| BadRegister::Form)?;
                 let made_with: MadeWith = postcard::from_bytes(value).map_err(|_| BadRegister::Form)?;
                 let ours = self.setup.made_with(&scope);
-                if made_with.key_epoch != ours.key_epoch {
+                if made_with.key_epoch != ours.key_epoch && self.setup.hash_under(&scope, made_with.key_epoch).is_none()
+                {
                     return Err(BadRegister::OtherKey);
                 }
-                if made_with == ours {
+                self.key_epochs.insert(scope.clone(), made_with.key_epoch);
+                if made_with.model == ours.model {
                     self.marked.insert(scope);
                 } else {
                     // Of a model that cannot be read any more only the people it linked are known, not how.
                     let model = self.setup.model_that_made(&scope, &made_with).map(Arc::new);
-                    let model = model.unwrap_or_else(|| self.setup.model_of(&scope));
+                    let model = model.unwrap_or_else(|| self.setup.model_under(&scope, made_with.key_epoch));
                     self.former.insert(scope, Linker::ephemeral(model));
                 }
+            }
+            RowKind::ToldWith => {
+                let party =
+                    std::str::from_utf8(id).ok().and_then(|party| party.parse().ok()).ok_or(BadRegister::Form)?;
+                self.told_with.insert(party, postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
             }
             RowKind::Redaction => {
                 let id = id.try_into().map_err(|_| BadRegister::Form)?;
@@ -133,12 +163,7 @@ impl Engine {
             }
             RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
             RowKind::Record | RowKind::Edge | RowKind::Decision => {
-                let scope: ScopeId = scope.parse().map_err(|_| BadRegister::Form)?;
-                let former = self.former.get_mut(&scope).map(|former| former.restore(kind, id, value));
-                let relinks = former.transpose().map_err(|_| BadRegister::Form)?.is_some();
-                let linker = &mut self.scope_mut(&scope).linker;
-                let taken = if relinks { linker.take_over(kind, id, value) } else { linker.restore(kind, id, value) };
-                taken.map_err(|_| BadRegister::Form)?;
+                self.restore_linkage(key, (kind, scope, id), value)?;
             }
             RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister::Form)?,
             RowKind::Listed | RowKind::Alerted => {
@@ -165,6 +190,7 @@ impl Engine {
                 Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
                 None => drop(scope.linker.settle()),
             }
+            scope.linker.resume();
         }
     }
 
@@ -179,10 +205,11 @@ impl Engine {
         let setup = Arc::clone(&self.setup);
         // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
         let nonces = ChaCha20Rng::from_rng(rng);
+        let epochs = &self.key_epochs;
         let read = |(stream, record)| {
             let mut nonces = nonces.clone();
             nonces.set_stream(stream as u64);
-            setup.read_guarded(record, &mut nonces)
+            setup.read_guarded(record, epochs, &mut nonces)
         };
         let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
         let mut work = Work::new(rng);
@@ -233,10 +260,13 @@ impl Engine {
                 salts.fill_bytes(&mut nonce);
                 nonce
             });
+            self.take_back_earlier(&id, now, rng, &mut work);
+            let scope = self.scopes.get(&id).expect("listed above");
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
             self.publish(&id, &before, &everybody, now, rng, &mut work);
         }
+        self.tell_rotated(now, rng, &mut work);
         let (transaction, report) = self.finish(work);
         (!transaction.register.is_empty() || !transaction.outputs.is_empty()).then_some((transaction, report))
     }
@@ -269,10 +299,13 @@ impl Engine {
     }
 
     fn scope_mut(&mut self, id: &ScopeId) -> &mut Scope {
+        // From the first row on the epoch stays until the register is hashed anew.
+        let epoch = self.key_epoch(id);
+        self.key_epochs.entry(id.clone()).or_insert(epoch);
         let setup = &self.setup;
         self.scopes.entry(id.clone()).or_insert_with(|| Scope {
             ledger: Ledger::default(),
-            linker: Linker::new(setup.model_of(id)),
+            linker: Linkage::new(Linker::new(setup.model_under(id, epoch))),
             identities: Identities::default(),
             told: Told::default(),
         })
@@ -389,10 +422,17 @@ impl Engine {
 
     /// Writes down what a settlement changed, with the reasons, and asks people what it leaves open.
     fn tell(&mut self, id: &ScopeId, settled: Settled, now: Now, work: &mut Work) {
-        let Some(scope) = self.scopes.get(id) else { return };
+        let epoch = self.key_epoch(id);
         for row in settled.rows {
-            work.change(self.partition, id.as_str(), row);
+            work.change(self.partition, &under(id, epoch), row);
         }
+        let to_come = self.scopes.get_mut(id).and_then(|scope| scope.linker.rows_to_come());
+        if let Some((epoch, rows)) = to_come {
+            for row in rows {
+                work.change(self.partition, &under(id, epoch), row);
+            }
+        }
+        let Some(scope) = self.scopes.get(id) else { return };
         let model = &self.setup.model;
         let told = |change| combination(change, &scope.linker.links_of(change), model);
         let lines: Vec<_> = settled.changes.par_iter().flat_map_iter(told).collect();
@@ -471,9 +511,9 @@ impl Engine {
             let row = RowChange { kind: RowKind::Counters, id: feed.as_str().as_bytes().to_vec(), value: Some(value) };
             work.change(self.partition, "", row);
         }
-        for scope in self.scopes.keys() {
+        for scope in &self.scopes.keys().cloned().collect::<Vec<_>>() {
             if self.marked.insert(scope.clone()) {
-                let made_with = postcard::to_allocvec(&self.setup.made_with(scope));
+                let made_with = postcard::to_allocvec(&self.mark(scope));
                 let value = Some(made_with.expect("text and a number have a plain form"));
                 work.change(
                     self.partition,

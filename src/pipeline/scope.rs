@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
+use super::rekey::Linkage;
 use super::work::Touched;
 use crate::assess::ledger::{Ledger, LedgerEvent};
 use crate::assess::{Assessed, assess, history};
 use crate::config::rules::Rules;
 use crate::disclose::identities::Identities;
 use crate::disclose::told::Told;
-use crate::link::Linker;
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
 
 /// The register of one scope, each part owned by its room.
 pub(super) struct Scope {
     pub(super) ledger: Ledger,
-    pub(super) linker: Linker,
+    pub(super) linker: Linkage,
     pub(super) identities: Identities,
     pub(super) told: Told,
 }

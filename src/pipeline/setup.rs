@@ -51,6 +51,8 @@ pub struct Setup {
     pub(super) validator: Validator,
     pub(super) pseudonymisers: BTreeMap<ScopeId, Pseudonymiser>,
     pub(super) outputs: BTreeMap<PartyId, OutputKey>,
+    /// Hashes under earlier epochs of linkage keys, with the model as they see it: for registers not hashed anew yet.
+    earlier: BTreeMap<(ScopeId, u32), (Pseudonymiser, Arc<LinkageModel>)>,
     /// What agencies published that hash at source; empty where we hash.
     published: BTreeMap<ScopeId, PublishedFrequencies>,
 }
@@ -76,8 +78,16 @@ impl Setup {
         let models = models.collect();
         let with_key = agreement.recipients.iter().filter(|recipient| keys.recipient(&recipient.party).is_some());
         let outputs = with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
+        let is_served = |scope: &ScopeId| agreement.scopes.contains(scope);
+        let is_active = |key: &LinkageKey| keys.linkage(key.scope()).map(LinkageKey::epoch) == Some(key.epoch());
+        let earlier = keys.linkage_keys().filter(|key| is_served(key.scope()) && !is_active(key)).map(|key| {
+            let hash = Pseudonymiser::new(key);
+            let model = LinkageModel::clone(&model).with_frequencies(hash.public_frequencies());
+            ((key.scope().clone(), key.epoch()), (hash, Arc::new(model)))
+        });
+        let earlier = earlier.collect();
         let published = BTreeMap::new();
-        Self { agreement, rules, keys, model, models, validator, pseudonymisers, outputs, published }
+        Self { agreement, rules, keys, model, models, validator, pseudonymisers, outputs, earlier, published }
     }
 
     /// Takes only events that were pseudonymised at the source: for a hub without a linkage key. How common which tokens
@@ -90,12 +100,23 @@ impl Setup {
         };
         let models = published.iter().map(|(scope, table)| (scope.clone(), model(table))).collect();
         let validator = self.validator.tokens_only();
-        Self { validator, models, published, pseudonymisers: BTreeMap::new(), ..self }
+        Self { validator, models, published, pseudonymisers: BTreeMap::new(), earlier: BTreeMap::new(), ..self }
     }
 
-    /// The model by which a scope's people are linked.
-    pub(super) fn model_of(&self, scope: &ScopeId) -> Arc<LinkageModel> {
-        Arc::clone(self.models.get(scope).unwrap_or(&self.model))
+    /// The model by which a scope's people are linked whose tokens are of an epoch.
+    pub(super) fn model_under(&self, scope: &ScopeId, epoch: u32) -> Arc<LinkageModel> {
+        match self.earlier.get(&(scope.clone(), epoch)) {
+            Some((_, model)) => Arc::clone(model),
+            None => Arc::clone(self.models.get(scope).unwrap_or(&self.model)),
+        }
+    }
+
+    /// What hashes under one epoch of a scope's linkage key, active or looking up only.
+    pub(super) fn hash_under(&self, scope: &ScopeId, epoch: u32) -> Option<&Pseudonymiser> {
+        match self.earlier.get(&(scope.clone(), epoch)) {
+            Some((hash, _)) => Some(hash),
+            None => self.pseudonymisers.get(scope).filter(|_| self.linkage_epoch(scope) == Some(epoch)),
+        }
     }
 
     /// What a scope's rows are made with.
@@ -107,7 +128,7 @@ impl Setup {
     /// The model that a register was made with, if this version can still read it.
     pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
         let model = LinkageModel::parse(&made_with.model).ok()?;
-        let hash = self.pseudonymisers.get(scope)?;
+        let hash = self.hash_under(scope, made_with.key_epoch)?;
         Some(model.with_frequencies(hash.public_frequencies()))
     }
 
@@ -150,10 +171,16 @@ impl Setup {
     }
 
     /// One record from bytes to a blind event: the stages that need nobody else.
-    fn read(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
+    fn read(
+        &self,
+        record: &FeedRecord,
+        epochs: &BTreeMap<ScopeId, u32>,
+        nonces: &mut ChaCha20Rng,
+    ) -> Result<Taken, Rejection> {
         let mut valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
         let ignored_fields = valid.ignored_fields;
-        let epoch = self.linkage_epoch(&valid.facts.scope).ok_or_else(unserved_scope)?;
+        let scope = &valid.facts.scope;
+        let epoch = epochs.get(scope).copied().or_else(|| self.linkage_epoch(scope)).ok_or_else(unserved_scope)?;
         let nonce = || {
             let mut nonce = [0; 12];
             nonces.fill_bytes(&mut nonce);
@@ -174,7 +201,7 @@ impl Setup {
         }
         let normal = normalise(valid);
         let dropped_identifiers = normal.dropped_identifiers();
-        let event = match self.pseudonymisers.get(&normal.facts.scope) {
+        let event = match self.hash_under(&normal.facts.scope, epoch) {
             Some(pseudonymiser) => blind(pseudonymiser, self.keys.vault(), normal, Keep::ForRekeying, nonce),
             // Without a linkage key the validator lets nothing in clear through but reviewers' events.
             None => unkeyed(normal),
@@ -189,8 +216,13 @@ impl Setup {
     }
 
     /// As `read`, but a fault of ours rejects the record instead of stopping the feed for everybody.
-    pub(super) fn read_guarded(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record, nonces))).unwrap_or_else(|_| {
+    pub(super) fn read_guarded(
+        &self,
+        record: &FeedRecord,
+        epochs: &BTreeMap<ScopeId, u32>,
+        nonces: &mut ChaCha20Rng,
+    ) -> Result<Taken, Rejection> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.read(record, epochs, nonces))).unwrap_or_else(|_| {
             tracing::error!(feed = %record.feed, partition = record.partition, offset = record.offset, "a record broke a stage");
             Err(Rejection {
                 code: RejectCode::Internal,

@@ -170,7 +170,7 @@ impl Setup {
         let record = FeedRecord { feed: party, partition: 0, offset: 0, appended_ms, headers: Vec::new(), payload };
         // What is sealed here is thrown away: its nonces need no randomness.
         let mut nonces = rand::SeedableRng::from_seed([0; 32]);
-        self.read_guarded(&record, &mut nonces).ok()?.event.persons.pop()
+        self.read_guarded(&record, &BTreeMap::new(), &mut nonces).ok()?.event.persons.pop()
     }
 }
 

@@ -86,9 +86,14 @@ impl Work {
     }
 
     pub(super) fn change(&mut self, partition: i32, scope: &str, row: RowChange) {
-        let key = [&[row.kind as u8], scope.as_bytes(), &[0], row.id.as_slice()].concat();
+        let key = row_key(row.kind, scope, &row.id);
         self.transaction.register.push(RegisterRow { partition, key, value: row.value });
     }
+}
+
+/// A register key: kind, scope (empty for the partition's own rows) and id.
+pub(super) fn row_key(kind: RowKind, scope: &str, id: &[u8]) -> Vec<u8> {
+    [&[kind as u8], scope.as_bytes(), &[0], id].concat()
 }
 
 /// Reads a register key back: kind, scope (empty for the partition's own rows) and id.

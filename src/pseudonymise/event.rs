@@ -99,21 +99,6 @@ pub fn rehashed(
     Some(pseudonymiser.tokens(&normalise_kept(&clear)?))
 }
 
-/// The same under another vault key.
-#[must_use]
-pub fn resealed(
-    from: &VaultKey,
-    to: &VaultKey,
-    scope: &ScopeId,
-    record: RecordId,
-    sealed: &Sealed,
-    nonce: [u8; 12],
-) -> Option<Sealed> {
-    let context: [&[u8]; 2] = [scope.as_str().as_bytes(), &record.0];
-    let clear = from.open(PERSON, &context, sealed)?;
-    Some(to.seal(PERSON, &context, nonce, &clear))
-}
-
 /// Reference, names as written and date of birth: all that any view can ever show. Where the register must be able to get
 /// tokens under another key, the identity as it was sent stands beside them, and no view reads it.
 fn seal(
