@@ -1,6 +1,6 @@
 //! The linker of one scope: records, the profiles of tokens they share, edges between profiles, and clusters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use super::Decision;
-use super::changes::{PossibleMatch, Settled};
+use super::changes::{PossibleMatch, Settled, Snapshot, differences};
 use super::compare::Features;
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
@@ -325,15 +325,56 @@ impl Linker {
         Ok(())
     }
 
+    /// Takes a row of a register that another model made: its edges count no more and their rows go; records are compared
+    /// again. Settle with [`Linker::relink`] after the last row.
+    pub fn take_over(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
+        match rows::read(kind, id, value)? {
+            Row::Record(record, row) => {
+                if !self.record_of.contains_key(&record) {
+                    self.place(record, &row);
+                }
+            }
+            Row::Edge(one, two, _) => self.rows.push(rows::edge(one, two, None)),
+            Row::Decision(one, two, decision) => {
+                self.pairs.decide(one, two, Some(decision));
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
+    /// that made the rows.
+    pub fn relink(&mut self, mut former: Self) -> Settled {
+        former.settle();
+        let before = former.snapshot();
+        let asked = former.asked();
+        drop(former);
+        let settled = self.settle();
+        let after = self.snapshot();
+        // An edge that is there again is news of its weight, not of its end.
+        let rows: BTreeMap<_, _> = settled.rows.into_iter().map(|row| ((row.kind, row.id), row.value)).collect();
+        Settled {
+            changes: differences(&before, &after, &BTreeSet::new()),
+            touched_before: before.into_keys().collect(),
+            touched_after: after.into_keys().collect(),
+            reviews_withdrawn: asked.difference(&self.asked()).copied().collect(),
+            rows: rows.into_iter().map(|((kind, id), value)| RowChange { kind, id, value }).collect(),
+            ..settled
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.clusters().map(|(id, members)| (id, members.to_vec())).collect()
+    }
+
+    fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
+        let both = self.reviews.iter().flat_map(|(one, others)| others.iter().map(move |two| (*one, *two)));
+        both.filter(|(one, two)| one < two).collect()
+    }
+
     /// Possible matches that stand, each once.
     pub fn possible_matches(&self) -> Vec<PossibleMatch> {
-        let mut pairs: Vec<(RecordId, RecordId)> = self
-            .reviews
-            .iter()
-            .flat_map(|(one, others)| others.iter().filter(move |two| one < two).map(move |two| (*one, *two)))
-            .collect();
-        pairs.sort_unstable();
-        pairs.into_iter().filter_map(|(a, b)| self.possible_match(a, b)).collect()
+        self.asked().into_iter().filter_map(|(a, b)| self.possible_match(a, b)).collect()
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {

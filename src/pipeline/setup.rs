@@ -9,6 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
 
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
@@ -79,10 +80,17 @@ impl Setup {
         Arc::clone(self.models.get(scope).unwrap_or(&self.model))
     }
 
-    /// The linkage model and key epoch that a scope's rows are made with: weights and tokens of another mean nothing here.
-    pub(super) fn made_with(&self, scope: &ScopeId) -> String {
-        let epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
-        format!("model {}, linkage key epoch {epoch}", self.model.version())
+    /// What a scope's rows are made with.
+    pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
+        let key_epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
+        MadeWith { key_epoch, model: self.model.text().to_owned() }
+    }
+
+    /// The model that a register was made with, if this version can still read it.
+    pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
+        let model = LinkageModel::parse(&made_with.model).ok()?;
+        let hash = self.pseudonymisers.get(scope)?;
+        Some(model.with_frequencies(hash.public_frequencies()))
     }
 
     /// Is the retention of what an agency told of that day over? Decisions and erasures stay as long as any event may.
@@ -155,6 +163,14 @@ impl Setup {
 
 fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
     since.to_zoned(TimeZone::UTC).date().saturating_add(i64::from(days).days()) < as_of
+}
+
+/// The linkage model and key epoch that a scope's rows were made with: weights and tokens of another mean nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MadeWith {
+    pub(super) key_epoch: u32,
+    /// The model file, so that a later model can tell what it changes.
+    pub(super) model: String,
 }
 
 /// What the validator needs to know of each feed.
