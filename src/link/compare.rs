@@ -281,15 +281,13 @@ impl Features {
             year_day: short(date.year_day),
             rarity: model.date_rarity(date.whole),
         });
-        let place = tokens.postcode.as_ref().map_or_else(Place::default, |code| {
-            Place {
-                unit: short_or_missing(code.unit),
-                sector: short_or_missing(code.sector),
-                district: short(code.district),
-                area: short(code.area),
-                deletions: code.deletions.map(short),
-                rarity: code.unit.map_or(0, |unit| model.unit_rarity(unit)),
-            }
+        let place = tokens.postcode.as_ref().map_or_else(Place::default, |code| Place {
+            unit: short_or_missing(code.unit),
+            sector: short_or_missing(code.sector),
+            district: short(code.district),
+            area: short(code.area),
+            deletions: code.deletions.map(short),
+            rarity: code.unit.map_or(0, |unit| model.unit_rarity(unit)),
         });
         let mut home = Home { uprn: short_or_missing(tokens.uprn), ..Home::default() };
         if let Some(address) = &tokens.address {
@@ -385,9 +383,7 @@ fn with_others(level: NameLevel, one: (&Name, &Others), two: (&Name, &Others)) -
         return level;
     }
     let among = |name: Short, others: &Others| name != 0 && others.contains(&name);
-    let shared = among(one.0.exact, two.1)
-        || among(two.0.exact, one.1)
-        || one.1.iter().any(|name| among(*name, two.1));
+    let shared = among(one.0.exact, two.1) || among(two.0.exact, one.1) || one.1.iter().any(|name| among(*name, two.1));
     if shared { NameLevel::Alternative } else { level }
 }
 

@@ -395,9 +395,8 @@ mod tests {
         let keys = |profile: u32| [spread(profile / 10), spread((1 << 20) | (profile % 977))];
         let runs: Vec<Run> = (0..5000).map(|profile| index.insert(profile, &keys(profile))).collect();
         let found = candidates(&mut index, 4242, runs[4242]);
-        let alike: Vec<u32> = (0..5000)
-            .filter(|other| *other != 4242 && (other / 10 == 424 || other % 977 == 4242 % 977))
-            .collect();
+        let alike: Vec<u32> =
+            (0..5000).filter(|other| *other != 4242 && (other / 10 == 424 || other % 977 == 4242 % 977)).collect();
         assert_eq!(found, alike);
         for profile in (0..5000).filter(|profile| profile % 2 == 0) {
             index.remove(profile, runs[profile as usize]);

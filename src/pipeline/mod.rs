@@ -111,7 +111,7 @@ impl Engine {
                     scope.linker.forbid(one, other);
                 }
             }
-            scope.linker.settle();
+            scope.linker.settle_restored();
         }
     }
 
