@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use getrandom::SysRng;
 use jiff::Timestamp;
@@ -11,7 +12,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
+use super::deployment::{Deployment, subscriber};
+use super::duties::Duties;
+use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::Metrics;
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
@@ -26,6 +31,7 @@ type Engines = BTreeMap<i32, Option<Engine>>;
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
     pub log: Box<dyn Log>,
+    pub duties: Duties,
     pub batch_records: usize,
     pub poll_wait: Duration,
     /// Act as if it were this day; today without it.
@@ -44,9 +50,13 @@ impl Worker {
         while !self.stop.load(Ordering::Relaxed) {
             match self.turn(&mut engines) {
                 Ok(()) => backoff = BACKOFF.0,
-                Err(LogError::Fatal(what)) => {
-                    self.health.set(State::Failed("the log cannot be used"));
-                    return Err(LogError::Fatal(what));
+                Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                    self.health.set(State::Failed(match error {
+                        LogError::Denied(_) => "the log refuses us",
+                        LogError::Fenced(_) => "fenced: another instance has taken over",
+                        _ => "the log cannot be used",
+                    }));
+                    return Err(error);
                 }
                 Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
                     tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");
@@ -103,12 +113,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Once a day, and once after a restart, everybody is looked at again.
+    /// Once a day, and once after a restart, everybody is looked at again, and the audit loses who was erased; each minute
+    /// the recipients hear that we are there.
     fn advance(&mut self, engines: &mut Engines) -> Result<(), LogError> {
         let now = self.now();
-        for engine in engines.values_mut().flatten() {
+        let beats = self.duties.beats(now);
+        for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
+            let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
                 self.commit(transaction, &report)?;
+            }
+            if is_due && engine.awaits_redaction() {
+                let transaction = self.duties.redact(engine, partition, now)?;
+                self.commit(transaction, &BatchReport::default())?;
+            }
+            if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
+                self.log.commit(transaction)?;
             }
         }
         Ok(())
@@ -161,5 +181,66 @@ impl Worker {
             std::thread::sleep(step.min(left));
             left = left.saturating_sub(step);
         }
+    }
+}
+
+/// How long one commit may take before it is said that the daemon hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A worker on a thread of its own within another command.
+pub(super) struct Running {
+    metrics: Arc<Metrics>,
+    stop: Arc<AtomicBool>,
+    worker: JoinHandle<Result<BTreeMap<i32, Engine>, LogError>>,
+}
+
+impl Running {
+    /// Starts it on a log.
+    pub(super) fn start(deployment: &Deployment, log: Box<dyn Log>, as_of: Option<Date>) -> Result<Self, Failure> {
+        let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
+        let worker = Worker {
+            setup: Arc::new(deployment.setup()),
+            log,
+            duties: Duties::new(subscriber(&deployment.settings.log)?),
+            batch_records: deployment.settings.batch_records,
+            poll_wait: Duration::from_millis(deployment.settings.poll_ms),
+            as_of,
+            metrics: Arc::clone(&metrics),
+            health: Arc::new(Health::default()),
+            stop: Arc::clone(&stop),
+        };
+        let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
+        Ok(Self { metrics, stop, worker })
+    }
+
+    /// Waits until so many events are processed and committed; `progress` hears how many there are.
+    pub(super) fn wait_for(&self, events: u64, mut progress: impl FnMut(u64)) -> Result<(), Failure> {
+        let (mut seen, mut since) = (0, Instant::now());
+        loop {
+            let read = self.metrics.events_read();
+            progress(read);
+            if read >= events {
+                return Ok(());
+            }
+            if read != seen {
+                (seen, since) = (read, Instant::now());
+            }
+            if self.worker.is_finished() || since.elapsed() > PATIENCE {
+                return Err(Failure::new(Kind::Bug, "the daemon stopped before it had read everything"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How many messages it has committed for a recipient on one kind of topic.
+    pub(super) fn messages_sent(&self, recipient: &PartyId, topic: &'static str) -> u64 {
+        self.metrics.messages_sent(recipient, topic)
+    }
+
+    /// Stops it; the batch in hand is finished first.
+    pub(super) fn stop(self) -> Result<BTreeMap<i32, Engine>, Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.worker.join().map_err(|_| Failure::new(Kind::Bug, "the daemon ended by a fault of ours"))?;
+        Ok(ended?)
     }
 }

@@ -42,7 +42,10 @@ pub(super) enum NameLevel {
 #[repr(u8)]
 pub(super) enum MiddleLevel {
     Exact,
+    /// One side has a letter only, and it fits.
     Initial,
+    /// Two names that share their first letter and nothing else.
+    Letter,
     Nothing,
     Missing,
 }
@@ -335,16 +338,25 @@ impl Features {
         with_others(level, (&self.family, &self.other_family), (&other.family, &other.other_family))
     }
 
+    /// Whether this record calls somebody born on that day by both given names.
+    pub(super) fn names_both(&self, one: &Self, two: &Self) -> bool {
+        let known = |name: Short| name == self.given.exact || self.other_given.contains(&name);
+        let calls = |name: &Name| name.exact != 0 && known(name.exact);
+        self.date.whole == one.date.whole && calls(&one.given) && calls(&two.given)
+    }
+
     pub(super) fn middle_level(&self, other: &Self) -> MiddleLevel {
         let ((one, one_initial), (two, two_initial)) = (self.middle, other.middle);
         if one_initial == 0 || two_initial == 0 {
             MiddleLevel::Missing
         } else if one != 0 && one == two {
             MiddleLevel::Exact
-        } else if one_initial == two_initial {
-            MiddleLevel::Initial
-        } else {
+        } else if one_initial != two_initial {
             MiddleLevel::Nothing
+        } else if one != 0 && two != 0 {
+            MiddleLevel::Letter
+        } else {
+            MiddleLevel::Initial
         }
     }
 

@@ -188,7 +188,7 @@ fn cluster(linker: &mut Linker, region: &Region) {
 }
 
 /// A cluster's id tells apart from its earliest record's: the two are used in different places.
-fn cluster_id(earliest: RecordId) -> ClusterId {
+pub fn cluster_id(earliest: RecordId) -> ClusterId {
     let digest: [u8; 32] =
         Sha256::new().chain_update(b"priorityd/v1/cluster").chain_update(earliest.0).finalize().into();
     ClusterId(*digest.first_chunk().expect("SHA-256 has 32 bytes"))

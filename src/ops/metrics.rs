@@ -47,7 +47,11 @@ impl Default for Metrics {
         registry.register("ignored_fields", "Unknown fields ignored in accepted events", ignored_fields.clone());
         let help = "Identifiers dropped for a failed check letter or form";
         registry.register("dropped_identifiers", help, dropped_identifiers.clone());
-        registry.register("messages", "Messages committed, by recipient and topic", Family::clone(&messages));
+        registry.register(
+            "messages",
+            "Messages committed, ends of list entries included, by recipient and topic",
+            Family::clone(&messages),
+        );
         registry.register("held", "Disclosures held, by reason", Family::clone(&held));
         registry.register("commits", "Transactions committed", commits.clone());
         registry.register("aborts", "Transactions undone or polls failed", aborts.clone());
@@ -89,6 +93,12 @@ impl Metrics {
     pub fn events_read(&self) -> u64 {
         let outcomes = ["accepted", "rejected", "duplicate", "superseded"];
         outcomes.into_iter().map(|outcome| self.events.get_or_create(&OutcomeLabel { outcome }).get()).sum()
+    }
+
+    /// Messages committed for a recipient on one kind of topic since the start.
+    #[must_use]
+    pub fn messages_sent(&self, recipient: &PartyId, topic: &'static str) -> u64 {
+        self.messages.get_or_create(&MessageLabel { recipient: recipient.to_string(), topic }).get()
     }
 
     /// The whole in OpenMetrics text.

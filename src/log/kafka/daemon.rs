@@ -13,7 +13,7 @@ use super::REGISTER_TOPIC;
 use super::errors::{is_passing, sort, sort_code};
 use super::events::{Events, Rebalanced};
 use super::restore::Changelog;
-use super::settings::KafkaSettings;
+use super::settings::{KafkaSettings, daemon_prefix};
 use super::transactor::{GroupPositions, Outgoing, Transactor};
 use crate::log::{FeedRecord, Header, Log, LogError, POLL_BYTES, Polled, Position, Transaction, feed_topic};
 use crate::model::ids::PartyId;
@@ -48,7 +48,7 @@ impl KafkaLog {
     /// Joins the group. An earlier instance of the same name is fenced, and what it left open is undone.
     pub fn open(settings: KafkaSettings, feeds: Vec<PartyId>) -> Result<Self, LogError> {
         // Fence first, then look: what is read afterwards cannot be changed by the one before.
-        let transactor = Transactor::open(&settings, &format!("{}-{}", settings.group, settings.instance))?;
+        let transactor = Transactor::open(&settings, &(daemon_prefix(&settings.group) + &settings.instance))?;
         let changelog = Changelog::open(&settings)?;
         let consumer = BaseConsumer::from_config_and_context(&settings.group_member()?, Events::default())
             .map_err(|error| sort("opening the consumer", &error))?;
@@ -192,16 +192,17 @@ impl KafkaLog {
     }
 
     fn run(&mut self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let outputs = || outputs.iter().chain(rewrites.iter().map(|rewrite| &rewrite.record));
         if let Some(row) = register.iter().find(|row| !self.owned.contains_key(&row.partition)) {
             return Err(LogError::Aborted(format!("partition {} is not ours", row.partition)));
         }
         let offsets = self.offsets(positions)?;
         let group = self.group.as_ref().ok_or_else(|| LogError::Aborted("the membership was lost".into()))?;
         let names: BTreeMap<&str, String> =
-            outputs.iter().map(|record| (record.topic.as_str(), self.settings.topic(&record.topic))).collect();
+            outputs().map(|record| (record.topic.as_str(), self.settings.topic(&record.topic))).collect();
         let register_topic = self.settings.topic(REGISTER_TOPIC);
-        let outputs = outputs.iter().map(|record| Outgoing {
+        let outputs = outputs().map(|record| Outgoing {
             topic: &names[record.topic.as_str()],
             partition: Some(record.partition),
             key: (!record.key.is_empty()).then_some(&record.key),
