@@ -162,7 +162,7 @@ impl Engine {
             }
             match former {
                 Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
-                None => drop(scope.linker.settle()),
+                None => scope.linker.settle_restored(),
             }
         }
     }
