@@ -338,7 +338,8 @@ impl Linker {
         match rows::read(kind, id, value)? {
             Row::Record(record, row) => {
                 if !self.record_of.contains_key(&record) {
-                    self.place(record, &row);
+                    let profile = self.profile(row.key, &row.tokens);
+                    self.place(record, row.local_ref, profile);
                 }
             }
             Row::Edge(one, two, _) => self.rows.push(rows::edge(one, two, None)),
@@ -352,7 +353,7 @@ impl Linker {
     /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
     /// that made the rows.
     pub fn relink(&mut self, mut former: Self) -> Settled {
-        former.settle();
+        former.settle_restored();
         let before = former.snapshot();
         let asked = former.asked();
         drop(former);

@@ -26,6 +26,7 @@ mod linkage;
 mod memory;
 mod outputs;
 mod review;
+mod source;
 mod support;
 mod token;
 mod vectors;
