@@ -102,6 +102,8 @@ const OUTSIDE: &[&str] = &[
     "getrandom",
     "tokio",
     "rdkafka",
+    "openssl",
+    "openssl_probe",
     "rusqlite",
     "axum",
     // The order of their entries is random, which makes them a source of randomness too.
@@ -120,6 +122,9 @@ const SEEDED: (&[&str], &[&str]) = (&["simulate", "pipeline"], &["rand::Seedable
 /// Crates that live in one place, and where. Whoever needs them elsewhere needs that room's help.
 const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["log::kafka"]),
+    ("kafka_protocol", &["log::kafka"]),
+    ("openssl", &["log::kafka"]),
+    ("openssl_probe", &["log::kafka"]),
     ("rusqlite", &["log::embedded"]),
     ("tokio", &["ops", "cli"]),
     ("axum", &["ops"]),
@@ -139,6 +144,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("aes_kw", &["keys", "disclose"]),
     ("hkdf", &["keys"]),
     ("hmac", &["keys"]),
+    ("mimalloc", &["main"]),
     ("rayon", &["link", "pipeline", "cli::tables"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];

@@ -1,4 +1,7 @@
 //! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
+//!
+//! While a batch is being committed the next one is already processed, on the state that the commit is about to make
+//! good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +19,9 @@ use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
-use crate::ops::metrics::Metrics;
+use crate::ops::metrics::{Metrics, TransactionEnd};
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
 
 /// How long to wait before the log is tried again after a failure, doubling up to the second.
@@ -25,6 +29,13 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// The engines of the partitions that are ours; `None` until restored.
 type Engines = BTreeMap<i32, Option<Engine>>;
+
+/// What a batch came to, of all its partitions together: one transaction.
+#[derive(Default)]
+struct Computed {
+    transaction: Transaction,
+    report: BatchReport,
+}
 
 /// Everything one worker needs.
 pub(super) struct Worker {
@@ -38,18 +49,24 @@ pub(super) struct Worker {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub stop: Arc<AtomicBool>,
+    /// When it was last told how far behind we are.
+    pub shown: Instant,
 }
+
+/// How often it is told how far behind we are.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
     /// finished or undone whole.
     pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
-        let mut engines = Engines::new();
+        let (mut engines, mut waiting) = (Engines::new(), None);
         let mut backoff = BACKOFF.0;
-        while !self.stop.load(Ordering::Relaxed) {
-            match self.turn(&mut engines) {
+        while waiting.is_some() || !self.stop.load(Ordering::Relaxed) {
+            match self.turn(&mut engines, &mut waiting) {
                 Ok(()) => backoff = BACKOFF.0,
                 Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                    self.metrics.log_failure();
                     self.health.set(State::Failed(match error {
                         LogError::Denied(_) => "the log refuses us",
                         LogError::Fenced(_) => "fenced: another instance has taken over",
@@ -59,9 +76,13 @@ impl Worker {
                 }
                 Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
                     tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");
-                    self.health.set(State::Waiting("the log is out of reach"));
-                    self.metrics.abort();
+                    self.health.set(State::Waiting(match error {
+                        LogError::Aborted(_) => "a transaction was undone",
+                        _ => "cut off from the log",
+                    }));
+                    self.metrics.log_failure();
                     // What the engines hold was not committed: the next turn restores them.
+                    waiting = None;
                     engines.values_mut().for_each(|engine| *engine = None);
                     self.pause(backoff);
                     backoff = (backoff * 2).min(BACKOFF.1);
@@ -72,69 +93,111 @@ impl Worker {
         Ok(engines.into_iter().filter_map(|(partition, engine)| Some((partition, engine?))).collect())
     }
 
-    fn turn(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+    fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+        }
+        if engines.values().any(Option::is_none) {
+            self.health.set(State::Waiting("restoring the register"));
+            self.show_partitions(engines);
+        }
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
         }
-        match self.log.poll(self.batch_records, self.poll_wait)? {
+        // What was computed does not wait for what may come.
+        let wait = if waiting.is_some() { Duration::ZERO } else { self.poll_wait };
+        match self.log.poll(self.batch_records, wait)? {
             Polled::Gained(partitions) => {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
             }
             Polled::Lost(partitions) => {
+                // What waits cannot be committed any more; whoever gains the partitions does it again.
+                if waiting.take().is_some() {
+                    engines.values_mut().for_each(|engine| *engine = None);
+                }
                 for partition in partitions {
                     engines.remove(&partition);
                 }
             }
             Polled::Records(records) => {
-                self.advance(engines)?;
-                if !records.is_empty() {
-                    self.process(records, engines)?;
-                }
-                self.health.set(State::Ready);
+                self.advance(engines, waiting)?;
+                *waiting = self.commit_and_process(waiting.take(), records, engines)?;
+                self.show(engines);
             }
         }
         Ok(())
     }
 
-    fn process(&mut self, records: Vec<FeedRecord>, engines: &mut Engines) -> Result<(), LogError> {
+    /// Says that we are ready, or why not, and every now and then how far behind we are.
+    fn show(&mut self, engines: &Engines) {
+        if self.health.state() == State::Ready && self.shown.elapsed() < SHOWN_EVERY {
+            return self.health.set(State::Ready);
+        }
+        self.shown = Instant::now();
+        let standing = self.log.standing();
+        self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
+        self.show_partitions(engines);
+        self.health.set(standing.cut_off.map_or(State::Ready, State::Waiting));
+    }
+
+    fn show_partitions(&self, engines: &Engines) {
+        self.metrics.partitions(engines.iter().map(|(partition, engine)| (*partition, engine.is_some())));
+    }
+
+    /// Commits what waits and meanwhile processes what came.
+    fn commit_and_process(
+        &mut self,
+        waiting: Option<Computed>,
+        records: Vec<FeedRecord>,
+        engines: &mut Engines,
+    ) -> Result<Option<Computed>, LogError> {
         let now = self.now();
-        let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
-        for record in records {
-            by_partition.entry(record.partition).or_default().push(record);
+        match waiting {
+            Some(waiting) if records.is_empty() => self.commit(waiting).map(|()| None),
+            None if records.is_empty() => Ok(None),
+            None => process(records, engines, now).map(Some),
+            Some(waiting) => std::thread::scope(|threads| {
+                let processing = threads.spawn(|| process(records, engines, now));
+                let committed = self.commit(waiting);
+                let computed = processing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                committed.and(computed).map(Some)
+            }),
         }
-        for (partition, batch) in by_partition {
-            let Some(Some(engine)) = engines.get_mut(&partition) else {
-                return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
-            };
-            let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
-            self.commit(transaction, &report)?;
-        }
-        Ok(())
     }
 
     /// Once a day, and once after a restart, everybody is looked at again, and the audit loses who was erased; each minute
-    /// the recipients hear that we are there.
-    fn advance(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+    /// the recipients hear that we are there. What waits is committed before.
+    fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
         let beats = self.duties.beats(now);
         for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
             let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
-                self.commit(transaction, &report)?;
+                self.commit_waiting(waiting)?;
+                self.commit(Computed { transaction, report })?;
             }
             if is_due && engine.awaits_redaction() {
+                self.commit_waiting(waiting)?;
                 let transaction = self.duties.redact(engine, partition, now)?;
-                self.commit(transaction, &BatchReport::default())?;
+                self.commit(Computed { transaction, report: BatchReport::default() })?;
             }
             if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
+                self.commit_waiting(waiting)?;
                 self.log.commit(transaction)?;
             }
         }
         Ok(())
     }
 
-    fn commit(&mut self, transaction: Transaction, report: &BatchReport) -> Result<(), LogError> {
-        self.log.commit(transaction)?;
+    fn commit_waiting(&mut self, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        waiting.take().map_or(Ok(()), |computed| self.commit(computed))
+    }
+
+    fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
+        let begun = Instant::now();
+        let committed = self.log.commit(transaction);
+        self.metrics.transaction(end_of(&committed), begun.elapsed());
+        committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         for ((recipient, topic), count) in &report.messages {
             self.metrics.messages(recipient, topic, *count);
@@ -152,7 +215,6 @@ impl Worker {
     }
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
-        self.health.set(State::Waiting("restoring the register"));
         let mut engine = Engine::new(Arc::clone(&self.setup), partition);
         let (mut rows, mut bad) = (0_u64, None);
         self.log.restore(partition, &mut |key, value| {
@@ -183,6 +245,33 @@ impl Worker {
     }
 }
 
+fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
+    match committed {
+        Ok(()) => TransactionEnd::Committed,
+        Err(LogError::Retriable(_) | LogError::Aborted(_)) => TransactionEnd::Aborted,
+        Err(LogError::Fenced(_)) => TransactionEnd::Fenced,
+        Err(LogError::Denied(_)) => TransactionEnd::Denied,
+        Err(LogError::Fatal(_)) => TransactionEnd::Failed,
+    }
+}
+
+fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
+    let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
+    for record in records {
+        by_partition.entry(record.partition).or_default().push(record);
+    }
+    let mut computed = Computed::default();
+    for (partition, batch) in by_partition {
+        let Some(Some(engine)) = engines.get_mut(&partition) else {
+            return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
+        };
+        let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
+        computed.transaction.append(transaction);
+        computed.report.add(report);
+    }
+    Ok(computed)
+}
+
 /// How long one commit may take before it is said that the daemon hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -205,8 +294,9 @@ impl Running {
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,
             metrics: Arc::clone(&metrics),
-            health: Arc::new(Health::default()),
+            health: Arc::new(Health::new(Duration::from_millis(deployment.settings.poll_ms))),
             stop: Arc::clone(&stop),
+            shown: Instant::now(),
         };
         let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
         Ok(Self { metrics, stop, worker })
@@ -229,6 +319,11 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How many messages it has committed for a recipient on one kind of topic.
+    pub(super) fn messages_sent(&self, recipient: &PartyId, topic: &'static str) -> u64 {
+        self.metrics.messages_sent(recipient, topic)
     }
 
     /// Stops it; the batch in hand is finished first.

@@ -20,6 +20,7 @@ mod failure;
 mod healthcheck;
 mod keys;
 mod link;
+mod live;
 mod measure;
 mod pack;
 mod prove;
@@ -54,7 +55,7 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
     Subscribe(subscribe::SubscribeArgs),
-    /// Check configuration, agreement, keys and event files, offline
+    /// Check configuration, agreement, keys, event files and, with --live, the cluster
     Check(check::CheckArgs),
     /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
     Link(link::LinkArgs),
@@ -62,7 +63,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
-    /// Plan and make the topics on Kafka
+    /// Plan and make topics and access lists on Kafka
     Topics(topics::TopicsArgs),
     /// Verify and search the audit chain
     Audit(audit::AuditArgs),

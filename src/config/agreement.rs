@@ -206,6 +206,7 @@ impl Agreement {
         root.finish(&mut problems);
         report_doubles("feed", feeds.iter().map(|feed| feed.party.as_str()), &mut problems);
         report_doubles("recipient", recipients.iter().map(|recipient| recipient.party.as_str()), &mut problems);
+        report_lookalikes(feeds.iter().map(|feed| &feed.party), recipients.iter().map(|one| &one.party), &mut problems);
         let clauses = recipients.iter().flat_map(|recipient| &recipient.clauses);
         report_doubles("recipient.clause", clauses.map(|clause| clause.id.as_str()), &mut problems);
         let agreement = version.zip(valid_from.zip(expires_on)).map(|(version, (valid_from, expires_on))| Self {
@@ -349,6 +350,23 @@ fn required_date(from: &mut Reader<'_>, key: &'static str, problems: &mut Proble
         problems.add(from.key(key), "it is missing", "add a date as YYYY-MM-DD");
     }
     from.date(key, problems)
+}
+
+/// Topics spell `_` as `-`, so two parties that differ in nothing else would share theirs.
+fn report_lookalikes<'a>(
+    feeds: impl Iterator<Item = &'a PartyId>,
+    recipients: impl Iterator<Item = &'a PartyId>,
+    problems: &mut Problems,
+) {
+    let mut spelled: BTreeMap<String, &PartyId> = BTreeMap::new();
+    let feeds = feeds.enumerate().map(|(at, party)| ("feed", at, party));
+    let recipients = recipients.enumerate().map(|(at, party)| ("recipient", at, party));
+    for (key, at, party) in feeds.chain(recipients) {
+        if *spelled.entry(party.as_str().replace('_', "-")).or_insert(party) != party {
+            let found = "its name differs from another party's in _ and - only, so they would share topics";
+            problems.add(format!("{key}[{}].party", at + 1), found, "choose another name, or spell it the same");
+        }
+    }
 }
 
 fn report_doubles<'a>(key: &str, names: impl Iterator<Item = &'a str>, problems: &mut Problems) {

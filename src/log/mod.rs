@@ -28,6 +28,12 @@ pub type Header = (String, Vec<u8>);
 /// An event on its way to a feed: its headers and its value.
 pub type Unsent = (Vec<Header>, Zeroizing<Vec<u8>>);
 
+/// An event as the CloudEvents binding for Kafka has it in structured mode: whole, and its content type says so.
+#[must_use]
+pub fn structured(event: Zeroizing<Vec<u8>>) -> Unsent {
+    (vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())], event)
+}
+
 /// Tells the time of appends, milliseconds since 1970 UTC.
 pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -50,10 +56,17 @@ pub fn feed_topic(party: &PartyId) -> String {
     topic_name("feeds", party)
 }
 
+/// Every collection, combination, disclosure and rejection, chained by hashes.
+pub const AUDIT_TOPIC: &str = "audit.v1";
+/// Signed heads of the audit's trees.
+pub const HEADS_TOPIC: &str = "audit-heads.v1";
+/// Questions that wait for a person.
+pub const REVIEW_TOPIC: &str = "review.v1";
+
 /// Whether a topic keeps only the latest record of each key: lists, heartbeats, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.") || topic.starts_with("status.") || topic == "review.v1"
+    topic.starts_with("list.") || topic.starts_with("status.") || topic == REVIEW_TOPIC
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
@@ -153,6 +166,15 @@ pub struct Transaction {
     pub rewrites: Vec<Rewrite>,
 }
 
+impl Transaction {
+    /// Adds another's; the positions of the two are of different partitions.
+    pub fn append(&mut self, mut other: Self) {
+        self.outputs.append(&mut other.outputs);
+        self.register.append(&mut other.register);
+        self.positions.append(&mut other.positions);
+    }
+}
+
 /// What a poll found.
 pub enum Polled {
     /// Records, in order within each feed partition; may be empty when the wait ran out.
@@ -161,6 +183,26 @@ pub enum Polled {
     Gained(Vec<i32>),
     /// Partitions were lost: drop their state, commit nothing for them.
     Lost(Vec<i32>),
+}
+
+/// How the log stands, for those who watch: from what is known already, without asking anybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why nothing can come or go just now.
+    pub cut_off: Option<&'static str>,
+    /// How far behind each feed's partition is, where that is known.
+    pub lag: Vec<Lag>,
+}
+
+/// How many records of a feed's partition are there and not yet committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Partition.
+    pub partition: i32,
+    /// So many.
+    pub records: u64,
 }
 
 /// The daemon's side: read feeds, commit what they caused. One owner, one thread.
@@ -173,6 +215,11 @@ pub trait Log: Send {
 
     /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
+
+    /// How it stands; a log that cannot be away and is never behind need not say.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
 }
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
@@ -181,9 +228,9 @@ pub trait Client: Send {
     /// records meet in one partition.
     fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError>;
 
-    /// Appends events without headers.
-    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
-        self.publish_with_headers(feed, scope, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    /// Appends whole events, in structured mode.
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        self.publish_with_headers(feed, scope, events.into_iter().map(structured).collect())
     }
 
     /// How many partitions a topic has; they count from 0. [`TopicReader`] reads them all.
@@ -229,4 +276,14 @@ pub enum LogError {
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),
+}
+
+impl LogError {
+    /// What went wrong, without what follows from it.
+    #[must_use]
+    pub fn into_why(self) -> String {
+        match self {
+            Self::Retriable(why) | Self::Aborted(why) | Self::Denied(why) | Self::Fenced(why) | Self::Fatal(why) => why,
+        }
+    }
 }

@@ -44,14 +44,10 @@ mod subject;
 mod work;
 
 pub use self::setup::{Now, Setup, feed_contexts};
-pub use self::status::{HEADS_TOPIC, HEARTBEAT};
+pub use self::status::HEARTBEAT;
 pub use self::subject::{HeldEvent, Person, Resembling};
 pub use self::work::BatchReport;
-
-/// Where audit lines go.
-pub const AUDIT_TOPIC: &str = "audit.v1";
-/// Where what a human must look at goes.
-pub const REVIEW_TOPIC: &str = "review.v1";
+pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 
 /// From here on a link is called strong: the odds are a thousand to one and better.
 const STRONG_BITS: f64 = 10.0;

@@ -65,8 +65,7 @@ impl Engine {
             };
             let topic = topic_name(message.kind.topic_kind(), &message.recipient);
             work.output(self.partition, topic, message.id.clone(), value);
-            let sent = work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind()));
-            *sent.or_insert(0) += u64::from(message.kind != MessageKind::Tombstone);
+            *work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind())).or_insert(0) += 1;
             let finding = message.finding.and_then(|finding| findings.get(&finding));
             let body = json!({
                 "recipient": message.recipient,

@@ -13,11 +13,8 @@ use crate::audit::SignedHead;
 use crate::config::agreement::Recipient;
 use crate::disclose::statement::{self, Manifest, Statement};
 use crate::disclose::told::Digest;
-use crate::log::{Transaction, topic_name};
+use crate::log::{HEADS_TOPIC, Transaction, topic_name};
 use crate::model::ids::{PartyId, hex};
-
-/// Where signed heads of the audit go.
-pub const HEADS_TOPIC: &str = "audit-heads.v1";
 
 /// A heartbeat each minute: the next one is late after that.
 pub const HEARTBEAT: SignedDuration = SignedDuration::from_mins(1);

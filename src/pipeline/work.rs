@@ -19,10 +19,25 @@ pub struct BatchReport {
     pub ignored_fields: u64,
     /// Identifiers dropped for a failed check letter or form.
     pub dropped_identifiers: u64,
-    /// Messages by recipient and kind of topic.
+    /// Messages by recipient and kind of topic, ends of list entries included.
     pub messages: BTreeMap<(PartyId, &'static str), u64>,
     /// Held, by reason.
     pub held: BTreeMap<&'static str, u64>,
+}
+
+impl BatchReport {
+    /// Adds what another batch came to.
+    pub fn add(&mut self, other: Self) {
+        self.outcomes += other.outcomes;
+        self.ignored_fields += other.ignored_fields;
+        self.dropped_identifiers += other.dropped_identifiers;
+        for (to, count) in other.messages {
+            *self.messages.entry(to).or_default() += count;
+        }
+        for (reason, count) in other.held {
+            *self.held.entry(reason).or_default() += count;
+        }
+    }
 }
 
 /// What a batch touched in one scope: records as they are, and clusters as they were.

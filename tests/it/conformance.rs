@@ -267,7 +267,8 @@ fn order_and_headers(house: &impl House) {
         assert!(offsets.clone().is_sorted_by(|one, next| one < next), "offsets rise");
     }
     let plain = |record: &&FeedRecord| record.payload.as_slice() != b"b3";
-    assert!(records.iter().filter(plain).all(|record| record.headers.is_empty()));
+    let content_type = vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())];
+    assert!(records.iter().filter(plain).all(|record| record.headers == content_type));
     assert!(records.iter().any(|record| !plain(&record) && record.headers == headers));
     nothing_more(log.as_mut());
 }

@@ -15,7 +15,9 @@ use super::events::{Events, Rebalanced};
 use super::restore::Changelog;
 use super::settings::{KafkaSettings, daemon_prefix};
 use super::transactor::{GroupPositions, Outgoing, Transactor};
-use crate::log::{FeedRecord, Header, Log, LogError, POLL_BYTES, Polled, Position, Transaction, feed_topic};
+use crate::log::{
+    FeedRecord, Header, Lag, Log, LogError, POLL_BYTES, Polled, Position, Standing, Transaction, feed_topic,
+};
 use crate::model::ids::PartyId;
 
 /// One instance of the group. One owner, one thread.
@@ -328,6 +330,26 @@ impl Log for KafkaLog {
         self.changelog.restore(partition, row)?;
         self.owned.insert(partition, true);
         Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        let seen = self.consumer.context().seen();
+        // Fetches are answered all the time, and signs of life within a part of the session.
+        let is_silent = u128::try_from(seen.silence_us).is_ok_and(|us| us > self.settings.session_timeout.as_micros());
+        let mut lag = Vec::new();
+        for (topic, feed) in &self.feeds {
+            for partition in self.owned.keys() {
+                let cursor = self.cursors.get(&(feed.clone(), *partition));
+                let Some((cursor, (end, handed_over))) = cursor.zip(seen.ends.get(&(topic.clone(), *partition))) else {
+                    continue;
+                };
+                // The end lies behind marks of transactions, which nobody gets to read.
+                let done = *handed_over && cursor.committed == cursor.next;
+                let records = if done { 0 } else { u64::try_from(end - cursor.committed).unwrap_or(0) };
+                lag.push(Lag { feed: feed.clone(), partition: *partition, records });
+            }
+        }
+        Standing { cut_off: is_silent.then_some("cut off from the broker"), lag }
     }
 }
 

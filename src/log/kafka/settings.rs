@@ -13,6 +13,9 @@ use crate::model::ids::PartyId;
 /// Called when a call to the broker outlasted every limit: the process has to end, for the call cannot be ended.
 pub type OnStuck = Arc<dyn Fn() + Send + Sync>;
 
+/// Called while a partition is restored, with how much of its changelog is read: from 0 to 1.
+pub type OnRestore = Arc<dyn Fn(i32, f64) + Send + Sync>;
+
 /// How to reach a cluster and who we are there.
 #[derive(Clone)]
 pub struct KafkaSettings {
@@ -37,6 +40,8 @@ pub struct KafkaSettings {
     pub session_timeout: Duration,
     /// What ends the process when a call ignores its timeout.
     pub on_stuck: OnStuck,
+    /// Hears how restoring goes on.
+    pub on_restore: OnRestore,
 }
 
 impl KafkaSettings {
@@ -54,6 +59,7 @@ impl KafkaSettings {
             transaction_timeout: Duration::from_secs(30),
             session_timeout: Duration::from_secs(10),
             on_stuck: Arc::new(|| std::process::exit(EXIT_UNREACHABLE)),
+            on_restore: Arc::new(|_, _| {}),
         }
     }
 
@@ -62,11 +68,16 @@ impl KafkaSettings {
         format!("{}{name}", self.topic_prefix)
     }
 
+    /// What the brokers' own logs and quotas call us.
+    pub(super) fn client_id(&self) -> String {
+        format!("priorityd-{}", self.instance)
+    }
+
     /// What every client of ours is told.
     fn common(&self) -> Result<ClientConfig, LogError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
-        config.set("client.id", format!("priorityd-{}", self.instance));
+        config.set("client.id", self.client_id());
         // Nobody hammers a broker that is away or that refuses us.
         config.set("reconnect.backoff.ms", "200").set("reconnect.backoff.max.ms", "10000");
         let protocol = match (&self.tls, &self.scram) {
@@ -108,6 +119,8 @@ impl KafkaSettings {
         config.set("partition.assignment.strategy", "range");
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 4).to_string());
+        // Hears each second where the feeds end and whether a broker is there.
+        config.set("statistics.interval.ms", "1000");
         // Restoring happens between two polls.
         config.set("max.poll.interval.ms", "900000");
         // Positions are always given; one that is gone means records were deleted before they were read.
@@ -211,6 +224,16 @@ pub enum ScramMechanism {
     Sha512,
 }
 
+impl ScramMechanism {
+    /// Its registered name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SCRAM-SHA-256",
+            Self::Sha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
 /// SASL/SCRAM credentials.
 #[derive(Debug, Clone)]
 pub struct Scram {
@@ -224,18 +247,14 @@ pub struct Scram {
 
 impl Scram {
     fn apply(&self, config: &mut ClientConfig) -> Result<(), LogError> {
-        let mechanism = match self.mechanism {
-            ScramMechanism::Sha256 => "SCRAM-SHA-256",
-            ScramMechanism::Sha512 => "SCRAM-SHA-512",
-        };
-        config.set("sasl.mechanism", mechanism).set("sasl.username", &self.username);
+        config.set("sasl.mechanism", self.mechanism.name()).set("sasl.username", &self.username);
         config.set("sasl.password", secret(&self.password_file)?.as_str());
         Ok(())
     }
 }
 
 /// A secret's file without its line end.
-fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
+pub(super) fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

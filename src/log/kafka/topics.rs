@@ -5,11 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::REGISTER_TOPIC;
-use crate::log::{MAX_RECORD_BYTES, feed_topic, is_compacted, topic_name};
+use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, MAX_RECORD_BYTES, REVIEW_TOPIC, feed_topic, is_compacted, topic_name};
 use crate::model::ids::PartyId;
-
-/// The evidence.
-const AUDIT_TOPIC: &str = "audit.v1";
 
 /// What all topics have in common, and how long each kind is kept.
 #[derive(Debug, Clone)]
@@ -77,9 +74,8 @@ pub fn wanted(layout: &Layout, feeds: &[PartyId], recipients: &[PartyId]) -> Vec
     for recipient in recipients {
         names.extend(["alerts", "list", "status"].map(|kind| (topic_name(kind, recipient), message_ms.clone())));
     }
-    names.extend(
-        [AUDIT_TOPIC, "audit-heads.v1", "review.v1", REGISTER_TOPIC].map(|name| (name.to_owned(), FOR_EVER.to_owned())),
-    );
+    let kept = [AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC, REGISTER_TOPIC];
+    names.extend(kept.map(|name| (name.to_owned(), FOR_EVER.to_owned())));
     names.sort();
     names.into_iter().map(|(name, retention_ms)| topic(layout, name, retention_ms)).collect()
 }

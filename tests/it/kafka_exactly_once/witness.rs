@@ -129,11 +129,7 @@ pub(super) fn committed(bootstrap: &str, desks: &Desks) -> Committed {
 
 fn add(sum: &mut OutcomeCounts, counts: OutcomeCounts) {
     assert_eq!(counts.read, counts.accepted + counts.rejected + counts.duplicate + counts.superseded);
-    sum.read += counts.read;
-    sum.accepted += counts.accepted;
-    sum.rejected += counts.rejected;
-    sum.duplicate += counts.duplicate;
-    sum.superseded += counts.superseded;
+    *sum += counts;
 }
 
 fn consumer(bootstrap: &str) -> BaseConsumer {
