@@ -1,5 +1,5 @@
-//! Messages between us and stock JOSE libraries: Python `jwcrypto` and Node `jose` open what we seal and refuse what was
-//! changed, and we open what `jwcrypto` sealed. The libraries are installed by `tests/setup`; without them these tests fail.
+//! Messages between us and stock JOSE libraries: with Python `jwcrypto` and Node `jose` the kits of `deploy/clients` open what
+//! we seal and refuse what was changed, and we open what `jwcrypto` sealed. `tests/setup` installs them; without, these fail.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -61,7 +61,9 @@ impl World {
         let key: Value = serde_json::from_slice(&fs::read(self.private_key(name)).expect("read")).expect("JSON");
         let signers: Value = serde_json::from_slice(self.ring.signing_jwks()).expect("JSON");
         let now = NOW.to_string();
-        let task = json!({"key": key, "signers": signers, "recipient": "up2u", "now": now, "messages": messages});
+        let task = json!({
+            "do": "open", "party": "up2u", "key": key, "signers": signers, "now": now, "messages": messages,
+        });
         client.run(&task)
     }
 }
@@ -78,16 +80,18 @@ impl Client {
     pub(crate) fn run(self, task: &Value) -> Vec<Value> {
         // Beside cargo's own directory for integration tests: target/tests.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("tests");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = match self {
             Self::Python => {
                 let mut command = Command::new(target.join("venv/bin/python"));
-                command.args(["-c", include_str!("../clients/open.py")]);
+                command.env("PYTHONPATH", root.join("deploy/clients/python")).env("PYTHONDONTWRITEBYTECODE", "1");
+                command.arg(root.join("tests/clients/drive.py"));
                 command
             }
             Self::Node => {
-                let mut command = Command::new("node");
-                command.args(["--input-type=module", "--eval", include_str!("../clients/open.mjs")]);
-                command.current_dir(target.join("node"));
+                let mut command = Command::new(target.join("venv/bin/node"));
+                command.args(["--preserve-symlinks", "--preserve-symlinks-main"]);
+                command.arg(target.join("node/drive.mjs"));
                 command
             }
         };
@@ -136,7 +140,8 @@ fn with_header(message: &str, member: &str, value: &str) -> String {
 fn stock_libraries_open_what_we_seal() {
     let (world, events) = (World::new(), events());
     let messages = world.seal(&events);
-    let expected: Vec<Value> = events.iter().map(|event| json!({"opened": event})).collect();
+    let parsed = |event: &String| -> Value { serde_json::from_str(event).expect("JSON") };
+    let expected: Vec<Value> = events.iter().map(|event| json!({"opened": parsed(event)})).collect();
     for client in Client::ALL {
         assert!(world.ask(client, "up2u", &messages) == expected, "{client:?} opened something else");
     }

@@ -15,6 +15,7 @@ mod door;
 mod embedded;
 mod jose;
 mod kafka;
+mod kafka_clients;
 mod kafka_commands;
 mod kafka_exactly_once;
 mod kafka_security;
