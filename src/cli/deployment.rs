@@ -65,6 +65,10 @@ impl Deployment {
         if !without_key.is_empty() {
             return Err(Failure::all(Kind::Configuration, without_key));
         }
+        let strangers = principals_of_strangers(config, &settings.log, &agreement);
+        if !strangers.is_empty() {
+            return Err(Failure::all(Kind::Configuration, strangers));
+        }
         Ok(Self { settings, agreement, keys: Arc::new(keys), model: Arc::new(model) })
     }
 
@@ -115,6 +119,19 @@ impl Deployment {
 /// The side of services: topics only, so it needs no key of ours.
 pub(super) fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
     open_client(log, Arc::new(NoFeeds))
+}
+
+/// Principals of parties that the agreement does not have: a slip of the pen that would leave the real one without.
+fn principals_of_strangers(config: &Path, log: &LogSettings, agreement: &Agreement) -> Vec<String> {
+    let LogSettings::Kafka(settings) = log else { return Vec::new() };
+    let is_known = |party: &&PartyId| {
+        agreement.feed(party).is_some() || agreement.recipients.iter().any(|recipient| recipient.party == **party)
+    };
+    let strangers = settings.principals.keys().filter(|party| !is_known(party));
+    let line = |party| {
+        format!("{}: kafka.principals.{party}: the agreement has no such party; use its names", config.display())
+    };
+    strangers.map(line).collect()
 }
 
 /// The settings are wrong; what they name is looked at all the same, so that one report names everything.
@@ -172,13 +189,14 @@ fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
         key_file,
         key_password_file: None,
     });
-    let is_tls = settings.ca_file.is_some() || client.is_some();
+    // A password is never sent in the clear, nor anything that it is to protect.
+    let is_tls = settings.ca_file.is_some() || client.is_some() || settings.user.is_some();
     let scram = settings.user.clone().zip(settings.password_file.clone());
     log::kafka::KafkaSettings {
         topic_prefix: settings.topic_prefix.clone(),
         tls: is_tls.then(|| Tls { ca_file: settings.ca_file.clone(), client }),
         scram: scram.map(|(username, password_file)| Scram {
-            mechanism: ScramMechanism::Sha512,
+            mechanism: if settings.scram_sha_256 { ScramMechanism::Sha256 } else { ScramMechanism::Sha512 },
             username,
             password_file,
         }),

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::daemon::Worker;
-use super::deployment::{ConfigArgs, Deployment};
+use super::deployment::{ConfigArgs, Deployment, subscriber};
+use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use crate::log::LogError;
 use crate::ops::health::Health;
@@ -42,6 +43,7 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let worker = Worker {
         setup: Arc::new(deployment.setup()),
         log: deployment.log()?,
+        duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
         poll_wait: Duration::from_millis(settings.poll_ms),
         as_of: settings.as_of,

@@ -32,8 +32,8 @@ async function main() {
   for await (const chunk of process.stdin) input += chunk;
   const task = JSON.parse(input);
   const connection = { clientId: "kit", bootstrapBrokers: [task.bootstrap] };
-  const desk = task.key && (await Desk.of(task.party, task.key, task.signers));
-  switch (task.do) {
+  const desk = task.key && (await Desk.of(task.party ?? task.recipient, task.key, task.signers));
+  switch (task.do ?? "open") {
     case "open":
       return Promise.all(task.messages.map((message) => opened(desk, message, new Date(task.now))));
     case "publish":

@@ -21,11 +21,11 @@ def opened(desk, message, now):
 
 def main():
     task = json.load(sys.stdin)
-    party, prefix = task.get("party"), task.get("prefix", "")
+    party, prefix = task.get("party") or task["recipient"], task.get("prefix", "")
     settings = {"bootstrap.servers": task.get("bootstrap", "")}
     if "key" in task:
         desk = Desk(party, json.dumps(task["key"]), json.dumps(task["signers"]))
-    match task["do"]:
+    match task.get("do", "open"):
         case "open":
             now = datetime.fromisoformat(task["now"])
             return [opened(desk, message, now) for message in task["messages"]]

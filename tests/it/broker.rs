@@ -32,6 +32,9 @@ struct Ports {
 /// The password of every SCRAM user.
 pub(crate) const PASSWORD: &str = "correct horse";
 
+/// SCRAM users. `daemon` may do everything, `stranger` nothing, the others what the access lists say.
+const USERS: [&str; 5] = ["daemon", "stranger", "hub", "police", "idva"];
+
 /// A topic to create.
 pub(crate) struct Topic {
     pub(crate) name: String,
@@ -91,7 +94,7 @@ impl Broker {
         format!("127.0.0.1:{}", self.ports.clear)
     }
 
-    /// Where clients find it that come with TLS and SCRAM. `daemon` may do everything there, `stranger` nothing.
+    /// Where clients find it that come with TLS and SCRAM.
     pub(crate) fn scram_bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.ports.scram)
     }
@@ -143,9 +146,10 @@ impl Broker {
         let settings_file = folder.path().join("server.properties");
         fs::write(&settings_file, settings).expect("writes the settings");
         let id = "cHJpb3JpdHlkLXRlc3RzMQ";
-        let user = |name: &str| format!("SCRAM-SHA-512=[name={name},password={PASSWORD}]");
-        let (daemon, stranger) = (user("daemon"), user("stranger"));
-        let users = ["--add-scram", &daemon, "--add-scram", &stranger];
+        let user = |name: &&str| format!("SCRAM-SHA-512=[name={name},password={PASSWORD}]");
+        let mut users: Vec<String> = USERS.iter().map(user).collect();
+        users.push(format!("SCRAM-SHA-256=[name=daemon,password={PASSWORD}]"));
+        let users: Vec<&str> = users.iter().flat_map(|user| ["--add-scram", user.as_str()]).collect();
         let format = [&["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id], &users[..], &["-c"]];
         let formatted = java(&format.concat(), &settings_file).output().expect("java runs: the tests need Java 17");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));

@@ -86,9 +86,7 @@ fn opened_by_a_stock_library(house: &Deployed, expected: &[Value]) {
     let json = |path: String| -> Value { serde_json::from_slice(&fs::read(path).expect("read")).expect("JSON") };
     let (key, signers) = (json(house.key("idva")), json(house.path("keys/signing.jwks.json").display().to_string()));
     let now = jiff::Timestamp::now().to_string();
-    let task = json!({
-        "do": "open", "party": "idva", "key": key, "signers": signers, "now": now, "messages": messages,
-    });
+    let task = json!({"key": key, "signers": signers, "recipient": "idva", "now": now, "messages": messages});
     for client in Client::ALL {
         let opened: Vec<Value> = client.run(&task).iter().map(|result| result["opened"].clone()).collect();
         assert_eq!(opened, expected, "{client:?}");

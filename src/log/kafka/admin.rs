@@ -17,6 +17,7 @@ use super::errors::{sort, sort_code};
 use super::events::Events;
 use super::settings::KafkaSettings;
 use super::topics::{FoundTopic, Topic, TopicChange, changes};
+use super::wire::Wire;
 use crate::log::LogError;
 
 /// The administrator's side of a cluster.
@@ -29,8 +30,10 @@ const LOOKING: &str = "looking at the topics";
 const CHANGING: &str = "changing the topics";
 
 impl KafkaAdmin {
-    /// Prepares the client; it connects when it is first used.
+    /// Connects.
     pub fn open(settings: KafkaSettings) -> Result<Self, LogError> {
+        // librdkafka would try for as long as a call may take and then say less.
+        Wire::connect(&settings)?;
         let client = AdminClient::from_config_and_context(&settings.administrator()?, Events::default())
             .map_err(|error| sort(LOOKING, &error))?;
         Ok(Self { settings, client })

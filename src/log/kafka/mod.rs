@@ -10,6 +10,8 @@
 //!
 //! Everything is `read_committed`; the one exception asks for the end of a changelog with open transactions included.
 
+mod access;
+pub mod acls;
 mod admin;
 mod client;
 mod daemon;
@@ -17,11 +19,14 @@ mod errors;
 mod events;
 mod feeder;
 mod restore;
+mod scram;
 mod settings;
 pub mod topics;
 mod transactor;
 mod watchdog;
+mod wire;
 
+pub use self::access::KafkaAccess;
 pub use self::admin::KafkaAdmin;
 pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;

@@ -62,11 +62,16 @@ impl KafkaSettings {
         format!("{}{name}", self.topic_prefix)
     }
 
+    /// What the brokers' own logs and quotas call us.
+    pub(super) fn client_id(&self) -> String {
+        format!("priorityd-{}", self.instance)
+    }
+
     /// What every client of ours is told.
     fn common(&self) -> Result<ClientConfig, LogError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
-        config.set("client.id", format!("priorityd-{}", self.instance));
+        config.set("client.id", self.client_id());
         // Nobody hammers a broker that is away or that refuses us.
         config.set("reconnect.backoff.ms", "200").set("reconnect.backoff.max.ms", "10000");
         let protocol = match (&self.tls, &self.scram) {
@@ -211,6 +216,16 @@ pub enum ScramMechanism {
     Sha512,
 }
 
+impl ScramMechanism {
+    /// Its registered name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SCRAM-SHA-256",
+            Self::Sha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
 /// SASL/SCRAM credentials.
 #[derive(Debug, Clone)]
 pub struct Scram {
@@ -224,18 +239,14 @@ pub struct Scram {
 
 impl Scram {
     fn apply(&self, config: &mut ClientConfig) -> Result<(), LogError> {
-        let mechanism = match self.mechanism {
-            ScramMechanism::Sha256 => "SCRAM-SHA-256",
-            ScramMechanism::Sha512 => "SCRAM-SHA-512",
-        };
-        config.set("sasl.mechanism", mechanism).set("sasl.username", &self.username);
+        config.set("sasl.mechanism", self.mechanism.name()).set("sasl.username", &self.username);
         config.set("sasl.password", secret(&self.password_file)?.as_str());
         Ok(())
     }
 }
 
 /// A secret's file without its line end.
-fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
+pub(super) fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -121,12 +121,14 @@ impl Transactor {
         };
         let Err(error) = aborted else { return Ok(()) };
         match self.producer.client().fatal_error() {
-            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => Err(LogError::Fenced(why(error))),
+            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => {
+                Err(LogError::Fenced(error.into_why()))
+            }
             Some(_) | None => {
                 self.broken = true;
                 // Where this does not succeed the next transaction tries again, or the broker's patience ends it.
                 match self.reopen() {
-                    Ok(()) | Err(LogError::Retriable(_)) => Err(LogError::Aborted(why(error))),
+                    Ok(()) | Err(LogError::Retriable(_)) => Err(LogError::Aborted(error.into_why())),
                     Err(refused) => Err(refused),
                 }
             }
@@ -234,14 +236,4 @@ impl Transactor {
 fn producer(config: &ClientConfig) -> Result<BaseProducer<Events>, LogError> {
     BaseProducer::from_config_and_context(config, Events::default())
         .map_err(|error| sort("opening the producer", &error))
-}
-
-fn why(error: LogError) -> String {
-    match error {
-        LogError::Retriable(why)
-        | LogError::Aborted(why)
-        | LogError::Denied(why)
-        | LogError::Fenced(why)
-        | LogError::Fatal(why) => why,
-    }
 }

@@ -80,6 +80,7 @@ pub(crate) struct Deployed {
     dir: TempDir,
     /// How its cluster is reached, if its log is Kafka.
     kafka: Option<KafkaSettings>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Deployed {
@@ -104,7 +105,7 @@ impl Deployed {
             *found.unwrap_or_else(|| panic!("the shipped file has no {beginning}")) = (*line).to_owned();
         }
         fs::write(dir.path().join("priorityd.toml"), config.join("\n")).expect("written");
-        Self { dir, kafka: None }
+        Self { dir, environment: Vec::new(), kafka: None }
     }
 
     /// On a broker, on topics of its own with several partitions, made with our own command.
@@ -127,6 +128,11 @@ impl Deployed {
         self.kafka.as_ref().map_or("", |settings| &settings.topic_prefix)
     }
 
+    /// With a variable in the environment of every command.
+    pub(crate) fn set_variable(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -137,8 +143,17 @@ impl Deployed {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PRIORITYD);
-        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]);
+        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]).env("PRIORITYD_BY", "QA1");
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
+    }
+
+    /// Runs `keys` on this deployment's ring.
+    pub(crate) fn keys(&self, words: &[&str]) -> Ran {
+        let mut command = Command::new(PRIORITYD);
+        command.current_dir(self.dir.path()).arg("keys").args(words).args(["--ring", "keys"]);
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
+        ran(&mut command)
     }
 
     /// Runs a command of this deployment to its end.
