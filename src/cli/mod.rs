@@ -29,6 +29,7 @@ mod publish;
 mod review;
 mod run;
 mod show;
+mod silence;
 mod simulate;
 mod subject;
 mod subscribe;

@@ -233,24 +233,6 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
     }
 }
 
-fn read_intake(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Option<Vec<PathBuf>> {
-    let tokens_only = read_or(root, "intake", &[("any", false), ("tokens-only", true)], false, problems);
-    let frequencies: Vec<_> = root.texts("frequencies", problems).into_iter().map(|file| home.join(file)).collect();
-    match (tokens_only, frequencies.is_empty()) {
-        (true, true) => {
-            let fix = "name the files that an agency writes with `priorityd pseudonymise --frequencies`, one a scope";
-            problems.add("frequencies", "it is missing, and intake is tokens-only", fix);
-            None
-        }
-        (true, false) => Some(frequencies),
-        (false, true) => None,
-        (false, false) => {
-            problems.add("frequencies", "it has no effect", "leave it out, or set intake to tokens-only");
-            None
-        }
-    }
-}
-
 /// The daemon's principal and the parties'. Two parties behind one principal could read each other's messages.
 fn read_principals(from: &mut Reader<'_>, problems: &mut Problems) -> (Option<String>, BTreeMap<PartyId, String>) {
     const FORM: &str = "write it as the cluster names it, e.g. \"User:police\" or \"User:CN=police\"";
@@ -289,6 +271,24 @@ fn read_principals(from: &mut Reader<'_>, problems: &mut Problems) -> (Option<St
         }
     }
     (principal, principals)
+}
+
+fn read_intake(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Option<Vec<PathBuf>> {
+    let tokens_only = read_or(root, "intake", &[("any", false), ("tokens-only", true)], false, problems);
+    let frequencies: Vec<_> = root.texts("frequencies", problems).into_iter().map(|file| home.join(file)).collect();
+    match (tokens_only, frequencies.is_empty()) {
+        (true, true) => {
+            let fix = "name the files that an agency writes with `priorityd pseudonymise --frequencies`, one a scope";
+            problems.add("frequencies", "it is missing, and intake is tokens-only", fix);
+            None
+        }
+        (true, false) => Some(frequencies),
+        (false, true) => None,
+        (false, false) => {
+            problems.add("frequencies", "it has no effect", "leave it out, or set intake to tokens-only");
+            None
+        }
+    }
 }
 
 fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use super::Decision;
@@ -13,7 +12,7 @@ use super::compare::Features;
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::rows::{self, BadRow, ProfileKey, RecordRow, Row};
+use super::rows::{self, BadRow, Head, ProfileKey, Row};
 use super::slab::Slab;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
@@ -31,6 +30,8 @@ pub(super) struct Record {
     pub(super) unit: u32,
     pub(super) cluster: u32,
     pub(super) first_seen: i64,
+    /// Did any other record ever have the same reference? Saves looking for those of nearly everybody.
+    pub(super) shares_reference: bool,
 }
 
 /// Distinct tokens, compared once for all records that have them.
@@ -163,11 +164,12 @@ impl Linker {
         if self.record_of.contains_key(&record) {
             return;
         }
-        let row = RecordRow { agency, local_ref, tokens };
+        let written = rows::tokens(&tokens);
         if self.keeps_rows {
-            self.rows.push(rows::record(record, &row));
+            self.rows.push(rows::record(record, &Head { agency, local_ref }, &written));
         }
-        self.place(record, &row);
+        let profile = self.profile(rows::profile_key(&written), &tokens);
+        self.place(record, local_ref, profile);
     }
 
     /// Lets a record go: an erased or corrected identity.
@@ -233,8 +235,13 @@ impl Linker {
 
     /// Compares what is new, clusters what it touched, and tells what changed.
     pub fn settle(&mut self) -> Settled {
-        self.take_restored_edges();
         super::settle::settle(self)
+    }
+
+    /// Derives the clusters of a register that came back from its rows. Nothing of it is news to anybody.
+    pub fn settle_restored(&mut self) {
+        self.take_restored_edges();
+        super::settle::settle_anew(self);
     }
 
     /// The cluster that holds a record, as of the last settlement.
@@ -305,15 +312,15 @@ impl Linker {
         Some(comparison)
     }
 
-    /// Takes a row back, in any order of rows. Settle once after the last one; its `changes` then list every cluster as
-    /// created, and nothing else of it is news.
+    /// Takes a row back, in any order of rows. Call [`Linker::settle_restored`] after the last one.
     pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
         match rows::read(kind, id, value)? {
             Row::Record(record, row) => {
                 if !self.record_of.contains_key(&record) {
-                    self.place(record, &row);
+                    let profile = self.profile(row.key, &row.tokens);
+                    self.place(record, row.local_ref, profile);
                     // Its edges come as rows; there is nothing to compare again.
-                    self.uncompared.remove(&self.records[self.record_of[&record]].profile);
+                    self.uncompared.remove(&profile);
                     self.restoring = true;
                 }
             }
@@ -331,7 +338,8 @@ impl Linker {
         match rows::read(kind, id, value)? {
             Row::Record(record, row) => {
                 if !self.record_of.contains_key(&record) {
-                    self.place(record, &row);
+                    let profile = self.profile(row.key, &row.tokens);
+                    self.place(record, row.local_ref, profile);
                 }
             }
             Row::Edge(one, two, _) => self.rows.push(rows::edge(one, two, None)),
@@ -345,7 +353,7 @@ impl Linker {
     /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
     /// that made the rows.
     pub fn relink(&mut self, mut former: Self) -> Settled {
-        former.settle();
+        former.settle_restored();
         let before = former.snapshot();
         let asked = former.asked();
         drop(former);
@@ -427,7 +435,9 @@ impl Linker {
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.
     pub(super) fn same_reference(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
-        let sharing = self.local_refs.get(&self.records[slot].local_ref).map_or(&[][..], |sharing| sharing.as_slice());
+        let record = &self.records[slot];
+        let sharing = record.shares_reference.then(|| self.local_refs.get(&record.local_ref)).flatten();
+        let sharing = sharing.map_or(&[][..], |sharing| sharing.as_slice());
         let telling = if sharing.len() <= self.model.block_limit { sharing } else { &[] };
         telling.iter().copied().filter(move |other| *other != slot)
     }
@@ -449,7 +459,8 @@ impl Linker {
     /// Marks those whose surroundings a record changes by coming or going; neighbours by edges are marked with the edges.
     fn mark_around(&mut self, slot: u32) {
         let record = &self.records[slot];
-        let sharing = self.local_refs.get(&record.local_ref).into_iter().flatten();
+        let sharing = record.shares_reference.then(|| self.local_refs.get(&record.local_ref)).flatten();
+        let sharing = sharing.into_iter().flatten();
         let alike = &self.profiles[record.profile].records;
         let decided = self.pairs.same_as(record.id).filter_map(|other| self.record_of.get(&other));
         let around: Vec<u32> = sharing.chain(alike).chain(decided).copied().collect();
@@ -468,26 +479,13 @@ impl Linker {
         }
     }
 
-    fn place(&mut self, id: RecordId, row: &RecordRow) {
-        let key = profile_key(&row.tokens);
-        let profile = match self.profile_of.get(&key) {
-            Some(profile) => *profile,
-            None => self.add_profile(key, &row.tokens),
-        };
-        let record = Record { id, local_ref: row.local_ref, profile, unit: NONE, cluster: NONE, first_seen: i64::MAX };
-        let slot = self.records.insert(record);
-        self.record_of.insert(id, slot);
-        self.profiles[profile].records.push(slot);
-        self.local_refs.entry(row.local_ref).or_default().push(slot);
-        self.dirty.insert(slot);
-        self.mark_around(slot);
-        // A record that comes back before anybody was told that it left did not leave.
-        self.removed.remove(&id);
-    }
-
-    fn add_profile(&mut self, key: ProfileKey, tokens: &PersonTokens) -> u32 {
+    /// The profile of these tokens, which is made if nobody has it yet.
+    pub(super) fn profile(&mut self, key: ProfileKey, tokens: &PersonTokens) -> u32 {
+        if let Some(profile) = self.profile_of.get(&key) {
+            return *profile;
+        }
         let features = Features::pack(tokens, &self.model);
-        let mut keys: Vec<u32> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
+        let mut keys: SmallVec<[u32; 32]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
         keys.sort_unstable();
         keys.dedup();
         let own_weight = weigh::weigh(&self.model, &features, &features).total;
@@ -498,6 +496,23 @@ impl Linker {
         self.profile_of.insert(key, slot);
         self.uncompared.insert(slot);
         slot
+    }
+
+    pub(super) fn place(&mut self, id: RecordId, local_ref: LocalRefId, profile: u32) {
+        let sharing = self.local_refs.entry(local_ref).or_default();
+        let shares_reference = !sharing.is_empty();
+        let (unit, cluster, first_seen) = (NONE, NONE, i64::MAX);
+        let slot = self.records.insert(Record { id, local_ref, shares_reference, profile, unit, cluster, first_seen });
+        for other in sharing.iter() {
+            self.records[*other].shares_reference = true;
+        }
+        sharing.push(slot);
+        self.record_of.insert(id, slot);
+        self.profiles[profile].records.push(slot);
+        self.dirty.insert(slot);
+        self.mark_around(slot);
+        // A record that comes back before anybody was told that it left did not leave.
+        self.removed.remove(&id);
     }
 
     fn drop_profile(&mut self, slot: u32) {
@@ -526,10 +541,4 @@ impl Linker {
             drop(self.postings.take_crossed());
         }
     }
-}
-
-fn profile_key(tokens: &PersonTokens) -> ProfileKey {
-    let bytes = postcard::to_stdvec(tokens).expect("plain data serialises");
-    let digest: [u8; 32] = Sha256::digest(&bytes).into();
-    *digest.first_chunk().expect("SHA-256 has 32 bytes")
 }

@@ -188,7 +188,7 @@ impl Engine {
             }
             match former {
                 Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
-                None => drop(scope.linker.settle()),
+                None => scope.linker.settle_restored(),
             }
             scope.linker.resume();
         }
@@ -414,7 +414,7 @@ impl Engine {
     /// What a new model changed: told once, in one transaction with the note that it was.
     fn tell_relinked(&mut self, now: Now, work: &mut Work) {
         for (id, settled) in std::mem::take(&mut self.relinked) {
-            let body = json!({"relinked_by_model": self.setup.model.version()});
+            let body = json!({"change": "relinked", "model_version": self.setup.model.version()});
             self.audit(AuditKind::Alteration, &id, body, now, work);
             self.tell(&id, settled, now, work);
         }

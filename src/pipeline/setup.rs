@@ -128,8 +128,11 @@ impl Setup {
     /// The model that a register was made with, if this version can still read it.
     pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
         let model = LinkageModel::parse(&made_with.model).ok()?;
-        let hash = self.hash_under(scope, made_with.key_epoch)?;
-        Some(model.with_frequencies(hash.public_frequencies()))
+        let frequencies = match self.published.get(scope) {
+            Some(published) => published.frequencies.clone(),
+            None => self.hash_under(scope, made_with.key_epoch)?.public_frequencies(),
+        };
+        Some(model.with_frequencies(frequencies))
     }
 
     /// Is the retention of what an agency told of that day over? Decisions and erasures stay as long as any event may.
