@@ -18,8 +18,9 @@ use rand::rand_core::UnwrapErr;
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
-use crate::model::ids::PartyId;
+use crate::model::ids::{PartyId, ScopeId};
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::{Metrics, TransactionEnd};
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
@@ -40,6 +41,8 @@ struct Computed {
 /// Everything one worker needs.
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
+    /// Where other keys would come from.
+    pub keys: KeyWatch,
     pub log: Box<dyn Log>,
     pub duties: Duties,
     pub batch_records: usize,
@@ -97,6 +100,7 @@ impl Worker {
         if self.stop.load(Ordering::Relaxed) {
             return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
         }
+        self.follow_keys(engines, waiting)?;
         if engines.values().any(Option::is_none) {
             self.health.set(State::Waiting("restoring the register"));
             self.show_partitions(engines);
@@ -105,7 +109,8 @@ impl Worker {
             *engine = Some(self.restore(*partition)?);
         }
         // What was computed does not wait for what may come.
-        let wait = if waiting.is_some() { Duration::ZERO } else { self.poll_wait };
+        let is_busy = waiting.is_some() || engines.values().flatten().any(Engine::rekeys);
+        let wait = if is_busy { Duration::ZERO } else { self.poll_wait };
         match self.log.poll(self.batch_records, wait)? {
             Polled::Gained(partitions) => {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
@@ -121,6 +126,7 @@ impl Worker {
             }
             Polled::Records(records) => {
                 self.advance(engines, waiting)?;
+                self.rekey(engines, waiting)?;
                 *waiting = self.commit_and_process(waiting.take(), records, engines)?;
                 self.show(engines);
             }
@@ -185,6 +191,44 @@ impl Worker {
                 self.commit_waiting(waiting)?;
                 self.log.commit(transaction)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Other keys, if there are any: what was told is told anew where the key is part of it.
+    fn follow_keys(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        if let Some(setup) = self.keys.look(&self.setup) {
+            // What waits was sealed under the keys before.
+            self.commit_waiting(waiting)?;
+            self.setup = setup;
+            engines.values_mut().flatten().for_each(|engine| engine.adopt(Arc::clone(&self.setup)));
+        }
+        Ok(())
+    }
+
+    /// One step towards the active linkage key; keys that nothing needs any more end.
+    fn rekey(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        let now = self.now();
+        for engine in engines.values_mut().flatten() {
+            if let Some((transaction, report)) = engine.rekey(now, &mut UnwrapErr(SysRng)) {
+                self.commit_waiting(waiting)?;
+                self.commit(Computed { transaction, report })?;
+            }
+        }
+        let is_needed = |key: &(ScopeId, u32)| {
+            engines.values().any(|engine| engine.as_ref().is_none_or(|engine| engine.needs_linkage_key(&key.0, key.1)))
+        };
+        let spent = engines
+            .values()
+            .flatten()
+            .flat_map(Engine::spent_linkage_keys)
+            .find(|key| !self.keys.is_ended(key) && !is_needed(key));
+        let Some((scope, epoch)) = spent else { return Ok(()) };
+        if let Some(engine) = engines.values_mut().flatten().find(|engine| engine.has(&scope)) {
+            let transaction = engine.end_linkage_key(&scope, epoch, now, &mut UnwrapErr(SysRng));
+            self.commit_waiting(waiting)?;
+            self.commit(Computed { transaction, report: BatchReport::default() })?;
+            self.keys.end((scope, epoch));
         }
         Ok(())
     }
@@ -288,6 +332,7 @@ impl Running {
         let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
         let worker = Worker {
             setup: Arc::new(deployment.setup()),
+            keys: deployment.key_watch(Arc::default()),
             log,
             duties: Duties::new(subscriber(&deployment.settings.log)?),
             batch_records: deployment.settings.batch_records,

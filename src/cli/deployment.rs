@@ -1,13 +1,15 @@
 //! A deployment put together: settings, agreement, keys and model from their files, every problem reported at once.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use clap::Args;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
+use super::rotation::{KeyWatch, RingInUse, current};
 use crate::config::Problem;
 use crate::config::agreement::Agreement;
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
@@ -35,6 +37,8 @@ pub(super) struct Deployment {
     pub settings: Settings,
     pub agreement: Agreement,
     pub keys: Arc<KeyRing>,
+    /// The same, or the ring that took its place since.
+    pub ring: RingInUse,
     pub model: Arc<LinkageModel>,
     /// Tables of frequencies, where only what was pseudonymised at the source is taken.
     pub published: Option<Vec<PublishedFrequencies>>,
@@ -83,7 +87,14 @@ impl Deployment {
         if !strangers.is_empty() {
             return Err(Failure::all(Kind::Configuration, strangers));
         }
-        Ok(Self { settings, agreement, keys: Arc::new(keys), model: Arc::new(model), published })
+        let keys = Arc::new(keys);
+        let ring = Arc::new(RwLock::new(Arc::clone(&keys)));
+        Ok(Self { settings, agreement, keys, ring, model: Arc::new(model), published })
+    }
+
+    /// Watches the ring for a worker; `asked` has it looked at at once.
+    pub(super) fn key_watch(&self, asked: Arc<AtomicBool>) -> KeyWatch {
+        KeyWatch::new(self.settings.keys.clone(), Arc::clone(&self.ring), asked)
     }
 
     /// Recipients of the agreement whose public key the ring does not have: everything for them is held.
@@ -139,7 +150,7 @@ impl Deployment {
     }
 
     fn at_rest(&self) -> Arc<dyn AtRest> {
-        Arc::new(VaultAtRest(Arc::clone(&self.keys)))
+        Arc::new(VaultAtRest(Arc::clone(&self.ring)))
     }
 }
 
@@ -272,13 +283,13 @@ fn texts(problems: &[impl ToString]) -> impl Iterator<Item = String> {
 const FEED_PURPOSE: &str = "feed";
 
 /// The vault key as the log's protection at rest: `epoch (4 bytes) || nonce || ciphertext || tag`.
-struct VaultAtRest(Arc<KeyRing>);
+struct VaultAtRest(RingInUse);
 
 impl AtRest for VaultAtRest {
     fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8> {
         let mut nonce = [0; 12];
         getrandom::fill(&mut nonce).expect("the operating system has random numbers");
-        let sealed = self.0.vault().seal(FEED_PURPOSE, &[context], nonce, clear);
+        let sealed = current(&self.0).vault().seal(FEED_PURPOSE, &[context], nonce, clear);
         [sealed.epoch.to_be_bytes().as_slice(), &sealed.bytes].concat()
     }
 
@@ -286,7 +297,7 @@ impl AtRest for VaultAtRest {
         let (epoch, bytes) = sealed.split_first_chunk::<4>()?;
         let epoch = u32::from_be_bytes(*epoch);
         let sealed = Sealed { epoch, bytes: bytes.to_vec() };
-        self.0.vault_of(epoch)?.open(FEED_PURPOSE, &[context], &sealed)
+        current(&self.0).vault_of(epoch)?.open(FEED_PURPOSE, &[context], &sealed)
     }
 }
 

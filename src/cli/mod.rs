@@ -27,6 +27,7 @@ mod prove;
 mod pseudonymise;
 mod publish;
 mod review;
+mod rotation;
 mod run;
 mod show;
 mod silence;

@@ -12,6 +12,7 @@ use super::daemon::Worker;
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::rotation::current;
 use crate::log::LogError;
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
@@ -46,8 +47,10 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
     let restoring = Arc::clone(&metrics);
     let stop = Arc::new(AtomicBool::new(false));
+    let look_again = Arc::new(AtomicBool::new(false));
     let worker = Worker {
         setup: Arc::new(deployment.setup()),
+        keys: deployment.key_watch(Arc::clone(&look_again)),
         log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
         duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
@@ -61,7 +64,8 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let (stopping, stopped) = watch::channel(false);
     #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
     let site = settings.listen.map(|listen| {
-        let jwks = deployment.keys.signing_jwks().to_vec();
+        let ring = Arc::clone(&deployment.ring);
+        let jwks = move || current(&ring).signing_jwks().to_vec();
         let mut stopped = stopped.clone();
         let until = async move {
             // An error means that the sender is gone, which is the end as well.
@@ -71,12 +75,16 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut worker = tokio::task::spawn_blocking(move || worker.work().map(drop));
     tracing::info!("started");
-    let ended = tokio::select! {
-        ended = &mut worker => ended,
-        _ = terminate.recv() => finish(&stop, worker).await,
-        _ = interrupt.recv() => finish(&stop, worker).await,
+    let ended = loop {
+        tokio::select! {
+            ended = &mut worker => break ended,
+            _ = terminate.recv() => break finish(&stop, worker).await,
+            _ = interrupt.recv() => break finish(&stop, worker).await,
+            _ = hangup.recv() => look_again.store(true, Ordering::Relaxed),
+        }
     };
     if let (Ok(Err(error)), Some(_)) = (&ended, settings.listen) {
         tracing::error!(%error, "the daemon cannot go on");

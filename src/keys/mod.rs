@@ -33,4 +33,4 @@ pub mod token;
 pub mod vault;
 
 pub use create::NewKeys;
-pub use ring::{KeyListing, KeyRing};
+pub use ring::{KeyListing, KeyRing, Stamp};

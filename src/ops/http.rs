@@ -16,7 +16,7 @@ use super::metrics::Metrics;
 struct Site {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    signing_jwks: Vec<u8>,
+    signing_jwks: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
 }
 
 /// Serves until `stop` is done.
@@ -27,10 +27,10 @@ pub async fn serve(
     listen: SocketAddr,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    signing_jwks: Vec<u8>,
+    signing_jwks: impl Fn() -> Vec<u8> + Send + Sync + 'static,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let site = Arc::new(Site { health, metrics, signing_jwks });
+    let site = Arc::new(Site { health, metrics, signing_jwks: Box::new(signing_jwks) });
     let router = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -61,5 +61,5 @@ async fn metrics_text(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {
 }
 
 async fn jwks(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/jwk-set+json")], site.signing_jwks.clone())
+    ([(header::CONTENT_TYPE, "application/jwk-set+json")], (site.signing_jwks)())
 }

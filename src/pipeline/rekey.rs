@@ -254,6 +254,15 @@ impl Engine {
         }
     }
 
+    /// Is there more to do for `rekey`?
+    #[must_use]
+    pub fn rekeys(&self) -> bool {
+        self.scopes.keys().filter(|scope| !self.cannot_rekey.contains(*scope)).any(|scope| {
+            let target = self.setup.linkage_epoch(scope);
+            self.leftover.contains_key(scope) || target.is_some_and(|target| target != self.key_epoch(scope))
+        })
+    }
+
     /// Linkage keys in the ring that no row of this partition needs any more: they may end.
     #[must_use]
     pub fn spent_linkage_keys(&self) -> Vec<(ScopeId, u32)> {
@@ -266,6 +275,12 @@ impl Engine {
         };
         let keys = self.setup.keys.linkage_keys().map(|key| (key.scope().clone(), key.epoch()));
         keys.filter(|(scope, epoch)| spent(scope, *epoch)).collect()
+    }
+
+    /// Does a register of this partition stand, wholly or in part, under this key?
+    #[must_use]
+    pub fn needs_linkage_key(&self, scope: &ScopeId, epoch: u32) -> bool {
+        self.scopes.contains_key(scope) && (self.key_epoch(scope) == epoch || self.leftover.contains_key(scope))
     }
 
     /// Says in the audit that a linkage key ends. Commit it, then destroy the key: the other way round a fault in between

@@ -55,6 +55,7 @@ pub struct Setup {
     earlier: BTreeMap<(ScopeId, u32), (Pseudonymiser, Arc<LinkageModel>)>,
     /// What agencies published that hash at source; empty where we hash.
     published: BTreeMap<ScopeId, PublishedFrequencies>,
+    record_bytes: usize,
 }
 
 impl Setup {
@@ -87,7 +88,27 @@ impl Setup {
         });
         let earlier = earlier.collect();
         let published = BTreeMap::new();
-        Self { agreement, rules, keys, model, models, validator, pseudonymisers, outputs, earlier, published }
+        Self {
+            agreement,
+            rules,
+            keys,
+            model,
+            models,
+            validator,
+            pseudonymisers,
+            outputs,
+            earlier,
+            published,
+            record_bytes,
+        }
+    }
+
+    /// The same with another key ring.
+    #[must_use]
+    pub fn with_keys(&self, keys: Arc<KeyRing>) -> Self {
+        let (agreement, rules) = (self.agreement.clone(), self.rules.clone());
+        let setup = Self::new(agreement, rules, keys, Arc::clone(&self.model), self.record_bytes);
+        if self.published.is_empty() { setup } else { setup.tokens_only(self.published.values().cloned()) }
     }
 
     /// Takes only events that were pseudonymised at the source: for a hub without a linkage key. How common which tokens
