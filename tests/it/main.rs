@@ -26,6 +26,7 @@ mod keys;
 mod linkage;
 mod memory;
 mod outputs;
+mod rekey;
 mod review;
 mod source;
 mod support;

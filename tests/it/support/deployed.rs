@@ -335,6 +335,12 @@ impl Daemon {
         self.child.wait().expect("it ends")
     }
 
+    /// SIGHUP: look at the files again.
+    pub(crate) fn hangup(&self) {
+        let sent = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the daemon was gone already");
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(self) {
         drop(self);

@@ -12,9 +12,10 @@ use jiff::tz::TimeZone;
 use priorityd::assess::Assessed;
 use priorityd::config::agreement::Agreement;
 use priorityd::config::rules::Rules;
-use priorityd::disclose::open::Opener;
+use priorityd::disclose::open::{OpenError, Opener};
 use priorityd::keys::meta::{Purpose, Slot};
 use priorityd::keys::recipient::RecipientPrivateKey;
+use priorityd::keys::rotate::rotate;
 use priorityd::keys::signing::SignerKeys;
 use priorityd::keys::source::SourceKeys;
 use priorityd::keys::{KeyRing, NewKeys};
@@ -63,15 +64,20 @@ impl Office {
 
     /// With another one.
     pub(crate) fn with(agreement: &str) -> Self {
-        Self::build(agreement, false).0
+        Self::build(agreement, Ring::Whole).0
+    }
+
+    /// With the agreement that ships, after keys of these purposes were rotated; of recipients, the High Harm team's.
+    pub(crate) fn rotated(purposes: &'static [Purpose]) -> Self {
+        Self::build(AGREEMENT, Ring::Rotated(purposes)).0
     }
 
     /// The same keys and agreement, but every agency hashes at the source and the hub has no key that could.
     pub(crate) fn at_source() -> (Self, BTreeMap<PartyId, Source>) {
-        Self::build(AGREEMENT, true)
+        Self::build(AGREEMENT, Ring::WithoutHashing)
     }
 
-    fn build(agreement: &str, at_source: bool) -> (Self, BTreeMap<PartyId, Source>) {
+    fn build(agreement: &str, kind: Ring) -> (Self, BTreeMap<PartyId, Source>) {
         let table: toml::Table = agreement.parse().expect("the agreement is TOML");
         let agreement = Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order");
         let scope = agreement.scopes.first().expect("a scope").clone();
@@ -83,7 +89,19 @@ impl Office {
             KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng).expect("a ring");
         let pseudonymiser = Pseudonymiser::new(whole.linkage(&scope).expect("a linkage key"));
         let mut sources = BTreeMap::new();
-        if at_source {
+        if let Ring::Rotated(purposes) = kind {
+            for purpose in purposes {
+                let of = |has: bool, name: &str| has.then(|| name.to_owned());
+                let slot = Slot {
+                    purpose: *purpose,
+                    scope: of(purpose.has_scope(), scope.as_str()).map(|name| name.parse().expect("a name")),
+                    party: of(purpose.has_party(), "high_harm_team").map(|name| name.parse().expect("a name")),
+                };
+                let keys = NewKeys::new(&ring, Timestamp::UNIX_EPOCH, None, &mut rng);
+                rotate(keys, &slot, Some(&services), None).expect("rotated");
+            }
+        }
+        if matches!(kind, Ring::WithoutHashing) {
             for feed in agreement.feeds.iter().map(|feed| &feed.party) {
                 let agency = dir.path().join(feed.as_str());
                 let slot = Slot::for_party(Purpose::Intake, feed);
@@ -99,7 +117,9 @@ impl Office {
         }
         let ring = Arc::new(KeyRing::load(&ring).expect("a ring"));
         let private = |party: PartyId| {
-            let key = RecipientPrivateKey::read(&services.join(format!("{party}.jwk.json")));
+            let latest = services.join(format!("{party}.2.jwk.json"));
+            let path = if latest.exists() { latest } else { services.join(format!("{party}.jwk.json")) };
+            let key = RecipientPrivateKey::read(&path);
             (party, key.expect("a private key"))
         };
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
@@ -120,6 +140,17 @@ impl Office {
     fn feeds(&self) -> Vec<PartyId> {
         self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect()
     }
+}
+
+/// What an office's ring is like.
+#[derive(Clone, Copy)]
+enum Ring {
+    /// As made.
+    Whole,
+    /// Without the keys that hash: the agencies have them.
+    WithoutHashing,
+    /// With successors of these purposes' keys.
+    Rotated(&'static [Purpose]),
 }
 
 /// Files of the keys that hash.
@@ -237,6 +268,23 @@ impl<'a> Hub<'a> {
         self
     }
 
+    /// Other keys come into use while it works.
+    pub(crate) fn adopt(&mut self, office: &'a Office) {
+        self.office = office;
+        self.engine.as_mut().expect("it has worked").adopt(Arc::clone(&office.setup));
+    }
+
+    /// One turn of the daemon; says whether there was anything to do.
+    pub(crate) fn step(&mut self) -> bool {
+        self.turn().expect("nothing goes wrong")
+    }
+
+    /// The daemon goes away, and another takes its place.
+    pub(crate) fn restart(&mut self) {
+        self.log = self.store.log(self.office.feeds());
+        self.engine = None;
+    }
+
     pub(crate) fn publish(&mut self, events: &[Sent]) {
         let mut client = self.store.client();
         for (feed, line) in events {
@@ -291,8 +339,15 @@ impl<'a> Hub<'a> {
             let lines = lines.collect();
             self.log.commit(engine.redacted(lines, self.now, &mut self.rng))?;
         }
+        let rekeyed = match engine.rekey(self.now, &mut self.rng) {
+            Some((transaction, _)) => {
+                self.log.commit(transaction)?;
+                true
+            }
+            None => false,
+        };
         if records.is_empty() {
-            return Ok(false);
+            return Ok(rekeyed);
         }
         let (transaction, report) = engine.process(&records, self.now, &mut self.rng);
         self.log.commit(transaction)?;
@@ -422,6 +477,25 @@ impl<'a> Hub<'a> {
             (key, Some(event))
         };
         records.into_iter().map(&mut open).collect()
+    }
+
+    /// What of a topic opens with the recipient's key of today, and was not sealed to an earlier one: keys and data.
+    pub(crate) fn opened(&self, recipient: &str, topic: &str) -> Vec<(String, Value)> {
+        let recipient = super::events::party(recipient);
+        let key = self.office.private.get(&recipient).expect("a recipient of the agreement");
+        let mut opener = Opener::new(key, &self.office.signers, &recipient);
+        let open = |record: StoredRecord| {
+            let value = record.value?;
+            let message = std::str::from_utf8(&value).expect("a compact message");
+            match opener.open(message, *STARTED) {
+                Ok(opened) => {
+                    Some((String::from_utf8(record.key).expect("a text"), json(opened.event())["data"].take()))
+                }
+                Err(OpenError::WrongKey) => None,
+                Err(error) => panic!("{recipient}: {error}"),
+            }
+        };
+        self.topic(&topic_name(topic, &recipient)).into_iter().filter_map(open).collect()
     }
 
     /// Every event that any recipient was ever sent.
