@@ -86,12 +86,6 @@ fn a_register_is_hashed_anew_while_events_come_in_and_daemons_restart() {
     }
     // A service may have heard of more while a case was open, which depends on the batches; this team has no cases.
     assert_eq!(said(&there["high_harm_team"]), said(&here["high_harm_team"]));
-    let asked = |hub: &Hub<'_>| -> BTreeMap<String, Value> {
-        hub.reviews().into_iter().filter(|(_, review)| review["kind"] == "possible_match").collect()
-    };
-    let (there, here) = (asked(&undisturbed), asked(&hub));
-    let differ: Vec<_> = there.iter().filter(|(key, review)| here.get(*key) != Some(review)).collect();
-    assert!(differ.is_empty() && there.len() == here.len(), "{differ:?}, {} and {}", there.len(), here.len());
     assert_eq!(hub.outcomes(), undisturbed.outcomes());
     let changes: Vec<_> = audit(&hub).into_iter().filter(|line| line.to_string().contains("to_epoch")).collect();
     assert_eq!(changes.len(), 1, "the change is told once: {changes:?}");
