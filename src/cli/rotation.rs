@@ -38,7 +38,7 @@ pub(super) struct KeyWatch {
 impl KeyWatch {
     /// Watches the directory that the ring in use was read from.
     pub(super) fn new(dir: PathBuf, in_use: RingInUse, asked: Arc<AtomicBool>) -> Self {
-        let seen = KeyRing::stamp(&dir);
+        let seen = Stamp::of(&dir);
         Self { dir, in_use, asked, looked: Instant::now(), seen, ended: BTreeSet::new() }
     }
 
@@ -49,7 +49,7 @@ impl KeyWatch {
             return None;
         }
         self.looked = Instant::now();
-        let stamp = KeyRing::stamp(&self.dir);
+        let stamp = Stamp::of(&self.dir);
         if !asked && stamp == self.seen {
             return None;
         }

@@ -29,8 +29,10 @@ mod ring;
 pub mod rotate;
 pub mod signing;
 pub mod source;
+mod stamp;
 pub mod token;
 pub mod vault;
 
 pub use create::NewKeys;
-pub use ring::{KeyListing, KeyRing, Stamp};
+pub use ring::{KeyListing, KeyRing};
+pub use stamp::Stamp;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rand::CryptoRng;
@@ -51,10 +50,6 @@ struct Held<K> {
     key: K,
 }
 
-/// Names, times and sizes of a ring's files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp(Vec<(PathBuf, SystemTime, u64)>);
-
 /// What may be said of a key: everything but its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyListing {
@@ -78,21 +73,6 @@ impl KeyRing {
             problems = missing(dir, &keys);
         }
         if problems.is_empty() { Ok(Self::sort(dir, keys)) } else { Err(problems) }
-    }
-
-    /// What the files of a ring look like from outside, to tell whether to read them again.
-    #[must_use]
-    pub fn stamp(dir: &Path) -> Stamp {
-        let dirs = [dir.to_owned(), dir.join(RECIPIENTS)];
-        let entries = dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
-        let mut files: Vec<_> = entries
-            .filter_map(|entry| {
-                let meta = entry.metadata().ok()?;
-                Some((entry.path(), meta.modified().ok()?, meta.len()))
-            })
-            .collect();
-        files.sort();
-        Stamp(files)
     }
 
     /// Lists a ring, complete or not: what is there, and what is wrong with the rest.
