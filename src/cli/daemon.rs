@@ -15,7 +15,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
-use super::deployment::Deployment;
+use super::deployment::{Deployment, subscriber};
+use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::ids::PartyId;
@@ -40,6 +41,7 @@ struct Computed {
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
     pub log: Box<dyn Log>,
+    pub duties: Duties,
     pub batch_records: usize,
     pub poll_wait: Duration,
     /// Act as if it were this day; today without it.
@@ -163,16 +165,32 @@ impl Worker {
         }
     }
 
-    /// Once a day, and once after a restart, everybody is looked at again.
+    /// Once a day, and once after a restart, everybody is looked at again, and the audit loses who was erased; each minute
+    /// the recipients hear that we are there. What waits is committed before.
     fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        for engine in engines.values_mut().flatten() {
+        let beats = self.duties.beats(now);
+        for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
+            let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
-                waiting.take().map_or(Ok(()), |computed| self.commit(computed))?;
+                self.commit_waiting(waiting)?;
                 self.commit(Computed { transaction, report })?;
+            }
+            if is_due && engine.awaits_redaction() {
+                self.commit_waiting(waiting)?;
+                let transaction = self.duties.redact(engine, partition, now)?;
+                self.commit(Computed { transaction, report: BatchReport::default() })?;
+            }
+            if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
+                self.commit_waiting(waiting)?;
+                self.log.commit(transaction)?;
             }
         }
         Ok(())
+    }
+
+    fn commit_waiting(&mut self, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        waiting.take().map_or(Ok(()), |computed| self.commit(computed))
     }
 
     fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
@@ -271,6 +289,7 @@ impl Running {
         let worker = Worker {
             setup: Arc::new(deployment.setup()),
             log,
+            duties: Duties::new(subscriber(&deployment.settings.log)?),
             batch_records: deployment.settings.batch_records,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,

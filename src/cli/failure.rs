@@ -16,6 +16,8 @@ use crate::log::LogError;
 pub enum Kind {
     /// A check found something.
     CheckFailed = 1,
+    /// Words of the command line that do not go together.
+    Usage = 2,
     /// Input that cannot be used.
     BadData = 65,
     /// The log is out of reach.
@@ -97,6 +99,7 @@ impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
         match error {
             KeysError::Ring(problems) => problems.into(),
+            KeysError::Usage(rule) => Self::new(Kind::Usage, rule),
             KeysError::Output(error) => error.into(),
         }
     }

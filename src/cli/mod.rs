@@ -9,9 +9,12 @@ use clap::{Parser, Subcommand};
 mod audit;
 mod bench;
 mod check;
+mod consult;
 mod daemon;
 mod demo;
 mod deployment;
+mod duties;
+mod erase;
 mod explain;
 mod failure;
 mod healthcheck;
@@ -19,11 +22,14 @@ mod keys;
 mod link;
 mod live;
 mod measure;
+mod pack;
+mod prove;
 mod publish;
 mod review;
 mod run;
 mod show;
 mod simulate;
+mod subject;
 mod subscribe;
 mod tables;
 mod topics;
@@ -62,6 +68,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// List what a person must decide, and decide it
     Review(review::ReviewArgs),
+    /// Forget a person: show what is held, and erase it for good
+    Erase(erase::EraseArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
     /// Measure what this machine does, on synthetic people
@@ -95,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Topics(args) => topics::run(&args, &mut out),
         Command::Audit(args) => audit::run(&args, &mut out),
         Command::Review(args) => review::run(&args, &mut out),
+        Command::Erase(args) => erase::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::daemon::Worker;
-use super::deployment::{ConfigArgs, Deployment};
+use super::deployment::{ConfigArgs, Deployment, subscriber};
+use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use crate::log::LogError;
 use crate::ops::health::Health;
@@ -48,6 +49,7 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let worker = Worker {
         setup: Arc::new(deployment.setup()),
         log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
+        duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
         poll_wait,
         as_of: settings.as_of,

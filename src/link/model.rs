@@ -77,6 +77,8 @@ pub struct LinkageModel {
     pub(super) twins_apart: bool,
     pub(super) perhaps_twins: i32,
     pub(super) generations: i32,
+    pub(super) perhaps_generations: i32,
+    pub(super) names_cap: i32,
     pub(super) other_sex: i32,
     pub(super) number_cap: i32,
     pub(super) disputed_number: i32,
@@ -168,6 +170,8 @@ impl LinkageModel {
         self.twins_apart = false;
         self.perhaps_twins = 0;
         self.generations = 0;
+        self.perhaps_generations = 0;
+        self.names_cap = i32::MAX;
         self
     }
 
@@ -249,6 +253,8 @@ struct RawDecision {
     twins_apart: bool,
     perhaps_twins_bits: f64,
     generations_bits: f64,
+    perhaps_generations_bits: f64,
+    names_cap_bits: f64,
     other_sex_bits: f64,
     number_cap_bits: f64,
     disputed_number_bits: f64,
@@ -302,7 +308,7 @@ macro_rules! raw_levels {
 }
 
 raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, letter, nothing });
-raw_levels!(RawMiddle { exact, initial, nothing });
+raw_levels!(RawMiddle { exact, initial, letter, nothing });
 raw_levels!(RawDate { exact, one_digit, swapped, year_month, month_day, year, nothing });
 raw_levels!(RawPostcode { unit, deletion, sector, district, area, nothing });
 raw_levels!(RawAddress { whole, number_street, many_words, words, word, nothing });
@@ -362,6 +368,8 @@ impl RawModel {
             twins_apart: decision.twins_apart,
             perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
             generations: bits("generations_bits", decision.generations_bits)?,
+            perhaps_generations: bits("perhaps_generations_bits", decision.perhaps_generations_bits)?,
+            names_cap: bits("names_cap_bits", decision.names_cap_bits)?,
             other_sex: bits("other_sex_bits", decision.other_sex_bits)?,
             number_cap: bits("number_cap_bits", decision.number_cap_bits)?,
             disputed_number: bits("disputed_number_bits", decision.disputed_number_bits)?,

@@ -143,6 +143,7 @@ impl Linker {
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
     /// the first settlement. Never for a running register.
     pub fn calibrate(&mut self) {
+        self.postings.post();
         self.model = Arc::new(super::calibrate::fit(self));
         for slot in self.profile_of.values() {
             let features = &self.profiles[*slot].features;
@@ -415,7 +416,7 @@ impl Linker {
 
     fn drop_profile(&mut self, slot: u32) {
         let profile = self.profiles.remove(slot);
-        self.postings.remove(profile.run);
+        self.postings.remove(slot, profile.run);
         self.profile_of.remove(&profile.key);
         self.uncompared.remove(&slot);
         for (other, _) in profile.edges {
@@ -435,6 +436,7 @@ impl Linker {
         }
         if std::mem::take(&mut self.restoring) {
             // Keys that crossed the limit on the way in did so before the edges were written.
+            self.postings.post();
             drop(self.postings.take_crossed());
         }
     }

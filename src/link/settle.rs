@@ -47,6 +47,7 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
 /// Brings edges up to date with profiles and live keys: exactly the pairs that share a live key, are not vetoed by what
 /// they are, and reach the review bar.
 fn compare(linker: &mut Linker) {
+    linker.postings.post();
     let mut fresh: Vec<u32> = std::mem::take(&mut linker.uncompared).into_iter().collect();
     fresh.sort_unstable();
     let is_fresh: FxHashSet<u32> = fresh.iter().copied().collect();
@@ -76,6 +77,8 @@ fn compare(linker: &mut Linker) {
     };
     let of_fresh = |found: &mut Vec<u32>, &one: &u32| -> Vec<(u32, u32, i32)> {
         shared.postings.candidates(one, shared.profiles[one].run, found);
+        let touched = found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch());
+        std::hint::black_box(touched);
         // Of two fresh profiles the one in the lower slot finds the pair.
         let others = found.iter().filter(|two| one < **two || !is_fresh.contains(two));
         others.filter_map(|&two| edge(one, two)).collect()
@@ -168,7 +171,7 @@ fn cluster(linker: &mut Linker, unit: &[u32]) {
 }
 
 /// A cluster's id tells apart from its earliest record's: the two are used in different places.
-fn cluster_id(earliest: RecordId) -> ClusterId {
+pub fn cluster_id(earliest: RecordId) -> ClusterId {
     let digest: [u8; 32] =
         Sha256::new().chain_update(b"priorityd/v1/cluster").chain_update(earliest.0).finalize().into();
     ClusterId(*digest.first_chunk().expect("SHA-256 has 32 bytes"))

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Decision;
 use super::cluster::{Node, Rules, Tie, partition};
 use super::register::{Linker, NONE};
-use super::weigh::{Weight, weigh};
+use super::weigh::{Weight, weigh, weigh_namesakes};
 
 /// What a settlement touches.
 pub(super) struct Region {
@@ -203,7 +203,13 @@ impl Nodes {
     fn tie(&self, linker: &Linker, one: usize, two: usize) -> Tie {
         let settled = self.settled.get(&(one, two)).copied().unwrap_or_default();
         let profile = |node: usize| linker.records[self.records[node][0]].profile;
-        let weight = profile_weight(linker, profile(one), profile(two));
+        let mut weight = profile_weight(linker, profile(one), profile(two));
+        if weight.twins {
+            let (first, second) = (&linker.profiles[profile(one)].features, &linker.profiles[profile(two)].features);
+            if (0..self.records.len()).any(|third| linker.profiles[profile(third)].features.names_both(first, second)) {
+                weight = weigh_namesakes(&linker.model, first, second);
+            }
+        }
         let shared = self.references.get(&(one, two)).copied().unwrap_or(0);
         let pairs = i64::try_from(self.records[one].len() * self.records[two].len()).expect("a unit is small");
         let clip = |bits: i32| i64::from(bits.clamp(-linker.model.clip, linker.model.clip));

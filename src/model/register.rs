@@ -24,6 +24,8 @@ pub enum RowKind {
     AuditHead = b'h',
     /// The linkage model and key epoch that a scope's rows were made with (pipeline).
     MadeWith = b'm',
+    /// Ids that the audit still has to lose (pipeline).
+    Redaction = b'x',
 }
 
 impl RowKind {
@@ -41,6 +43,7 @@ impl RowKind {
             Self::Counters,
             Self::AuditHead,
             Self::MadeWith,
+            Self::Redaction,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use rand::{CryptoRng, SeedableRng};
+use rand::{CryptoRng, Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::erasure::forget;
 use self::evidence::{combination, question};
 use self::reviews::{possible_match, review_key};
 use self::scope::{Scope, opposing};
@@ -32,16 +33,21 @@ use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
+mod erasure;
 mod evidence;
 mod reviews;
 mod scope;
 mod send;
 mod setup;
+mod status;
+mod subject;
 mod work;
 
 pub use self::setup::{Now, Setup, feed_contexts};
+pub use self::status::HEARTBEAT;
+pub use self::subject::{HeldEvent, Person, Resembling};
 pub use self::work::BatchReport;
-pub use crate::log::{AUDIT_TOPIC, REVIEW_TOPIC};
+pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 
 /// From here on a link is called strong: the odds are a thousand to one and better.
 const STRONG_BITS: f64 = 10.0;
@@ -57,6 +63,10 @@ pub struct Engine {
     assessed_as_of: Option<Date>,
     /// Scopes whose register says what it was made with.
     marked: BTreeSet<ScopeId>,
+    /// Ids that the audit must lose, each in records up to a number.
+    redactions: BTreeMap<[u8; 16], u64>,
+    /// Number of the last record that a signed head covers.
+    signed_seq: u64,
 }
 
 impl Engine {
@@ -64,8 +74,18 @@ impl Engine {
     #[must_use]
     pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
         let chain = Chain::resume(partition, None).expect("a chain starts from nothing");
-        let (scopes, counters, marked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { setup, partition, scopes, counters, chain, sealer: Sealer::default(), assessed_as_of: None, marked }
+        Self {
+            setup,
+            partition,
+            scopes: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            chain,
+            sealer: Sealer::default(),
+            assessed_as_of: None,
+            marked: BTreeSet::new(),
+            redactions: BTreeMap::new(),
+            signed_seq: 0,
+        }
     }
 
     /// Takes one register row back in. Call `finish_restore` after the last.
@@ -85,6 +105,11 @@ impl Engine {
                     return Err(BadRegister::MadeWithOther);
                 }
                 self.marked.insert(scope);
+            }
+            RowKind::Redaction => {
+                let id = id.try_into().map_err(|_| BadRegister::Form)?;
+                let until = value.try_into().map_err(|_| BadRegister::Form)?;
+                self.redactions.insert(id, u64::from_be_bytes(until));
             }
             RowKind::AuditHead => {
                 self.chain = Chain::resume(self.partition, Some(value)).map_err(|_| BadRegister::Form)?
@@ -130,7 +155,7 @@ impl Engine {
             setup.read_guarded(record, &mut nonces)
         };
         let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
-        let mut work = Work::default();
+        let mut work = Work::new(rng);
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);
             let outcome = match taken {
@@ -151,16 +176,31 @@ impl Engine {
         self.finish(work)
     }
 
-    /// Looks at everybody again when the day has changed, or once after a restart: windows move, orders run out, the
-    /// agreement may have changed. `None` when there is nothing to do.
+    /// Has the day changed since `advance`, or was it never called?
+    #[must_use]
+    pub fn is_due(&self, now: Now) -> bool {
+        self.assessed_as_of != Some(now.as_of)
+    }
+
+    /// Looks at everybody again when the day has changed, or once after a restart: windows move, orders run out, retention
+    /// ends, the agreement may have changed. `None` when there is nothing to do.
     pub fn advance(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Option<(Transaction, BatchReport)> {
-        if self.assessed_as_of == Some(now.as_of) {
+        if !self.is_due(now) {
             return None;
         }
         self.assessed_as_of = Some(now.as_of);
-        let mut work = Work::default();
+        let mut work = Work::new(rng);
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
-            let scope = self.scopes.get(&id).expect("listed above");
+            if let Some(touched) = self.expire(&id, now, &mut work) {
+                self.settle(&id, touched, now, rng, &mut work);
+            }
+            let (keys, salts) = (Arc::clone(&self.setup.keys), &mut work.salts);
+            let scope = self.scopes.get_mut(&id).expect("listed above");
+            scope.identities.reseal(&id, &keys, || {
+                let mut nonce = [0; 12];
+                salts.fill_bytes(&mut nonce);
+                nonce
+            });
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
             self.publish(&id, &before, &everybody, now, rng, &mut work);
@@ -211,16 +251,16 @@ impl Engine {
         let (id, supersedes, scope_id, agency) =
             (event.id, event.supersedes, event.facts.scope.clone(), event.facts.agency.clone());
         let decision = evidence::decision(&event.facts.detail);
+        let ruling = evidence::ruling(&event.facts.detail);
+        let lapsed = self.setup.lapsed(&agency, event.facts.occurred_at, now.as_of);
         let scope = self.scope_mut(&scope_id);
-        let Acceptance { outcome, entered, left } = scope.ledger.accept(event);
+        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, lapsed);
         let Some(outcome) = outcome else {
             return self.reject(record, &id_reused(), now, work);
         };
         let touched = work.touched.entry(scope_id.clone()).or_default();
-        for (_, event) in &left {
-            scope.leave(event, touched);
-            scope.decide(event, touched);
-        }
+        scope.let_go(left.iter().chain(&narrowed), touched);
+        scope.narrow(&narrowed);
         if let Some((entered, persons)) = entered {
             for person in persons {
                 scope.identities.insert(person.record, person.sealed);
@@ -235,16 +275,27 @@ impl Engine {
             let event = event.clone();
             scope.decide(&event, touched);
         }
-        scope.forget_unmentioned(&left);
-        if outcome != Outcome::Duplicate {
-            let alters = supersedes.is_some() || decision.is_some();
-            let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
-            let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
-            if let Some(decision) = decision {
-                body["decided"] = decision;
-            }
-            self.audit(kind, &scope_id, &body, now, work);
+        scope.forget_unmentioned(left.iter().chain(&narrowed).map(|(_, event)| event));
+        if outcome == Outcome::Duplicate {
+            return outcome;
         }
+        if let Some((kind, mut body)) = ruling {
+            body["event"] = json!(id);
+            if kind == AuditKind::Erasure {
+                (body["events_erased"], body["events_narrowed"]) = (json!(left.len()), json!(narrowed.len()));
+                body["records_erased"] = json!(erased.len());
+                forget(&scope_id, &left, &narrowed, &erased, work);
+            }
+            self.audit(kind, &scope_id, body, now, work);
+            return outcome;
+        }
+        let alters = supersedes.is_some() || decision.is_some();
+        let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
+        let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
+        if let Some(decision) = decision {
+            body["decided"] = decision;
+        }
+        self.audit(kind, &scope_id, body, now, work);
         outcome
     }
 
@@ -272,7 +323,7 @@ impl Engine {
             let body = json!({
                 "feed": record.feed, "partition": record.partition, "offset": record.offset, "code": rejection.code,
             });
-            self.audit(AuditKind::Rejection, &scope, &body, now, work);
+            self.audit(AuditKind::Rejection, &scope, body, now, work);
         }
         Outcome::Rejected
     }
@@ -297,13 +348,13 @@ impl Engine {
         let model = &self.setup.model;
         let told = |change| combination(change, &scope.linker.links_of(change), model);
         let lines: Vec<_> = settled.changes.par_iter().flat_map_iter(told).collect();
-        for line in &lines {
+        for line in lines {
             self.audit(AuditKind::Combination, id, line, now, work);
         }
         for possible in &settled.reviews_raised {
             let key = review_key(id, possible.a, possible.b);
             let line = question(&key, possible, &self.setup.model);
-            self.audit(AuditKind::Combination, id, &line, now, work);
+            self.audit(AuditKind::Combination, id, line, now, work);
             let body = possible_match(&key, id, possible).to_string().into_bytes();
             work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
         }
@@ -328,7 +379,12 @@ impl Engine {
         let people: Vec<Assessed> = {
             let scope = &*scope;
             let concerned: Vec<_> = concerned.iter().copied().collect();
-            concerned.par_iter().map(|cluster| scope.assess(*cluster, now.as_of, &setup.rules)).collect()
+            let kept = |cluster: &ClusterId| {
+                let mut person = scope.assess(*cluster, now.as_of, &setup.rules);
+                person.findings.retain(|finding| !setup.is_withdrawn(finding, now.as_of));
+                person
+            };
+            concerned.par_iter().map(kept).collect()
         };
         let Scope { ledger, linker, identities, told } = scope;
         let desk = Desk {
@@ -348,13 +404,16 @@ impl Engine {
         self.review_both_roles(id, before, &people, work);
         self.send(id, disclosed, &people, now, rng, work);
         let scope = self.scopes.get_mut(id).expect("present above");
+        scope.told.forget(&work.finished.remove(id).unwrap_or_default());
         for row in scope.rows() {
             work.change(self.partition, id.as_str(), row);
         }
     }
 
-    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, body: &Value, now: Now, work: &mut Work) {
-        let line = self.chain.append(now.at.as_millisecond(), kind, scope, body);
+    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: Value, now: Now, work: &mut Work) {
+        let mut salt = [0; 16];
+        work.salts.fill_bytes(&mut salt);
+        let line = self.chain.append(now.at.as_millisecond(), kind, scope, said, salt);
         work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
     }
 
@@ -376,8 +435,14 @@ impl Engine {
             }
         }
         if work.transaction.outputs.iter().any(|output| output.topic == AUDIT_TOPIC) {
-            let value = Some(self.chain.head().to_bytes().to_vec());
+            let value = Some(self.chain.row());
             work.change(self.partition, "", RowChange { kind: RowKind::AuditHead, id: Vec::new(), value });
+        }
+        let until = self.chain.head().seq;
+        for id in std::mem::take(&mut work.redact) {
+            self.redactions.insert(id, until);
+            let value = Some(until.to_be_bytes().to_vec());
+            work.change(self.partition, "", RowChange { kind: RowKind::Redaction, id: id.to_vec(), value });
         }
         let positions = std::mem::take(&mut work.positions).into_iter();
         work.transaction.positions =

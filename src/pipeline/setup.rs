@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
@@ -17,6 +18,8 @@ use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
 use crate::model::event::BlindEvent;
+use crate::model::feed::FeedKind;
+use crate::model::finding::Finding;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::model::outcome::{RejectCode, Rejection};
 use crate::normalise::event::normalise;
@@ -82,6 +85,32 @@ impl Setup {
         format!("model {}, linkage key epoch {epoch}", self.model.version())
     }
 
+    /// Is the retention of what an agency told of that day over? Decisions and erasures stay as long as any event may.
+    pub(super) fn lapsed(&self, agency: &PartyId, occurred_at: Timestamp, as_of: Date) -> bool {
+        is_over(occurred_at, self.retention_days(agency), as_of)
+    }
+
+    /// For how many days what an agency told is held.
+    pub(super) fn retention_days(&self, agency: &PartyId) -> u32 {
+        let feed = self.agreement.feed(agency).filter(|feed| feed.kind != FeedKind::Review);
+        feed.map_or_else(|| self.longest_retention(), |feed| feed.retention_days)
+    }
+
+    /// Would every event that was recorded then have lapsed?
+    pub(super) fn all_lapsed(&self, recorded_at: Timestamp, as_of: Date) -> bool {
+        is_over(recorded_at, self.longest_retention(), as_of)
+    }
+
+    fn longest_retention(&self) -> u32 {
+        self.agreement.feeds.iter().map(|feed| feed.retention_days).max().unwrap_or(u32::MAX)
+    }
+
+    /// Is a finding withdrawn by that day, whatever else is held?
+    pub(super) fn is_withdrawn(&self, finding: &Finding, as_of: Date) -> bool {
+        let days = self.agreement.finding_days.get(&finding.kind);
+        days.is_some_and(|days| finding.on.saturating_add(i64::from(*days).days()) < as_of)
+    }
+
     /// The agreement in use.
     #[must_use]
     pub fn agreement(&self) -> &Agreement {
@@ -122,6 +151,10 @@ impl Setup {
             })
         })
     }
+}
+
+fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
+    since.to_zoned(TimeZone::UTC).date().saturating_add(i64::from(days).days()) < as_of
 }
 
 /// What the validator needs to know of each feed.

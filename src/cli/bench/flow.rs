@@ -20,7 +20,7 @@ use crate::cli::deployment::{Deployment, subscriber};
 use crate::cli::failure::{Failure, Kind};
 use crate::config::agreement::Agreement;
 use crate::keys::KeyRing;
-use crate::log::kafka::topics::{Layout, wanted};
+use crate::log::kafka::topics::{Layout, Topic, wanted};
 use crate::log::kafka::{KafkaAdmin, KafkaClient, KafkaFeeder, KafkaLog, KafkaSettings};
 use crate::log::{Client, Log};
 use crate::model::ids::{PartyId, ScopeId};
@@ -37,7 +37,7 @@ const MONTHS: u32 = 12;
 const CHUNK: usize = 1_000;
 
 /// Measures the daemon on a synthetic city: a backlog as fast as it goes, then a steady rate. On a temporary embedded
-/// log, or on a cluster with topics of its own, which stay there under the name `bench-…`.
+/// log, or on a cluster with topics of its own, which are removed at the end.
 #[derive(Debug, Args)]
 pub(super) struct FlowArgs {
     /// Measure on Kafka at this address rather than on the embedded log
@@ -220,6 +220,7 @@ struct Ground {
     deployment: Deployment,
     dir: PathBuf,
     kafka: Option<KafkaSettings>,
+    topics: Vec<Topic>,
 }
 
 impl Ground {
@@ -239,12 +240,12 @@ impl Ground {
             let name = format!("bench-{}", std::process::id());
             KafkaSettings { topic_prefix: format!("{name}."), ..KafkaSettings::new(bootstrap, &name, "1") }
         });
-        let ground = Self { deployment, dir, kafka };
+        let mut ground = Self { deployment, dir, kafka, topics: Vec::new() };
         if let Some(settings) = &ground.kafka {
-            let feeds: Vec<_> = ground.feeds();
             let layout = Layout { partitions: 1, replicas: 1, in_sync_replicas: 1, ..Layout::default() };
             let admin = KafkaAdmin::open(settings.clone())?;
-            admin.apply(&admin.plan(&wanted(&layout, &feeds, &ground.recipients()))?)?;
+            ground.topics = wanted(&layout, &ground.feeds(), &ground.recipients());
+            admin.apply(&admin.plan(&ground.topics)?)?;
         }
         Ok(ground)
     }
@@ -291,6 +292,10 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
+        // What cannot be removed from a cluster that is gone goes with it.
+        if let Some(admin) = self.kafka.clone().and_then(|settings| KafkaAdmin::open(settings).ok()) {
+            admin.remove(&self.topics).ok();
+        }
         // Whatever cannot be removed lies in the system's own folder for temporary files.
         fs::remove_dir_all(&self.dir).ok();
     }

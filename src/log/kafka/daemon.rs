@@ -194,16 +194,17 @@ impl KafkaLog {
     }
 
     fn run(&mut self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let outputs = || outputs.iter().chain(rewrites.iter().map(|rewrite| &rewrite.record));
         if let Some(row) = register.iter().find(|row| !self.owned.contains_key(&row.partition)) {
             return Err(LogError::Aborted(format!("partition {} is not ours", row.partition)));
         }
         let offsets = self.offsets(positions)?;
         let group = self.group.as_ref().ok_or_else(|| LogError::Aborted("the membership was lost".into()))?;
         let names: BTreeMap<&str, String> =
-            outputs.iter().map(|record| (record.topic.as_str(), self.settings.topic(&record.topic))).collect();
+            outputs().map(|record| (record.topic.as_str(), self.settings.topic(&record.topic))).collect();
         let register_topic = self.settings.topic(REGISTER_TOPIC);
-        let outputs = outputs.iter().map(|record| Outgoing {
+        let outputs = outputs().map(|record| Outgoing {
             topic: &names[record.topic.as_str()],
             partition: Some(record.partition),
             key: (!record.key.is_empty()).then_some(&record.key),

@@ -49,7 +49,7 @@ impl Fleet {
         let created = Timestamp::UNIX_EPOCH;
         KeyRing::create(&keys, &services, &scopes[0], &parties, created, &mut rng).expect("a ring");
         for scope in &scopes[1..] {
-            NewKeys::new(&keys, created, None, &mut rng).linkage(scope).expect("a key");
+            NewKeys::new(&keys, created, None, &mut rng).source_missing(scope).expect("keys");
         }
         let (session_ms, transaction_ms) = limits_ms;
         let kafka = format!(
