@@ -11,9 +11,15 @@ mod canonical;
 mod chain;
 pub mod explain;
 mod find;
+mod heads;
+mod merkle;
+mod subject;
 mod verify;
 
 pub use self::canonical::canonical_json;
 pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Head};
-pub use self::find::{AuditRecord, Query, Unreadable};
+pub use self::find::{AuditRecord, Query, Unreadable, redacted};
+pub use self::heads::SignedHead;
+pub use self::merkle::{Tree, goes_on, is_included};
+pub use self::subject::{LookedAt, Shared, Subject};
 pub use self::verify::{AuditFault, ChainsVerifier, PartitionFault, Verified, Verifier, verify};

@@ -15,12 +15,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
-use super::deployment::Deployment;
+use super::deployment::{Deployment, subscriber};
+use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
-use crate::ops::metrics::Metrics;
+use crate::ops::metrics::{Metrics, TransactionEnd};
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
 
 /// How long to wait before the log is tried again after a failure, doubling up to the second.
@@ -40,6 +41,7 @@ struct Computed {
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
     pub log: Box<dyn Log>,
+    pub duties: Duties,
     pub batch_records: usize,
     pub poll_wait: Duration,
     /// Act as if it were this day; today without it.
@@ -47,7 +49,12 @@ pub(super) struct Worker {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub stop: Arc<AtomicBool>,
+    /// When it was last told how far behind we are.
+    pub shown: Instant,
 }
+
+/// How often it is told how far behind we are.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
@@ -59,6 +66,7 @@ impl Worker {
             match self.turn(&mut engines, &mut waiting) {
                 Ok(()) => backoff = BACKOFF.0,
                 Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                    self.metrics.log_failure();
                     self.health.set(State::Failed(match error {
                         LogError::Denied(_) => "the log refuses us",
                         LogError::Fenced(_) => "fenced: another instance has taken over",
@@ -68,8 +76,11 @@ impl Worker {
                 }
                 Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
                     tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");
-                    self.health.set(State::Waiting("the log is out of reach"));
-                    self.metrics.abort();
+                    self.health.set(State::Waiting(match error {
+                        LogError::Aborted(_) => "a transaction was undone",
+                        _ => "cut off from the log",
+                    }));
+                    self.metrics.log_failure();
                     // What the engines hold was not committed: the next turn restores them.
                     waiting = None;
                     engines.values_mut().for_each(|engine| *engine = None);
@@ -84,7 +95,11 @@ impl Worker {
 
     fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         if self.stop.load(Ordering::Relaxed) {
-            return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+            return self.commit_waiting(waiting);
+        }
+        if engines.values().any(Option::is_none) {
+            self.health.set(State::Waiting("restoring the register"));
+            self.show_partitions(engines);
         }
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
@@ -110,12 +125,28 @@ impl Worker {
                 *waiting = self.commit_and_process(waiting.take(), records, engines)?;
                 // Putting a commit off pays only where the next batch is there already.
                 if !more_behind {
-                    waiting.take().map_or(Ok(()), |computed| self.commit(computed))?;
+                    self.commit_waiting(waiting)?;
                 }
-                self.health.set(State::Ready);
+                self.show(engines);
             }
         }
         Ok(())
+    }
+
+    /// Says that we are ready, or why not, and every now and then how far behind we are.
+    fn show(&mut self, engines: &Engines) {
+        if self.health.state() == State::Ready && self.shown.elapsed() < SHOWN_EVERY {
+            return self.health.set(State::Ready);
+        }
+        self.shown = Instant::now();
+        let standing = self.log.standing();
+        self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
+        self.show_partitions(engines);
+        self.health.set(standing.cut_off.map_or(State::Ready, State::Waiting));
+    }
+
+    fn show_partitions(&self, engines: &Engines) {
+        self.metrics.partitions(engines.iter().map(|(partition, engine)| (*partition, engine.is_some())));
     }
 
     /// Commits what waits and meanwhile processes what came.
@@ -139,20 +170,39 @@ impl Worker {
         }
     }
 
-    /// Once a day, and once after a restart, everybody is looked at again.
+    /// Once a day, and once after a restart, everybody is looked at again, and the audit loses who was erased; each minute
+    /// the recipients hear that we are there. What waits is committed before.
     fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        for engine in engines.values_mut().flatten() {
+        let beats = self.duties.beats(now);
+        for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
+            let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
-                waiting.take().map_or(Ok(()), |computed| self.commit(computed))?;
+                self.commit_waiting(waiting)?;
                 self.commit(Computed { transaction, report })?;
+            }
+            if is_due && engine.awaits_redaction() {
+                self.commit_waiting(waiting)?;
+                let transaction = self.duties.redact(engine, partition, now)?;
+                self.commit(Computed { transaction, report: BatchReport::default() })?;
+            }
+            if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
+                self.commit_waiting(waiting)?;
+                self.log.commit(transaction)?;
             }
         }
         Ok(())
     }
 
+    fn commit_waiting(&mut self, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        waiting.take().map_or(Ok(()), |computed| self.commit(computed))
+    }
+
     fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
-        self.log.commit(transaction)?;
+        let begun = Instant::now();
+        let committed = self.log.commit(transaction);
+        self.metrics.transaction(end_of(&committed), begun.elapsed());
+        committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         for ((recipient, topic), count) in &report.messages {
             self.metrics.messages(recipient, topic, *count);
@@ -170,7 +220,6 @@ impl Worker {
     }
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
-        self.health.set(State::Waiting("restoring the register"));
         let mut engine = Engine::new(Arc::clone(&self.setup), partition);
         let (mut rows, mut bad) = (0_u64, None);
         self.log.restore(partition, &mut |key, value| {
@@ -198,6 +247,16 @@ impl Worker {
             std::thread::sleep(step.min(left));
             left = left.saturating_sub(step);
         }
+    }
+}
+
+fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
+    match committed {
+        Ok(()) => TransactionEnd::Committed,
+        Err(LogError::Retriable(_) | LogError::Aborted(_)) => TransactionEnd::Aborted,
+        Err(LogError::Fenced(_)) => TransactionEnd::Fenced,
+        Err(LogError::Denied(_)) => TransactionEnd::Denied,
+        Err(LogError::Fatal(_)) => TransactionEnd::Failed,
     }
 }
 
@@ -235,12 +294,14 @@ impl Running {
         let worker = Worker {
             setup: Arc::new(deployment.setup()),
             log,
+            duties: Duties::new(subscriber(&deployment.settings.log)?),
             batch_records: deployment.settings.batch_records,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,
             metrics: Arc::clone(&metrics),
-            health: Arc::new(Health::default()),
+            health: Arc::new(Health::new(Duration::from_millis(deployment.settings.poll_ms))),
             stop: Arc::clone(&stop),
+            shown: Instant::now(),
         };
         let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
         Ok(Self { metrics, stop, worker })

@@ -9,9 +9,12 @@ use clap::{Parser, Subcommand};
 mod audit;
 mod bench;
 mod check;
+mod consult;
 mod daemon;
 mod demo;
 mod deployment;
+mod duties;
+mod erase;
 mod explain;
 mod failure;
 mod healthcheck;
@@ -19,11 +22,16 @@ mod keys;
 mod link;
 mod live;
 mod measure;
+mod pack;
+mod prove;
+mod pseudonymise;
 mod publish;
 mod review;
 mod run;
 mod show;
+mod silence;
 mod simulate;
+mod subject;
 mod subscribe;
 mod tables;
 mod topics;
@@ -44,6 +52,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the daemon
     Run(run::RunArgs),
+    /// At an agency: turn events into tokens and sealed identity, for a hub that never holds the linkage key
+    Pseudonymise(pseudonymise::PseudonymiseArgs),
     /// Append events to a feed
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
@@ -62,6 +72,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// List what a person must decide, and decide it
     Review(review::ReviewArgs),
+    /// Forget a person: show what is held, and erase it for good
+    Erase(erase::EraseArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
     /// Measure what this machine does, on synthetic people
@@ -86,6 +98,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match arguments.command {
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Run(args) => run::run(&args),
+        Command::Pseudonymise(args) => pseudonymise::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
@@ -95,6 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Topics(args) => topics::run(&args, &mut out),
         Command::Audit(args) => audit::run(&args, &mut out),
         Command::Review(args) => review::run(&args, &mut out),
+        Command::Erase(args) => erase::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),

@@ -30,6 +30,8 @@ pub struct Agreement {
     pub recipients: Vec<Recipient>,
     /// Keep people who appear in both roles off the lists until a human has looked.
     pub hold_both_roles: bool,
+    /// Findings that are withdrawn, and counted nowhere, so many days after the event that triggered them.
+    pub finding_days: BTreeMap<FindingKind, u32>,
 }
 
 /// One party that feeds.
@@ -45,6 +47,8 @@ pub struct Feed {
     pub gateway: String,
     /// CloudEvents `source` values it may speak for.
     pub sources: Vec<String>,
+    /// Its events are erased so many days after what they tell of.
+    pub retention_days: u32,
 }
 
 /// One recipient.
@@ -166,6 +170,10 @@ const REGIMES: &[(&str, Regime)] = &[("law-enforcement", Regime::LawEnforcement)
 const CHANNELS: &[(&str, Channel)] = &[("alerts", Channel::Alerts), ("list", Channel::List)];
 const IDENTITY_MODES: &[(&str, IdentityMode)] =
     &[("none", IdentityMode::None), ("own-reference", IdentityMode::OwnReference), ("sealed", IdentityMode::Sealed)];
+/// Six years: the least that the police's Management of Police Information guidance reviews after.
+const RETENTION_DAYS: u64 = 2192;
+/// A hundred years: the longest that the guidance knows.
+const MOST_DAYS: u64 = 36_525;
 const NAME_FORM: &str = "use 1-32 lower-case letters, digits, _ and -, starting with a letter";
 
 impl Agreement {
@@ -192,6 +200,7 @@ impl Agreement {
             problems.add("expires_on", "it is before valid_from", "let the agreement end after it starts");
         }
         let hold_both_roles = root.flag("hold_both_roles", true, &mut problems);
+        let finding_days = read_finding_days(&mut root, &mut problems);
         let feeds: Vec<Feed> = read_all(&mut root, "feed", read_feed, &mut problems);
         let recipients: Vec<Recipient> = read_all(&mut root, "recipient", read_recipient, &mut problems);
         root.finish(&mut problems);
@@ -208,6 +217,7 @@ impl Agreement {
             feeds,
             recipients,
             hold_both_roles,
+            finding_days,
         });
         problems.or(agreement)
     }
@@ -231,6 +241,20 @@ impl Recipient {
     pub fn in_force(&self, on: Date) -> bool {
         self.expires_on.is_none_or(|until| on <= until)
     }
+}
+
+/// `[finding_days]`: days by kind of finding.
+fn read_finding_days(root: &mut Reader<'_>, problems: &mut Problems) -> BTreeMap<FindingKind, u32> {
+    let Some(mut from) = root.table("finding_days", problems) else { return BTreeMap::new() };
+    let mut days = BTreeMap::new();
+    for kind in FindingKind::ALL {
+        if from.value(kind.as_str()).is_some() {
+            let number = from.number(kind.as_str(), RETENTION_DAYS, (1, MOST_DAYS), problems);
+            days.insert(*kind, u32::try_from(number).unwrap_or(u32::MAX));
+        }
+    }
+    from.finish(problems);
+    days
 }
 
 fn read_scopes(root: &mut Reader<'_>, problems: &mut Problems) -> Vec<ScopeId> {
@@ -269,8 +293,10 @@ fn read_feed(mut from: Reader<'_>, problems: &mut Problems) -> Option<Feed> {
     if sources.is_empty() {
         problems.add(from.key("sources"), "there is none", "name the CloudEvents sources it may speak for");
     }
+    let retention_days = from.number("retention_days", RETENTION_DAYS, (1, MOST_DAYS), problems);
+    let retention_days = u32::try_from(retention_days).unwrap_or(u32::MAX);
     from.finish(problems);
-    Some(Feed { party: party?, kind: kind?, regime: regime?, gateway: gateway?, sources })
+    Some(Feed { party: party?, kind: kind?, regime: regime?, gateway: gateway?, sources, retention_days })
 }
 
 fn read_recipient(mut from: Reader<'_>, problems: &mut Problems) -> Option<Recipient> {

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::decide::{Message, MessageKind};
+use super::told::Digest;
 use crate::config::agreement::Recipient;
-use crate::model::ids::ScopeId;
+use crate::model::ids::{ScopeId, hex};
 
 impl MessageKind {
     /// The CloudEvents type; a tombstone has none, being no event.
@@ -30,17 +31,19 @@ impl MessageKind {
     }
 }
 
-/// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone.
+/// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone. A list entry
+/// has a `revision`, by which the recipient compares its list with the manifest.
 #[must_use]
 pub fn cloud_event(
     message: &Message,
     scope: &ScopeId,
     recipient: &Recipient,
     now: Timestamp,
+    revision: Option<Digest>,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let days = i64::from(recipient.message_days);
     let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
-    let event = json!({
+    let mut event = json!({
         "specversion": "1.0",
         "id": message.id,
         "source": format!("urn:priorityd:hub:{scope}"),
@@ -51,5 +54,8 @@ pub fn cloud_event(
         "expirytime": expires,
         "data": Value::Object(message.body.clone()?),
     });
+    if let Some(revision) = revision {
+        event["revision"] = json!(hex(&revision));
+    }
     Some(Zeroizing::new(serde_json::to_vec(&event).expect("an event has a JSON form")))
 }

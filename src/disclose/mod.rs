@@ -9,5 +9,6 @@ mod jose;
 pub mod message;
 pub mod open;
 pub mod seal;
+pub mod statement;
 pub mod told;
 pub mod view;

@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use zeroize::Zeroizing;
 
 use crate::log::{
-    Client, FeedRecord, Header, Log, LogError, Polled, Position, StoredRecord, TopicRecord, Transaction, Unsent,
-    check_size, feed_topic, is_compacted,
+    Client, FeedRecord, Header, Log, LogError, Polled, Position, Rewrite, StoredRecord, TopicRecord, Transaction,
+    Unsent, check_size, feed_topic, is_compacted,
 };
 use crate::model::ids::{PartyId, ScopeId};
 
@@ -200,12 +200,16 @@ impl Shared {
     }
 
     fn check(&self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
         let partitions = (outputs.iter().map(|record| record.partition))
+            .chain(rewrites.iter().map(|rewrite| rewrite.record.partition))
             .chain(register.iter().map(|row| row.partition))
             .chain(positions.iter().map(|position| position.partition));
         for partition in partitions {
             self.has_partition(partition)?;
+        }
+        if rewrites.iter().any(|rewrite| self.rewritten(rewrite).is_none()) {
+            return Err(LogError::Fatal("a record to be rewritten is not there".into()));
         }
         if outputs.iter().any(|record| is_compacted(&record.topic) && record.key.is_empty()) {
             return Err(LogError::Fatal("a record of a compacted topic has no key".into()));
@@ -221,8 +225,21 @@ impl Shared {
         Ok(())
     }
 
+    /// Where a rewritten record lies in its topic.
+    fn rewritten(&self, rewrite: &Rewrite) -> Option<usize> {
+        let index = usize::try_from(rewrite.offset).ok()?;
+        let earlier = self.topics.get(&(rewrite.record.topic.clone(), rewrite.record.partition))?.get(index)?;
+        (earlier.key == rewrite.record.key).then_some(index)
+    }
+
     fn apply(&mut self, transaction: Transaction) {
         let appended_ms = self.tick();
+        for rewrite in transaction.rewrites {
+            let index = self.rewritten(&rewrite).expect("checked before");
+            let TopicRecord { topic, partition, value, .. } = rewrite.record;
+            let records = self.topics.get_mut(&(topic, partition)).expect("checked before");
+            records[index].value = value;
+        }
         for TopicRecord { topic, partition, key, value } in transaction.outputs {
             let records = self.topics.entry((topic, partition)).or_default();
             let offset = offset_at(records.len());
@@ -416,5 +433,12 @@ impl Client for MemoryClient {
         let records = shared.topics.get(&(topic.to_owned(), partition)).map(Vec::as_slice).unwrap_or_default();
         let from = usize::try_from(from_offset).unwrap_or(0);
         Ok(records.iter().skip(from).take(max).cloned().collect())
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        let shared = self.store.lock();
+        shared.has_partition(partition)?;
+        shared.register.get(&partition).into_iter().flatten().for_each(|(key, value)| row(key, value));
+        Ok(())
     }
 }

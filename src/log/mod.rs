@@ -58,13 +58,15 @@ pub fn feed_topic(party: &PartyId) -> String {
 
 /// Every collection, combination, disclosure and rejection, chained by hashes.
 pub const AUDIT_TOPIC: &str = "audit.v1";
+/// Signed heads of the audit's trees.
+pub const HEADS_TOPIC: &str = "audit-heads.v1";
 /// Questions that wait for a person.
 pub const REVIEW_TOPIC: &str = "review.v1";
 
-/// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
+/// Whether a topic keeps only the latest record of each key: lists, heartbeats, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.") || topic == REVIEW_TOPIC
+    topic.starts_with("list.") || topic.starts_with("status.") || topic == REVIEW_TOPIC
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
@@ -120,6 +122,15 @@ pub struct StoredRecord {
     pub value: Option<Vec<u8>>,
 }
 
+/// A record that takes the place of an earlier one of the same topic, partition and key, for good.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Where the earlier one was read.
+    pub offset: i64,
+    /// What stands there from now on. On Kafka it comes at the end, and compaction removes the earlier one.
+    pub record: TopicRecord,
+}
+
 /// One changed row of the register: `RowKind`, scope and id already encoded in the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RegisterRow {
@@ -151,6 +162,8 @@ pub struct Transaction {
     pub register: Vec<RegisterRow>,
     /// How far the feeds were read.
     pub positions: Vec<Position>,
+    /// Records that lose what was erased.
+    pub rewrites: Vec<Rewrite>,
 }
 
 impl Transaction {
@@ -172,6 +185,26 @@ pub enum Polled {
     Lost(Vec<i32>),
 }
 
+/// How the log stands, for those who watch: from what is known already, without asking anybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why nothing can come or go just now.
+    pub cut_off: Option<&'static str>,
+    /// How far behind each feed's partition is, where that is known.
+    pub lag: Vec<Lag>,
+}
+
+/// How many records of a feed's partition are there and not yet committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Partition.
+    pub partition: i32,
+    /// So many.
+    pub records: u64,
+}
+
 /// The daemon's side: read feeds, commit what they caused. One owner, one thread.
 pub trait Log: Send {
     /// Reads up to `max_records` after the committed positions and the ones polled since, waiting at most `wait`.
@@ -182,6 +215,11 @@ pub trait Log: Send {
 
     /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
+
+    /// How it stands; a log that cannot be away and is never behind need not say.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
 }
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
@@ -207,6 +245,9 @@ pub trait Client: Send {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<StoredRecord>, LogError>;
+
+    /// Hands every committed register row of a partition to `row`, in key order, for looking things up.
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
 }
 
 /// Protects what must lie on disk in a form that says nothing: AES-256-GCM in earnest.

@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{Engine, Now};
 use crate::assess::Assessed;
 use crate::audit::AuditKind;
-use crate::disclose::decide::Disclosed;
+use crate::disclose::decide::{Disclosed, MessageKind};
 use crate::disclose::message::cloud_event;
 use crate::log::topic_name;
 use crate::model::finding::Finding;
@@ -37,7 +37,9 @@ impl Engine {
             let recipient = setup.agreement.recipients.iter().find(|known| known.party == message.recipient);
             let key = setup.keys.recipient(&message.recipient);
             let (Some(recipient), Some(key)) = (recipient, key) else { continue };
-            let envelope = cloud_event(message, id, recipient, now.at)
+            let told = self.scopes.get(id).map(|scope| &scope.told).filter(|_| message.kind == MessageKind::ListEntry);
+            let revision = told.and_then(|told| told.listed(message.cluster, &message.recipient));
+            let envelope = cloud_event(message, id, recipient, now.at, revision)
                 .map(|event| self.sealer.prepare(key, now.at, rng).map(|envelope| (event, envelope)));
             ready.push((message, envelope));
         }
@@ -79,7 +81,7 @@ impl Engine {
                 "agreement_version": setup.agreement.version,
                 "rules_version": setup.rules.version,
             });
-            self.audit(AuditKind::Disclosure, id, &body, now, work);
+            self.audit(AuditKind::Disclosure, id, body, now, work);
         }
     }
 }

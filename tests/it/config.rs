@@ -64,6 +64,49 @@ fn every_mistake_of_a_configuration_is_reported_at_once() {
 }
 
 #[test]
+fn every_mistake_about_principals_is_reported_at_once() {
+    let text = r#"
+        log = "kafka"
+        agreement = "a.toml"
+        keys = "keys"
+        [kafka]
+        bootstrap = "kafka-1:9093"
+        replicas = 12
+        [kafka.principals]
+        police = "User:*"
+        crc = "User:both"
+        idva = "User:both"
+        parcs = "Group:parcs"
+        "Up 2 U" = "User:up2u"
+    "#;
+    let problems = Settings::check(&text.parse().expect("TOML"), Path::new("p.toml")).expect_err("all wrong");
+    let expected = [
+        "kafka.replicas",
+        "kafka.principal",
+        "kafka.principals, line 1",
+        "kafka.principals.idva",
+        "kafka.principals.parcs",
+        "kafka.principals.police",
+    ];
+    assert_eq!(keys_of(&problems), expected);
+    assert!(!problems.iter().any(|problem| problem.to_string().contains("both")), "a value is repeated");
+}
+
+#[test]
+fn parties_that_would_share_topics_are_refused() {
+    let shipped = std::fs::read_to_string(shipped("agreement.toml")).expect("it is there");
+    let table = shipped.replace("party = \"hampton_trust\"\nkind", "party = \"local-authority\"\nkind");
+    let problems = Agreement::check(&table.parse().expect("TOML"), Path::new("a.toml")).expect_err("two are alike");
+    assert_eq!(keys_of(&problems), ["feed[9].party"]);
+    // As feed and as recipient it is one party.
+    let table = shipped.replace("party = \"up2u\"\nname", "party = \"parcs-\"\nname");
+    assert!(Agreement::check(&table.parse().expect("TOML"), Path::new("a.toml")).is_ok());
+    let table = shipped.replace("party = \"stop_domestic_abuse\"\nname", "party = \"stop-domestic-abuse\"\nname");
+    let problems = Agreement::check(&table.parse().expect("TOML"), Path::new("a.toml")).expect_err("two are alike");
+    assert_eq!(keys_of(&problems), ["recipient[2].party"]);
+}
+
+#[test]
 fn a_syntax_error_is_told_by_its_line_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("priorityd.toml");

@@ -238,7 +238,8 @@ fn what_is_there_needs_no_wait(house: &impl House) {
     ready(log.as_mut());
     let records = take(log.as_mut(), 1, 10);
     let outputs = vec![output(ALERTS, "k", Some("one")), output(ALERTS, "k", Some("two"))];
-    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records) }).expect("commit");
+    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records), ..Transaction::default() })
+        .expect("commit");
     let waited = values(&all(house.client().as_mut(), ALERTS));
     let mut client = house.client();
     let at_once = client.read(ALERTS, 0, 0, 10, Duration::ZERO).expect("read");
@@ -287,8 +288,12 @@ fn resumes_where_it_committed(house: &impl House) {
             key: Vec::new(),
             value: Some(record.payload.to_vec()),
         });
-        let transaction =
-            Transaction { outputs: outputs.collect(), register: Vec::new(), positions: positions(&records) };
+        let transaction = Transaction {
+            outputs: outputs.collect(),
+            register: Vec::new(),
+            positions: positions(&records),
+            ..Transaction::default()
+        };
         log.commit(transaction).expect("commit");
         seen.extend(records);
     }
@@ -333,6 +338,7 @@ fn a_refused_transaction_leaves_no_trace(house: &impl House) {
         outputs: vec![output(ALERTS, "", Some("one")), output(LIST, "k", Some("v1"))],
         register: vec![row("r1", Some("x"))],
         positions: positions(&records),
+        ..Transaction::default()
     };
     let mut refused = transaction.clone();
     house.poison(&mut refused);

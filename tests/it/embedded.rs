@@ -290,7 +290,8 @@ fn child_process() {
         let text = |at: usize| std::str::from_utf8(&records[at].payload).expect("text");
         let outputs = (0..records.len()).map(|at| output(ALERTS, "", Some(text(at)))).collect();
         let register = (0..records.len()).map(|at| row(text(at), Some("x"))).collect();
-        log.commit(Transaction { outputs, register, positions: positions(&records) }).expect("commit");
+        log.commit(Transaction { outputs, register, positions: positions(&records), ..Transaction::default() })
+            .expect("commit");
     }
 }
 
@@ -388,8 +389,12 @@ fn filled() -> (Vec<u8>, Seen) {
             output(topic, &format!("key{number}"), Some(&long(number)))
         });
         let register = (0..30).map(|number| row(&format!("row{:03}", (round * 13 + number) % 97), Some(&long(number))));
-        let transaction =
-            Transaction { outputs: outputs.collect(), register: register.collect(), positions: positions(&records) };
+        let transaction = Transaction {
+            outputs: outputs.collect(),
+            register: register.collect(),
+            positions: positions(&records),
+            ..Transaction::default()
+        };
         log.commit(transaction).expect("commit");
     }
     drop((client, log));

@@ -169,7 +169,12 @@ fn copied(records: &[FeedRecord]) -> Transaction {
         key: record.payload.to_vec(),
         value: Some(b"x".to_vec()),
     });
-    Transaction { outputs: outputs.collect(), register: register.collect(), positions: positions(records) }
+    Transaction {
+        outputs: outputs.collect(),
+        register: register.collect(),
+        positions: positions(records),
+        ..Transaction::default()
+    }
 }
 
 fn numbered(count: usize) -> Vec<String> {

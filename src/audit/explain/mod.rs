@@ -255,7 +255,7 @@ mod tests {
         let mut chain = Chain::resume(0, None).expect("a new chain");
         let mut evidence = Evidence::default();
         for (kind, body) in lines {
-            let line = chain.append(1_700_000_000_000, *kind, &scope, body);
+            let line = chain.append(1_700_000_000_000, *kind, &scope, body.clone(), [1; 16]);
             evidence.add(AuditRecord::read(&line.json).expect("as written"));
         }
         evidence

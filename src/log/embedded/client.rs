@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::store::{self, damaged, explain};
-use super::{frame, only_partition, topic_sum};
+use super::{frame, only_partition, register, topic_sum};
 use crate::log::{
     AtRest, Client, ClockMs, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic, is_compacted,
     system_clock,
@@ -125,5 +125,13 @@ impl Client for EmbeddedClient {
             }
             store::wait_for_change(&self.connection, version, deadline)?;
         }
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        only_partition(partition)?;
+        // One view of rows and totals, whatever the daemon commits meanwhile.
+        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(explain)?;
+        register::read(&sqlite, row)?;
+        sqlite.commit().map_err(explain)
     }
 }

@@ -11,6 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::errors::{is_passing, sort, sort_code};
 use super::events::Events;
+use super::restore::Changelog;
 use super::settings::{KafkaSettings, party_prefix};
 use super::transactor::{Outgoing, Transactor};
 use crate::log::{Client, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic};
@@ -237,5 +238,9 @@ impl Client for KafkaClient {
             std::thread::sleep(deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
         }
         reader.read(max, deadline, call_timeout)
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        Changelog::open(&self.settings)?.restore(partition, row)
     }
 }

@@ -31,7 +31,7 @@ pub use self::admin::KafkaAdmin;
 pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;
 pub use self::feeder::KafkaFeeder;
-pub use self::settings::{ClientCertificate, KafkaSettings, OnStuck, Scram, ScramMechanism, Tls};
+pub use self::settings::{ClientCertificate, KafkaSettings, OnRestore, OnStuck, Scram, ScramMechanism, Tls};
 
 /// The changelog of the register: compacted, partitioned like the feeds.
 pub const REGISTER_TOPIC: &str = "register.v1";

@@ -13,6 +13,9 @@ use crate::model::ids::PartyId;
 /// Called when a call to the broker outlasted every limit: the process has to end, for the call cannot be ended.
 pub type OnStuck = Arc<dyn Fn() + Send + Sync>;
 
+/// Called while a partition is restored, with how much of its changelog is read: from 0 to 1.
+pub type OnRestore = Arc<dyn Fn(i32, f64) + Send + Sync>;
+
 /// How to reach a cluster and who we are there.
 #[derive(Clone)]
 pub struct KafkaSettings {
@@ -37,6 +40,8 @@ pub struct KafkaSettings {
     pub session_timeout: Duration,
     /// What ends the process when a call ignores its timeout.
     pub on_stuck: OnStuck,
+    /// Hears how restoring goes on.
+    pub on_restore: OnRestore,
 }
 
 impl KafkaSettings {
@@ -54,6 +59,7 @@ impl KafkaSettings {
             transaction_timeout: Duration::from_secs(30),
             session_timeout: Duration::from_secs(10),
             on_stuck: Arc::new(|| std::process::exit(EXIT_UNREACHABLE)),
+            on_restore: Arc::new(|_, _| {}),
         }
     }
 
@@ -113,6 +119,8 @@ impl KafkaSettings {
         config.set("partition.assignment.strategy", "range");
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 4).to_string());
+        // Hears each second where the feeds end and whether a broker is there.
+        config.set("statistics.interval.ms", "1000");
         // Restoring happens between two polls.
         config.set("max.poll.interval.ms", "900000");
         // Positions are always given; one that is gone means records were deleted before they were read.

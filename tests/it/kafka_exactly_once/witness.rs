@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use priorityd::audit::{self, Head};
+use priorityd::audit::{self, Chain};
 use priorityd::config::agreement::Agreement;
 use priorityd::config::settings::Settings;
 use priorityd::disclose::open::Opener;
@@ -118,7 +118,7 @@ pub(super) fn committed(bootstrap: &str, desks: &Desks) -> Committed {
             if key[0] == RowKind::Counters as u8 {
                 add(&mut outcomes, postcard::from_bytes(&value).expect("counters"));
             } else if key[0] == RowKind::AuditHead as u8 {
-                head = Some(Head::from_bytes(&value).expect("a head"));
+                head = Some(Chain::resume(partition, Some(&value)).expect("a chain").head());
             }
         }
         let lines = lines.into_iter().map(|(_, line)| line.expect("an audit line is never a tombstone"));

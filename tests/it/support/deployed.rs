@@ -118,7 +118,7 @@ impl Deployed {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PRIORITYD);
-        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]);
+        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]).env("PRIORITYD_BY", "QA1");
         command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }

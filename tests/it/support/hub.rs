@@ -13,15 +13,19 @@ use priorityd::assess::Assessed;
 use priorityd::config::agreement::Agreement;
 use priorityd::config::rules::Rules;
 use priorityd::disclose::open::Opener;
-use priorityd::keys::KeyRing;
+use priorityd::keys::meta::{Purpose, Slot};
 use priorityd::keys::recipient::RecipientPrivateKey;
 use priorityd::keys::signing::SignerKeys;
+use priorityd::keys::source::SourceKeys;
+use priorityd::keys::{KeyRing, NewKeys};
 use priorityd::link::LinkageModel;
 use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
 use priorityd::log::{Client, Log, LogError, Polled, StoredRecord, topic_name};
+use priorityd::model::frequencies::PublishedFrequencies;
 use priorityd::model::ids::{ClusterId, EventId, PartyId, ScopeId};
 use priorityd::model::outcome::OutcomeCounts;
-use priorityd::pipeline::{Engine, Now, REVIEW_TOPIC, Setup};
+use priorityd::pipeline::source::Source;
+use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, Setup};
 use priorityd::pseudonymise::Pseudonymiser;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -59,6 +63,15 @@ impl Office {
 
     /// With another one.
     pub(crate) fn with(agreement: &str) -> Self {
+        Self::build(agreement, false).0
+    }
+
+    /// The same keys and agreement, but every agency hashes at the source and the hub has no key that could.
+    pub(crate) fn at_source() -> (Self, BTreeMap<PartyId, Source>) {
+        Self::build(AGREEMENT, true)
+    }
+
+    fn build(agreement: &str, at_source: bool) -> (Self, BTreeMap<PartyId, Source>) {
         let table: toml::Table = agreement.parse().expect("the agreement is TOML");
         let agreement = Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order");
         let scope = agreement.scopes.first().expect("a scope").clone();
@@ -66,18 +79,37 @@ impl Office {
         let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
         let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let ring = KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng);
-        let ring = Arc::new(ring.expect("a ring"));
+        let whole =
+            KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng).expect("a ring");
+        let pseudonymiser = Pseudonymiser::new(whole.linkage(&scope).expect("a linkage key"));
+        let mut sources = BTreeMap::new();
+        if at_source {
+            for feed in agreement.feeds.iter().map(|feed| &feed.party) {
+                let agency = dir.path().join(feed.as_str());
+                let slot = Slot::for_party(Purpose::Intake, feed);
+                NewKeys::new(&ring, Timestamp::UNIX_EPOCH, None, &mut rng).make(&slot, Some(&agency)).expect("a key");
+                for file in HASHING {
+                    std::fs::copy(ring.join(file), agency.join(file)).expect("copied");
+                }
+                let keys = SourceKeys::load(&agency, &scope, feed).expect("an agency's keys");
+                let source = Source::new(&agreement, feed, &scope, keys, 1 << 20).expect("a feed");
+                sources.insert(feed.clone(), source);
+            }
+            HASHING.iter().for_each(|file| std::fs::remove_file(ring.join(file)).expect("removed"));
+        }
+        let ring = Arc::new(KeyRing::load(&ring).expect("a ring"));
         let private = |party: PartyId| {
             let key = RecipientPrivateKey::read(&services.join(format!("{party}.jwk.json")));
             (party, key.expect("a private key"))
         };
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
-        let pseudonymiser = Pseudonymiser::new(ring.linkage(&scope).expect("a linkage key"));
         let private = parties.into_iter().map(private).collect();
         let model = Arc::new(LinkageModel::compiled_in());
-        let setup = Setup::new(agreement.clone(), Rules::default(), ring, model, 1 << 20);
-        Self { agreement, setup: Arc::new(setup), scope, pseudonymiser, private, signers }
+        let mut setup = Setup::new(agreement.clone(), Rules::default(), ring, model, 1 << 20);
+        if let Some(source) = sources.values().next() {
+            setup = setup.tokens_only([through_a_file(&source.frequencies())]);
+        }
+        (Self { agreement, setup: Arc::new(setup), scope, pseudonymiser, private, signers }, sources)
     }
 
     /// The register's name of an event.
@@ -88,6 +120,15 @@ impl Office {
     fn feeds(&self) -> Vec<PartyId> {
         self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect()
     }
+}
+
+/// Files of the keys that hash.
+const HASHING: [&str; 2] = ["linkage.portsmouth.1.jwk.json", "identifier.portsmouth.1.jwk.json"];
+
+/// As the hub gets it from an agency.
+fn through_a_file(table: &PublishedFrequencies) -> PublishedFrequencies {
+    let text = serde_json::to_vec(table).expect("written");
+    serde_json::from_slice(&text).expect("read back")
 }
 
 /// What one service has read.
@@ -239,9 +280,16 @@ impl<'a> Hub<'a> {
             Polled::Records(records) => records,
         };
         let engine = self.engine.as_mut().expect("restored when the partition was gained");
+        let is_due = engine.is_due(self.now);
         if let Some((transaction, report)) = engine.advance(self.now, &mut self.rng) {
             self.log.commit(transaction)?;
             hold(&mut self.held, report.held);
+        }
+        if is_due && engine.awaits_redaction() {
+            let lines = self.store.client().read(AUDIT_TOPIC, 0, 0, usize::MAX, Duration::ZERO)?;
+            let lines = lines.into_iter().filter_map(|line| engine.redact(line).expect("as written"));
+            let lines = lines.collect();
+            self.log.commit(engine.redacted(lines, self.now, &mut self.rng))?;
         }
         if records.is_empty() {
             return Ok(false);
@@ -290,14 +338,26 @@ impl<'a> Hub<'a> {
         Some(participants.into_iter().map(|(_, cluster)| cluster).collect())
     }
 
+    /// What is held about a participant of an event.
+    pub(crate) fn person(&self, feed: &str, id: &str, at: usize) -> Person {
+        let cluster = self.participants(feed, id).expect("in force")[at];
+        self.engine().person(&self.office.scope, cluster).expect("a linked person")
+    }
+
+    /// A minute passes, and everybody hears that the hub is there.
+    pub(crate) fn beat(&mut self, at: Timestamp) {
+        self.now.at = at;
+        self.store.set_clock(at.as_millisecond());
+        let engine = self.engine.as_mut().expect("it has worked");
+        let transaction = engine.beat(self.now, &mut self.rng).expect("the signing key lives");
+        self.log.commit(transaction).expect("memory takes it");
+    }
+
     /// The register, as a daemon that starts now would find it.
     pub(crate) fn register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        self.store.calm();
-        let mut log = self.store.log(self.office.feeds());
-        assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
         let mut rows = BTreeMap::new();
         let mut row = |key: &[u8], value: &[u8]| drop(rows.insert(key.to_vec(), value.to_vec()));
-        log.restore(0, &mut row).expect("memory restores");
+        self.store.client().register(0, &mut row).expect("memory reads");
         rows
     }
 
