@@ -17,6 +17,7 @@ mod erasure;
 mod jose;
 mod kafka;
 mod kafka_access;
+mod kafka_clients;
 mod kafka_commands;
 mod kafka_exactly_once;
 mod kafka_security;
