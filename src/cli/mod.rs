@@ -18,6 +18,7 @@ mod erase;
 mod explain;
 mod failure;
 mod healthcheck;
+mod house;
 mod keys;
 mod link;
 mod live;
