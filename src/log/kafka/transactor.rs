@@ -77,7 +77,9 @@ impl Transactor {
         loop {
             // In short portions, so that a refusal is told at once and not after the whole timeout.
             let portion = Duration::from_millis(100).min(self.call_timeout);
-            let outcome = self.producer.init_transactions(portion);
+            let outcome = self
+                .watchdog
+                .over(self.transaction_timeout + self.call_timeout, || self.producer.init_transactions(portion));
             self.producer.poll(Duration::ZERO);
             let Err(error) = outcome else { return Ok(()) };
             if let Some(refusal) = self.producer.context().refusal("opening the producer") {
