@@ -107,6 +107,7 @@ impl Transactor {
         let deadline = Instant::now() + self.transaction_timeout;
         let begun = self.producer.begin_transaction().map_err(|error| sort("beginning a transaction", &error));
         let Err(error) = begun.and_then(|()| self.fill_and_commit(records, positions, deadline)) else { return Ok(()) };
+        let error = self.cause(error, positions);
         let undone = self.undo();
         Err(match error {
             // Whatever came of undoing it: who is refused is not to try again.
@@ -119,6 +120,24 @@ impl Transactor {
                 }
             }
         })
+    }
+
+    /// librdkafka tells why a transaction failed to the next call about it; whoever was sending hears only that it did.
+    /// So it is asked by sending the positions, which nobody sees, for the transaction is undone in any case.
+    fn cause(&self, error: LogError, positions: Option<GroupPositions<'_>>) -> LogError {
+        let (LogError::Retriable(_) | LogError::Aborted(_), Some(GroupPositions { offsets, group })) =
+            (&error, positions)
+        else {
+            return error;
+        };
+        let patience = Duration::from_secs(1);
+        let asked = self
+            .watchdog
+            .over(self.call_timeout + patience, || self.producer.send_offsets_to_transaction(offsets, group, patience));
+        match asked.map_err(|cause| sort("sending", &cause)) {
+            Err(cause @ LogError::Denied(_)) => cause,
+            Ok(()) | Err(_) => error,
+        }
     }
 
     /// Undoes what was begun: by aborting it, or where not even that can be done, by a new producer, which ends what
