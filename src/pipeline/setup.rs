@@ -80,12 +80,12 @@ impl Setup {
     /// What a scope's rows are made with.
     pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
         let key_epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
-        MadeWith { key_epoch, model: self.model.text().to_owned() }
+        MadeWith { key_epoch, population: self.model.population(), model: self.model.text().to_owned() }
     }
 
     /// The model that a register was made with, if this version can still read it.
     pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
-        let model = LinkageModel::parse(&made_with.model).ok()?;
+        let model = LinkageModel::parse(&made_with.model).ok()?.with_population(made_with.population);
         let hash = self.pseudonymisers.get(scope)?;
         Some(model.with_frequencies(hash.public_frequencies()))
     }
@@ -136,6 +136,8 @@ impl Setup {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MadeWith {
     pub(super) key_epoch: u32,
+    /// How many people the model was set for.
+    pub(super) population: u32,
     /// The model file, so that a later model can tell what it changes.
     pub(super) model: String,
 }
