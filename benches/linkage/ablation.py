@@ -48,16 +48,22 @@ PARTS = {
     "without nicknames": both_names(["nickname"]),
     "without sounds": both_names(["phonetic"]),
     "without one letter": both_names(["deletion"]),
-    "without other names": both_names(["alternative"]),
+    "without name order": level_as("given", ["alternative"], "nothing"),
+    "without former names": level_as("family", ["alternative"], "nothing"),
+    "without near numbers": level_as("number", ["deletion"], "nothing"),
+    "without number vetoes": decision(numbers_apart=False),
+    "components, no averages": decision(average_linkage=False, margin_bits=0.0),
     "without crossed names": decision(crossed_bits=-60.0),
-    "without second names": level_as("middle", ["exact", "nothing"], "initial"),
+    "without second names": level_as("middle", ["exact", "letter", "nothing"], "initial"),
     "without date wildcards": level_as("date", ["one_digit"], "nothing"),
     "without date swaps": level_as("date", ["swapped"], "nothing"),
     "without date parts": level_as("date", ["year_month", "month_day", "year"], "nothing"),
     "without postcode parts": level_as("postcode", ["deletion", "sector", "district", "area"], "nothing"),
     "without household cap": decision(household_cap_bits=60.0),
     "without twins": decision(twins_apart=False, perhaps_twins_bits=0.0),
-    "without generations": decision(generations_bits=0.0),
+    "without generations": decision(generations_bits=0.0, perhaps_generations_bits=0.0),
+    "without sex": decision(other_sex_bits=0.0),
+    "without names' cap": decision(names_cap_bits=60.0),
     "without torn records": decision(margin_bits=0.0),
     "without clipping": decision(clip_bits=60.0),
 }
@@ -66,7 +72,7 @@ PARTS = {
 def write(model):
     """TOML of a linkage model: tables of scalars, and tables of levels."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in model.items() if not isinstance(value, dict)]
-    for section in ("decision", "frequency"):
+    for section in ("provenance", "decision", "frequency"):
         lines += [f"[{section}]"] + [f"{key} = {json.dumps(value)}" for key, value in model[section].items()]
     for field, levels in model["levels"].items():
         lines += [f"[levels.{field}]"] + [f"{name} = {{ m = {rate['m']!r}, u = {rate['u']!r} }}" for name, rate in levels.items()]
@@ -83,6 +89,8 @@ def main():
     for part, change in PARTS.items():
         model = tomllib.loads(pathlib.Path(chosen.model).read_text())
         change(model)
+        # What is changed here is not as training left it.
+        model["provenance"]["weights_sha256"] = ""
         cells = []
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write(write(model))
