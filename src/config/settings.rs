@@ -21,6 +21,9 @@ pub struct Settings {
     pub agreement: PathBuf,
     /// The key ring's directory.
     pub keys: PathBuf,
+    /// Tables of frequencies from the agencies, one a scope, where only events are taken that were pseudonymised at the
+    /// source; `None` where identity may come in clear.
+    pub tokens_only: Option<Vec<PathBuf>>,
     /// A linkage model file in place of the one compiled in.
     pub linkage_model: Option<PathBuf>,
     /// Act as if it were this day; for replays and demonstrations. Without it, today in UTC.
@@ -126,6 +129,7 @@ impl Settings {
         let log = read_log(&mut root, &home, &mut problems);
         let agreement = root.required("agreement", &mut problems).map(|path| home.join(path));
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
+        let tokens_only = read_intake(&mut root, &home, &mut problems);
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let as_of = root.date("as_of", &mut problems);
         let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
@@ -145,6 +149,7 @@ impl Settings {
             log,
             agreement,
             keys,
+            tokens_only,
             linkage_model,
             as_of,
             batch_records: usize::try_from(batch_records).unwrap_or(2_000),
@@ -266,6 +271,24 @@ fn read_principals(from: &mut Reader<'_>, problems: &mut Problems) -> (Option<St
         }
     }
     (principal, principals)
+}
+
+fn read_intake(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Option<Vec<PathBuf>> {
+    let tokens_only = read_or(root, "intake", &[("any", false), ("tokens-only", true)], false, problems);
+    let frequencies: Vec<_> = root.texts("frequencies", problems).into_iter().map(|file| home.join(file)).collect();
+    match (tokens_only, frequencies.is_empty()) {
+        (true, true) => {
+            let fix = "name the files that an agency writes with `priorityd pseudonymise --frequencies`, one a scope";
+            problems.add("frequencies", "it is missing, and intake is tokens-only", fix);
+            None
+        }
+        (true, false) => Some(frequencies),
+        (false, true) => None,
+        (false, false) => {
+            problems.add("frequencies", "it has no effect", "leave it out, or set intake to tokens-only");
+            None
+        }
+    }
 }
 
 fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {

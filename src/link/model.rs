@@ -2,6 +2,8 @@
 //!
 //! Clusters are a function of the records and of this; nothing in it is learnt from the running register.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::model::frequencies::{Frequencies, Shares};
@@ -67,6 +69,8 @@ pub(super) const FIELDS: usize = 7;
 #[derive(Debug, Clone)]
 pub struct LinkageModel {
     version: String,
+    /// The file it was read from.
+    text: Arc<str>,
     pub(super) prior: i32,
     pub(super) link: i32,
     pub(super) review: i32,
@@ -126,7 +130,14 @@ impl LinkageModel {
     /// Reads a model file, strictly.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         let raw: RawModel = toml::from_str(text).map_err(|_| ModelError::Form)?;
-        raw.check()
+        let model = raw.check()?;
+        Ok(Self { text: Arc::from(text), ..model })
+    }
+
+    /// The file it was read from, to be read again. What was changed since by `with_…` is not in it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Its version: clusters of different versions are not comparable.
@@ -358,6 +369,7 @@ impl RawModel {
         ];
         Ok(LinkageModel {
             version,
+            text: Arc::default(),
             prior: bits("prior_bits", decision.prior_bits)?,
             link: bits("link_bits", decision.link_bits)?,
             review: bits("review_bits", decision.review_bits)?,

@@ -22,8 +22,9 @@ pub enum RowKind {
     Counters = b'c',
     /// Head of the audit chain (audit).
     AuditHead = b'h',
-    /// The linkage model and key epoch that a scope's rows were made with (pipeline).
-    MadeWith = b'm',
+    /// The linkage model and key epoch that a scope's rows were made with (pipeline). Before all others in key order, so
+    /// that whoever reads rows back knows by what to read them.
+    MadeWith = b'M',
     /// Ids that the audit still has to lose (pipeline).
     Redaction = b'x',
 }

@@ -11,6 +11,7 @@ mod numbers;
 mod places;
 
 use jiff::civil::Date;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 pub use self::dates::{DateOrder, NormalDate, find_date_order};
@@ -110,6 +111,8 @@ pub struct NormalPerson {
     pub status: Status,
     /// Who it is.
     pub identity: NormalIdentity,
+    /// The same as it was sent.
+    pub as_sent: ClearIdentity,
 }
 
 /// Normalises what an agency says of who a person is.
@@ -121,8 +124,22 @@ pub fn normalise_identity(identity: ClearIdentity) -> NormalIdentity {
 /// The same, for tables whose dates come in another order.
 #[must_use]
 pub fn normalise_identity_with(identity: ClearIdentity, order: DateOrder) -> NormalIdentity {
-    let mut others = identity.former_names;
-    others.extend(identity.aliases);
+    normal_form(&identity, order)
+}
+
+/// Normalises an identity that was sealed as it was sent: JSON with a member `identity`. `None` when there is none.
+#[must_use]
+pub fn normalise_kept(text: &[u8]) -> Option<NormalIdentity> {
+    #[derive(Deserialize)]
+    struct Kept {
+        identity: ClearIdentity,
+    }
+    let kept: Kept = serde_json::from_slice(text).ok()?;
+    Some(normal_form(&kept.identity, DateOrder::default()))
+}
+
+fn normal_form(identity: &ClearIdentity, order: DateOrder) -> NormalIdentity {
+    let others: Vec<_> = identity.former_names.iter().chain(&identity.aliases).collect();
     let names = names::normalise_names(&identity.given_names, identity.family_name.as_ref(), &others);
     let text = |field: &Option<ClearText>| field.as_ref().map(|text| Zeroizing::new(text.expose().to_owned()));
     let birth = text(&identity.date_of_birth).and_then(|text| dates::normalise_date(&text, order));

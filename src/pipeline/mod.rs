@@ -17,6 +17,7 @@ use self::erasure::forget;
 use self::evidence::{combination, question};
 use self::reviews::{possible_match, review_key};
 use self::scope::{Scope, opposing};
+use self::setup::MadeWith;
 use self::work::{Touched, Work, read_key};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, cases};
@@ -25,7 +26,7 @@ use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
-use crate::link::{Bits, Linker};
+use crate::link::{Bits, Linker, Settled};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::BlindEvent;
@@ -39,6 +40,7 @@ mod reviews;
 mod scope;
 mod send;
 mod setup;
+pub mod source;
 mod status;
 mod subject;
 mod work;
@@ -67,6 +69,10 @@ pub struct Engine {
     redactions: BTreeMap<[u8; 16], u64>,
     /// Number of the last record that a signed head covers.
     signed_seq: u64,
+    /// While rows that another model made are read back: the same register as that model sees it.
+    former: BTreeMap<ScopeId, Linker>,
+    /// What a new model changed, until it is told.
+    relinked: BTreeMap<ScopeId, Settled>,
 }
 
 impl Engine {
@@ -85,13 +91,15 @@ impl Engine {
             marked: BTreeSet::new(),
             redactions: BTreeMap::new(),
             signed_seq: 0,
+            former: BTreeMap::new(),
+            relinked: BTreeMap::new(),
         }
     }
 
-    /// Takes one register row back in. Call `finish_restore` after the last.
+    /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
     ///
     /// # Errors
-    /// When the row has a form that this version cannot read, or was made with another linkage model or key.
+    /// When the row has a form that this version cannot read, or was made with another linkage key.
     pub fn restore_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRegister> {
         let (kind, scope, id) = read_key(key).ok_or(BadRegister::Form)?;
         match kind {
@@ -101,10 +109,19 @@ impl Engine {
             }
             RowKind::MadeWith => {
                 let scope = scope.parse().map_err(|_| BadRegister::Form)?;
-                if value != self.setup.made_with(&scope).as_bytes() {
-                    return Err(BadRegister::MadeWithOther);
+                let made_with: MadeWith = postcard::from_bytes(value).map_err(|_| BadRegister::Form)?;
+                let ours = self.setup.made_with(&scope);
+                if made_with.key_epoch != ours.key_epoch {
+                    return Err(BadRegister::OtherKey);
                 }
-                self.marked.insert(scope);
+                if made_with == ours {
+                    self.marked.insert(scope);
+                } else {
+                    // Of a model that cannot be read any more only the people it linked are known, not how.
+                    let model = self.setup.model_that_made(&scope, &made_with).map(Arc::new);
+                    let model = model.unwrap_or_else(|| self.setup.model_of(&scope));
+                    self.former.insert(scope, Linker::ephemeral(model));
+                }
             }
             RowKind::Redaction => {
                 let id = id.try_into().map_err(|_| BadRegister::Form)?;
@@ -116,7 +133,12 @@ impl Engine {
             }
             RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
             RowKind::Record | RowKind::Edge | RowKind::Decision => {
-                self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister::Form)?;
+                let scope: ScopeId = scope.parse().map_err(|_| BadRegister::Form)?;
+                let former = self.former.get_mut(&scope).map(|former| former.restore(kind, id, value));
+                let relinks = former.transpose().map_err(|_| BadRegister::Form)?.is_some();
+                let linker = &mut self.scope_mut(&scope).linker;
+                let taken = if relinks { linker.take_over(kind, id, value) } else { linker.restore(kind, id, value) };
+                taken.map_err(|_| BadRegister::Form)?;
             }
             RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister::Form)?,
             RowKind::Listed | RowKind::Alerted => {
@@ -126,15 +148,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Derives what is not stored: who may not be linked to whom, and the clusters.
+    /// Derives what is not stored: who may not be linked to whom, and the clusters. Where another model made the register,
+    /// what that changes is told at the next [`Engine::advance`].
     pub fn finish_restore(&mut self) {
-        for scope in self.scopes.values_mut() {
+        for (id, scope) in &mut self.scopes {
+            let mut former = self.former.remove(id);
             for (_, event) in scope.ledger.iter() {
                 for (one, other) in opposing(event) {
                     scope.linker.forbid(one, other);
+                    if let Some(former) = &mut former {
+                        former.forbid(one, other);
+                    }
                 }
             }
-            scope.linker.settle();
+            match former {
+                Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
+                None => scope.linker.settle_restored(),
+            }
         }
     }
 
@@ -156,6 +186,7 @@ impl Engine {
         };
         let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
         let mut work = Work::new(rng);
+        self.tell_relinked(now, &mut work);
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);
             let outcome = match taken {
@@ -190,6 +221,7 @@ impl Engine {
         }
         self.assessed_as_of = Some(now.as_of);
         let mut work = Work::new(rng);
+        self.tell_relinked(now, &mut work);
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             if let Some(touched) = self.expire(&id, now, &mut work) {
                 self.settle(&id, touched, now, rng, &mut work);
@@ -334,14 +366,30 @@ impl Engine {
         let mut before: BTreeSet<ClusterId> = touched.clusters;
         before.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         let settled = scope.linker.settle();
-        before.extend(settled.touched_before);
-        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.into_iter().collect();
+        before.extend(&settled.touched_before);
+        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.iter().copied().collect();
         concerned.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
         // Findings count distinct counterparties, so whoever shares an event with somebody who was touched is looked at too.
         let neighbours: Vec<_> = concerned.iter().flat_map(|cluster| scope.neighbours(*cluster)).collect();
         before.extend(&neighbours);
         concerned.extend(neighbours);
+        self.tell(id, settled, now, work);
+        self.publish(id, &before, &concerned, now, rng, work);
+    }
+
+    /// What a new model changed: told once, in one transaction with the note that it was.
+    fn tell_relinked(&mut self, now: Now, work: &mut Work) {
+        for (id, settled) in std::mem::take(&mut self.relinked) {
+            let body = json!({"change": "relinked", "model_version": self.setup.model.version()});
+            self.audit(AuditKind::Alteration, &id, body, now, work);
+            self.tell(&id, settled, now, work);
+        }
+    }
+
+    /// Writes down what a settlement changed, with the reasons, and asks people what it leaves open.
+    fn tell(&mut self, id: &ScopeId, settled: Settled, now: Now, work: &mut Work) {
+        let Some(scope) = self.scopes.get(id) else { return };
         for row in settled.rows {
             work.change(self.partition, id.as_str(), row);
         }
@@ -361,7 +409,6 @@ impl Engine {
         for (a, b) in &settled.reviews_withdrawn {
             work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
         }
-        self.publish(id, &before, &concerned, now, rng, work);
     }
 
     /// Assesses some people, decides what each recipient is told, seals and records it.
@@ -426,7 +473,8 @@ impl Engine {
         }
         for scope in self.scopes.keys() {
             if self.marked.insert(scope.clone()) {
-                let value = Some(self.setup.made_with(scope).into_bytes());
+                let made_with = postcard::to_allocvec(&self.setup.made_with(scope));
+                let value = Some(made_with.expect("text and a number have a plain form"));
                 work.change(
                     self.partition,
                     scope.as_str(),
@@ -475,9 +523,7 @@ pub enum BadRegister {
     /// A row that this version cannot read.
     #[error("the register holds a row of an unknown form: it may have been written by a newer version")]
     Form,
-    /// Rows whose weights and tokens mean nothing to this deployment.
-    #[error(
-        "the register was made with another linkage model or linkage key: go back to those, or start a new register"
-    )]
-    MadeWithOther,
+    /// Rows whose tokens mean nothing to this deployment.
+    #[error("the register was made with another linkage key: go back to that, or start a new register")]
+    OtherKey,
 }

@@ -7,6 +7,7 @@ mod compounds;
 pub mod event;
 mod fields;
 mod population;
+pub mod source;
 
 use smallvec::SmallVec;
 
