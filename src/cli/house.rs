@@ -23,6 +23,8 @@ const CONFIG: &str = include_str!("../../deploy/priorityd.toml");
 
 /// What kind of house is wanted.
 pub(super) struct Wish {
+    /// What it is for, in the names of temporary directories and topics.
+    pub(super) name: &'static str,
     /// Kept, with the topics; a temporary one otherwise.
     pub(super) dir: Option<PathBuf>,
     /// A cluster's address; an embedded log otherwise.
@@ -48,7 +50,10 @@ pub(super) struct House {
 impl Wish {
     /// Builds it.
     pub(super) fn build(&self) -> Result<House, Failure> {
-        let dir = self.dir.clone().unwrap_or_else(temporary_dir);
+        let dir = self
+            .dir
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join(format!("priorityd-{}-{}", self.name, std::process::id())));
         if dir.join("data/priorityd.sqlite").exists() {
             let line = format!("{}: there is a log in it already; name a new directory", dir.display());
             return Err(Failure::new(Kind::Configuration, line));
@@ -62,7 +67,7 @@ impl Wish {
         let config = CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
         let config = match &self.kafka {
             None => config,
-            Some(bootstrap) => on_kafka(&config, bootstrap),
+            Some(bootstrap) => on_kafka(&config, self.name, bootstrap),
         };
         fs::write(dir.join("priorityd.toml"), config).map_err(cannot)?;
         let agreement = Agreement::load(&dir.join("agreement.toml"))?;
@@ -113,10 +118,10 @@ impl Drop for House {
 }
 
 /// The configuration with Kafka for a log. Nobody else's topics or group have the names of this house's.
-fn on_kafka(config: &str, bootstrap: &str) -> String {
+fn on_kafka(config: &str, name: &str, bootstrap: &str) -> String {
     let mut random = [0; 6];
     getrandom::fill(&mut random).expect("the operating system has random numbers");
-    let name = format!("priorityd-house-{}", hex(&random));
+    let name = format!("priorityd-{name}-{}", hex(&random));
     let kafka = toml::toml! {
         [kafka]
         bootstrap = bootstrap
@@ -124,8 +129,4 @@ fn on_kafka(config: &str, bootstrap: &str) -> String {
         topic_prefix = (format!("{name}."))
     };
     format!("{}\n{kafka}", config.replace("log = \"embedded\"", "log = \"kafka\""))
-}
-
-fn temporary_dir() -> PathBuf {
-    std::env::temp_dir().join(format!("priorityd-house-{}", std::process::id()))
 }

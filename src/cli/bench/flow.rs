@@ -82,7 +82,8 @@ struct Steady {
 
 /// Measures and prints.
 pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut house = Wish { dir: None, kafka: args.kafka.clone(), partitions: 1, seed: args.seed }.build()?;
+    let mut house =
+        Wish { name: "bench", dir: None, kafka: args.kafka.clone(), partitions: 1, seed: args.seed }.build()?;
     if let Some(batch_records) = args.batch_records {
         house.deployment.settings.batch_records = batch_records.max(1);
     }

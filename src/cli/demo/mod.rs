@@ -83,8 +83,14 @@ pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
         telemetry::start(level, false);
     }
     let started = Instant::now();
-    let partitions = PARTITIONS;
-    let house = Wish { dir: args.dir.clone(), kafka: args.kafka.clone(), partitions, seed: args.seed }.build()?;
+    let wish = Wish {
+        name: "demo",
+        dir: args.dir.clone(),
+        kafka: args.kafka.clone(),
+        partitions: PARTITIONS,
+        seed: args.seed,
+    };
+    let house = wish.build()?;
     let city = City { canaries: args.canaries, ..City::new(args.seed, args.people, args.months) };
     let mut play = city.play();
     if let Some(seed) = args.shuffle {
