@@ -174,7 +174,8 @@ impl Worker {
     /// the recipients hear that we are there. What waits is committed before.
     fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        let beats = self.duties.beats(now);
+        // Before a partition is ours nobody speaks for one, and the minute is not used up.
+        let beats = engines.values().any(Option::is_some) && self.duties.beats(now);
         for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
             let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {

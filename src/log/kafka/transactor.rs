@@ -107,10 +107,17 @@ impl Transactor {
         let deadline = Instant::now() + self.transaction_timeout;
         let begun = self.producer.begin_transaction().map_err(|error| sort("beginning a transaction", &error));
         let Err(error) = begun.and_then(|()| self.fill_and_commit(records, positions, deadline)) else { return Ok(()) };
-        self.undo()?;
+        let undone = self.undo();
         Err(match error {
-            LogError::Retriable(why) => LogError::Aborted(why),
-            error => error,
+            // Whatever came of undoing it: who is refused is not to try again.
+            LogError::Denied(_) => error,
+            error => {
+                undone?;
+                match error {
+                    LogError::Retriable(why) => LogError::Aborted(why),
+                    error => error,
+                }
+            }
         })
     }
 
