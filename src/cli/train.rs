@@ -108,7 +108,7 @@ pub(super) fn run(args: &TrainArgs, out: &mut dyn Write) -> Result<(), Failure> 
     let people =
         args.population.unwrap_or_else(|| if records == 0 { parent.population() } else { population(&trained) });
     let trained = trained.with_population(people);
-    let made_on = args.on.map_or_else(|| jiff::Zoned::now().date(), |on| on);
+    let made_on = args.on.unwrap_or_else(|| jiff::Zoned::now().date());
     let provenance = Provenance {
         method: format!(
             "{}{}{}",
@@ -156,7 +156,7 @@ fn command(args: &TrainArgs) -> String {
         words.push(format!("--simulate {people} --seed {}", args.seed));
     } else if args.config.is_some() {
         words.push("--config …".to_owned());
-    } else {
+    } else if !args.files.is_empty() {
         words.push(format!(
             "--columns … {}{} tables",
             if args.truth.is_some() { "--truth … " } else { "" },
