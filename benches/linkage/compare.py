@@ -81,23 +81,21 @@ def agencies(frame):
 
 
 def families(frame):
-    """As in Splink's 50k synthetic demo of persons: names together, date of birth, postcode, address by frequency."""
+    """As in Splink's 50k synthetic demo of persons. Term frequencies and wider rules, tried here, let it join households: F1 0.75-0.79."""
     import splink.comparison_library as cl
     from splink import block_on
 
     persons(frame)
     frame["address"] = frame["address"].str.lower()
     comparisons = [
-        cl.ForenameSurnameComparison("first", "last", forename_surname_concat_col_name="first_last"), cl.ExactMatch("initial"),
+        cl.ForenameSurnameComparison("first", "last"), cl.ExactMatch("middle"),
         cl.DateOfBirthComparison("dob", input_is_string=True), cl.PostcodeComparison("postcode"),
-        cl.JaroWinklerAtThresholds("address", [0.95, 0.88]).configure(term_frequency_adjustments=True),
+        cl.JaroWinklerAtThresholds("address", [0.95, 0.88]),
     ]
-    rules = [block_on("postcode", "first"), block_on("postcode", "dob"), block_on("address", "first"), block_on("address", "dob"),
-             block_on("postcode", "last"), *person_rules()]
-    certain = [block_on("first", "last", "dob"), block_on("first", "dob", "postcode"), block_on("first", "last", "postcode", "address")]
-    train = [block_on("first", "last", "dob"), block_on("first", "dob"), block_on("first", "postcode")]
-    return frame, "dedupe_only", comparisons, rules, certain, 0.8, train
-
+    rules = [block_on("postcode", "substr(first,1,1)"), block_on("address", "substr(first,1,1)"), block_on("first", "last"),
+             block_on("dob"), block_on("last", "substr(dob,1,4)"), block_on("first", "substr(dob,1,4)")]
+    train = [block_on("dob"), block_on("first", "last")]
+    return frame, "dedupe_only", comparisons, rules, [block_on("first", "last", "dob")], 0.6, train
 
 def persons(frame):
     for column in ("first", "last", "middle"):
