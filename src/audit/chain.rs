@@ -26,11 +26,13 @@ pub enum AuditKind {
     Erasure,
     /// An event was sent back to its agency.
     Rejection,
+    /// What was told rests on another agreement from here on.
+    Agreement,
 }
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Collection,
         Self::Alteration,
         Self::Consultation,
@@ -38,6 +40,7 @@ impl AuditKind {
         Self::Combination,
         Self::Erasure,
         Self::Rejection,
+        Self::Agreement,
     ];
 
     /// As written in a record.
@@ -51,6 +54,7 @@ impl AuditKind {
             Self::Combination => "combination",
             Self::Erasure => "erasure",
             Self::Rejection => "rejection",
+            Self::Agreement => "agreement",
         }
     }
 }

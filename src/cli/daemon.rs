@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
+use super::reload::AgreementWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::Metrics;
@@ -25,6 +26,8 @@ type Engines = BTreeMap<i32, Option<Engine>>;
 /// Everything one worker needs.
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
+    /// Where another agreement would come from.
+    pub watch: AgreementWatch,
     pub log: Box<dyn Log>,
     pub batch_records: usize,
     pub poll_wait: Duration,
@@ -64,6 +67,7 @@ impl Worker {
     }
 
     fn turn(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+        self.adopt(engines);
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
         }
@@ -81,10 +85,32 @@ impl Worker {
                 if !records.is_empty() {
                     self.process(records, engines)?;
                 }
-                self.health.set(State::Ready);
+                self.tell_state(engines);
             }
         }
         Ok(())
+    }
+
+    /// Another agreement, if a better one is there: what was told is decided anew before the next records are.
+    fn adopt(&mut self, engines: &mut Engines) {
+        let as_of = self.now().as_of;
+        if let Some(agreement) = self.watch.look(self.setup.agreement(), as_of) {
+            self.setup = Arc::new(self.setup.under(agreement));
+            engines.values_mut().flatten().for_each(|engine| engine.adopt(Arc::clone(&self.setup)));
+        }
+    }
+
+    /// Ready, unless nothing may leave.
+    fn tell_state(&mut self, engines: &Engines) {
+        let as_of = self.now().as_of;
+        let held = engines.values().flatten().find_map(|engine| engine.held(as_of));
+        let held = held.or_else(|| self.setup.agreement().held(as_of));
+        self.metrics.agreement(self.setup.agreement().serial, held.is_some());
+        let state = held.map_or(State::Ready, |why| State::Waiting(in_words(why)));
+        if held.is_some() && self.health.state() != state {
+            tracing::error!(reason = held, "everything is held: nothing is disclosed until the agreement is in order");
+        }
+        self.health.set(state);
     }
 
     fn process(&mut self, records: Vec<FeedRecord>, engines: &mut Engines) -> Result<(), LogError> {
@@ -161,5 +187,14 @@ impl Worker {
             std::thread::sleep(step.min(left));
             left = left.saturating_sub(step);
         }
+    }
+}
+
+/// Why everything is held, for whoever asks whether we are ready.
+fn in_words(held: &str) -> &'static str {
+    match held {
+        "agreement_not_signed" => "everything is held: the agreement is not signed",
+        "agreement_not_in_force" => "everything is held: the agreement is not in force",
+        _ => "everything is held: the agreement is older than the one that the register was told under",
     }
 }

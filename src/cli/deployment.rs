@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
 use crate::config::Problem;
-use crate::config::agreement::Agreement;
+use crate::config::agreement::{Agreement, Package};
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
+use crate::keys::agreement::{self as signature, NotSigned};
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, Scram, ScramMechanism, Tls};
@@ -32,6 +35,8 @@ pub(super) struct ConfigArgs {
 pub(super) struct Deployment {
     pub settings: Settings,
     pub agreement: Agreement,
+    /// Why the agreement's signature does not count, if it does not: everything is held.
+    pub not_signed: Option<NotSigned>,
     pub keys: Arc<KeyRing>,
     pub model: Arc<LinkageModel>,
 }
@@ -44,13 +49,13 @@ impl Deployment {
             Err(problems) => return Err(with_problems_beyond(config, &problems)),
         };
         let mut lines = Vec::new();
-        let agreement = Agreement::load(&settings.agreement).map_err(|problems| lines.extend(texts(&problems)));
+        let agreement = load_agreement(&settings).map_err(|problems| lines.extend(problems));
         let keys = KeyRing::load(&settings.keys).map_err(|problems| lines.extend(texts(&problems)));
         let model = match &settings.linkage_model {
             None => Ok(LinkageModel::compiled_in()),
             Some(file) => load_model(file).map_err(|problem| lines.push(problem)),
         };
-        let (Ok(agreement), Ok(keys), Ok(model)) = (agreement, keys, model) else {
+        let (Ok((agreement, not_signed)), Ok(keys), Ok(model)) = (agreement, keys, model) else {
             return Err(Failure::all(Kind::Configuration, lines));
         };
         let without_key: Vec<_> = agreement
@@ -65,13 +70,23 @@ impl Deployment {
         if !without_key.is_empty() {
             return Err(Failure::all(Kind::Configuration, without_key));
         }
-        Ok(Self { settings, agreement, keys: Arc::new(keys), model: Arc::new(model) })
+        Ok(Self { settings, agreement, not_signed, keys: Arc::new(keys), model: Arc::new(model) })
     }
 
     /// Recipients of the agreement whose public key the ring does not have: everything for them is held.
     pub(super) fn recipients_without_key(&self) -> Vec<&PartyId> {
         let parties = self.agreement.recipients.iter().map(|recipient| &recipient.party);
         parties.filter(|party| self.keys.recipient(party).is_none()).collect()
+    }
+
+    /// Why nothing is disclosed, if nothing is: the agreement is not signed, or not in force today.
+    pub(super) fn held(&self) -> Option<String> {
+        let today = self.settings.as_of.unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC).date());
+        let why = match (self.agreement.held(today)?, self.not_signed) {
+            (_, Some(why)) => format!("{why}; sign it with `priorityd agreement sign`"),
+            (_, None) => "it is not in force today; agree on its next version".to_owned(),
+        };
+        Some(format!("{}: everything is held: {why}", self.settings.agreement.display()))
     }
 
     /// What the engine needs.
@@ -109,6 +124,24 @@ impl Deployment {
 
     fn at_rest(&self) -> Arc<dyn AtRest> {
         Arc::new(VaultAtRest(Arc::clone(&self.keys)))
+    }
+}
+
+/// Reads and checks the agreement, and who signed it. One that nobody signed is good enough to take events in.
+///
+/// # Errors
+/// Every mistake in the agreement, its policies and the signers' keys.
+pub(super) fn load_agreement(settings: &Settings) -> Result<(Agreement, Option<NotSigned>), Vec<String>> {
+    let mut lines = Vec::new();
+    let package = Package::read(&settings.agreement).map_err(|problems| lines.extend(texts(&problems))).ok();
+    let checked = package.as_ref().map(Agreement::check);
+    let agreement = checked.and_then(|checked| checked.map_err(|problems| lines.extend(texts(&problems))).ok());
+    let signers = signature::read_signers(&settings.agreement_signers);
+    let signers = signers.map_err(|problems| lines.extend(texts(&problems))).ok();
+    let (Some(package), Some(agreement), Some(signers)) = (package, agreement, signers) else { return Err(lines) };
+    match signature::verify(package.signature.as_deref(), &agreement.manifest, &signers, Timestamp::now()) {
+        Ok(signer) => Ok((agreement.signed(signer), None)),
+        Err(why) => Ok((agreement, Some(why))),
     }
 }
 

@@ -64,6 +64,15 @@ enum NewCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// A pair for somebody who signs agreements: both halves, the private one for the signer to take away
+    Agreement {
+        /// Who signs, e.g. ig_lead
+        #[arg(long)]
+        party: PartyId,
+        /// Where both halves go; not the ring
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Linkage, vault, output and signing, each unless the ring has it
     All {
         /// The partnership, e.g. portsmouth
@@ -128,6 +137,7 @@ fn new(ring: &Path, what: &NewCommand, expires_days: Option<u16>, out: &mut dyn 
         NewCommand::Output => keys.output()?,
         NewCommand::Signing => keys.signing()?,
         NewCommand::Recipient { party, out } => keys.recipient(party, out)?,
+        NewCommand::Agreement { party, out } => keys.agreement(party, out)?,
         NewCommand::All { scope } => keys.all_missing(scope)?,
     };
     if written.is_empty() {

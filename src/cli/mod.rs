@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod agreement;
 mod audit;
 mod check;
 mod daemon;
@@ -17,8 +18,10 @@ mod healthcheck;
 mod keys;
 mod link;
 mod publish;
+mod reload;
 mod review;
 mod run;
+mod shipped;
 mod show;
 mod simulate;
 mod subscribe;
@@ -50,6 +53,8 @@ enum Command {
     Link(link::LinkArgs),
     /// Write a synthetic city's feeds as files, with the truth beside them
     Simulate(simulate::SimulateArgs),
+    /// Check, sign, explain and compare data-sharing agreements
+    Agreement(agreement::AgreementArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
     /// Plan and make the topics on Kafka
@@ -83,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Agreement(args) => agreement::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
         Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),

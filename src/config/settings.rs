@@ -17,6 +17,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// The agreement file.
     pub agreement: PathBuf,
+    /// Files of the public keys that may have signed the agreement.
+    pub agreement_signers: Vec<PathBuf>,
     /// The key ring's directory.
     pub keys: PathBuf,
     /// A linkage model file in place of the one compiled in.
@@ -105,6 +107,12 @@ impl Settings {
         let mut root = Reader::new(table, "");
         let log = read_log(&mut root, &home, &mut problems);
         let agreement = root.required("agreement", &mut problems).map(|path| home.join(path));
+        let signers = root.texts("agreement_signers", &mut problems);
+        let agreement_signers: Vec<_> = signers.into_iter().map(|path| home.join(path)).collect();
+        if agreement_signers.is_empty() {
+            let fix = "name the files of the public keys whose signature of the agreement counts";
+            problems.add("agreement_signers", "there is none", fix);
+        }
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let as_of = root.date("as_of", &mut problems);
@@ -124,6 +132,7 @@ impl Settings {
         let settings = log.zip(agreement).zip(keys).map(|((log, agreement), keys)| Self {
             log,
             agreement,
+            agreement_signers,
             keys,
             linkage_model,
             as_of,

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::decide::{Message, MessageKind};
-use crate::config::agreement::Recipient;
 use crate::model::ids::ScopeId;
 
 impl MessageKind {
@@ -32,13 +31,8 @@ impl MessageKind {
 
 /// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone.
 #[must_use]
-pub fn cloud_event(
-    message: &Message,
-    scope: &ScopeId,
-    recipient: &Recipient,
-    now: Timestamp,
-) -> Option<Zeroizing<Vec<u8>>> {
-    let days = i64::from(recipient.message_days);
+pub fn cloud_event(message: &Message, scope: &ScopeId, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
+    let days = i64::from(message.message_days);
     let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
     let event = json!({
         "specversion": "1.0",
@@ -47,7 +41,7 @@ pub fn cloud_event(
         "type": message.kind.event_type()?,
         "time": now,
         "datacontenttype": "application/json",
-        "recipient": recipient.party,
+        "recipient": message.recipient,
         "expirytime": expires,
         "data": Value::Object(message.body.clone()?),
     });

@@ -105,6 +105,20 @@ impl<'a> NewKeys<'a> {
         Ok(vec![private, public])
     }
 
+    /// A pair for somebody who signs agreements: both halves go to `dir`, which is not the ring. The private half is for
+    /// the signer to take away; the configuration pins the public one.
+    pub fn agreement(&mut self, party: &PartyId, dir: &Path) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
+        let meta = KeyMeta { party: Some(party.clone()), ..self.meta(Purpose::Agreement) };
+        let key = SecretKey::generate_from_rng(self.rng);
+        if !dir.exists() {
+            file::create_private_dir(dir).map_err(one)?;
+        }
+        let (private, public) = (dir.join(format!("{party}{KEY_FILE}")), dir.join(format!("{party}{SET_FILE}")));
+        file::write_new_private(&private, &jwk::write_private(&meta, &key)).map_err(one)?;
+        file::write_new_public(&public, &jwk::write_set([(&meta, key.public_key())])).map_err(one)?;
+        Ok(vec![private, public])
+    }
+
     fn secret(&mut self, meta: KeyMeta) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
         let meta = self.vacant(meta)?;
         let mut secret = Zeroizing::new([0; 32]);

@@ -187,7 +187,7 @@ impl<'a> WrittenJwk<'a> {
     }
 
     fn pair(meta: &'a KeyMeta, kid: &'a str, x: &'a str, y: &'a str) -> Self {
-        let (usage, alg) = usage_of(meta.purpose).expect("only signing and recipient keys are pairs");
+        let (usage, alg) = usage_of(meta.purpose).expect("only signing, recipient and agreement keys are pairs");
         Self {
             kty: "EC",
             kid,
@@ -209,7 +209,7 @@ struct WrittenSet<'a> {
 /// The members `use` and `alg` of a pair; `None` for a secret, which has neither.
 fn usage_of(purpose: Purpose) -> Option<(&'static str, &'static str)> {
     match purpose {
-        Purpose::Signing => Some(("sig", "ES256")),
+        Purpose::Signing | Purpose::Agreement => Some(("sig", "ES256")),
         Purpose::Recipient => Some(("enc", "ECDH-ES+A256KW")),
         Purpose::Linkage | Purpose::Vault | Purpose::Output => None,
     }
@@ -340,7 +340,10 @@ fn check_meta(raw: Option<&RawMeta>, findings: &mut Findings<'_>) -> Option<KeyM
     };
     let purpose = raw.purpose.as_deref().and_then(Purpose::parse);
     if purpose.is_none() {
-        findings.add("`priorityd.purpose` is missing or unknown", "linkage, vault, output, signing or recipient");
+        findings.add(
+            "`priorityd.purpose` is missing or unknown",
+            "linkage, vault, output, signing, recipient or agreement",
+        );
     }
     let state = raw.state.as_deref().and_then(KeyState::parse);
     if state.is_none() {
@@ -363,8 +366,10 @@ fn check_meta(raw: Option<&RawMeta>, findings: &mut Findings<'_>) -> Option<KeyM
         findings.add("`priorityd.scope` does not fit", "a linkage key names its scope, and no other key does");
     }
     let party: Option<PartyId> = raw.party.as_deref().and_then(|text| text.parse().ok());
-    if party.is_some() != (purpose == Some(Purpose::Recipient)) || party.is_none() != raw.party.is_none() {
-        findings.add("`priorityd.party` does not fit", "a recipient key names its party, and no other key does");
+    let has_party = matches!(purpose, Some(Purpose::Recipient | Purpose::Agreement));
+    if party.is_some() != has_party || party.is_none() != raw.party.is_none() {
+        let remedy = "a recipient or agreement key names its party, and no other key does";
+        findings.add("`priorityd.party` does not fit", remedy);
     }
     Some(KeyMeta { purpose: purpose?, scope, party, epoch: epoch?, state: state?, created: created?, expires })
 }

@@ -22,11 +22,14 @@ pub enum Purpose {
     Signing,
     /// Seals messages to one recipient.
     Recipient,
+    /// Signs data-sharing agreements.
+    Agreement,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Linkage, Self::Vault, Self::Output, Self::Signing, Self::Recipient];
+    pub const ALL: [Self; 6] =
+        [Self::Linkage, Self::Vault, Self::Output, Self::Signing, Self::Recipient, Self::Agreement];
 
     /// The name in key files and on the command line.
     #[must_use]
@@ -37,6 +40,7 @@ impl Purpose {
             Self::Output => "output",
             Self::Signing => "signing",
             Self::Recipient => "recipient",
+            Self::Agreement => "agreement",
         }
     }
 
@@ -99,7 +103,7 @@ pub struct KeyMeta {
     /// Whose people it hashes; linkage keys only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeId>,
-    /// Whose key it is; recipient keys only.
+    /// Whose key it is; recipient and agreement keys only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<PartyId>,
     /// Its number among the keys of this purpose (and scope or party), from 1.

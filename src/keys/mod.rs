@@ -1,7 +1,7 @@
 //! Key ring: purposes, epochs, states, files. Nobody else reads a key file.
 //!
 //! A ring is a directory that only its owner can enter. Each secret is one JWK file (RFC 7517) that only its owner can
-//! read, with one member of ours, `priorityd`, that says what the key is for and where it stands in its life. Five
+//! read, with one member of ours, `priorityd`, that says what the key is for and where it stands in its life. Six
 //! purposes, and one key never serves two:
 //!
 //! | Purpose   | Kind            | One per         | What it does                                            |
@@ -11,10 +11,12 @@
 //! | output    | 256-bit secret  | epoch           | gives each recipient pseudonyms that no other can join  |
 //! | signing   | P-256 pair      | epoch           | signs every message                                     |
 //! | recipient | P-256 public    | recipient       | seals messages; the private half never is in the ring   |
+//! | agreement | P-256 public    | signer          | signs agreements; the private half never is in the ring |
 //!
 //! Invariants: a secret lives in a wiped, private field of a type without `Serialize` or `Clone`, whose `Debug` shows ids
 //! only; a file that others could read is refused; an error names the file, the rule and the remedy, never content.
 
+pub mod agreement;
 mod create;
 mod file;
 pub(crate) mod jwk;

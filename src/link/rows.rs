@@ -83,6 +83,7 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
         | RowKind::Alerted
         | RowKind::Counters
         | RowKind::AuditHead
-        | RowKind::MadeWith => Err(bad),
+        | RowKind::MadeWith
+        | RowKind::Agreement => Err(bad),
     }
 }

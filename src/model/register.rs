@@ -24,6 +24,8 @@ pub enum RowKind {
     AuditHead = b'h',
     /// The linkage model and key epoch that a scope's rows were made with (pipeline).
     MadeWith = b'm',
+    /// The agreement that what was told rests on (pipeline).
+    Agreement = b'p',
 }
 
 impl RowKind {
@@ -41,6 +43,7 @@ impl RowKind {
             Self::Counters,
             Self::AuditHead,
             Self::MadeWith,
+            Self::Agreement,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

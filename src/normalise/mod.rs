@@ -100,6 +100,42 @@ pub struct NormalIdentity {
     pub dropped_identifiers: u32,
 }
 
+impl NormalIdentity {
+    /// Leaves out where the person lives.
+    pub(crate) fn forget_address(&mut self) {
+        (self.postcode, self.address, self.uprn) = (None, None, None);
+    }
+
+    /// Leaves out what was written for given names.
+    pub(crate) fn forget_given_names(&mut self) {
+        (self.given, self.middle, self.other_given) = (None, None, Vec::new());
+        self.written.given = Word::new(String::new());
+    }
+
+    /// Leaves out what was written for a family name.
+    pub(crate) fn forget_family_name(&mut self) {
+        (self.family, self.other_family) = (None, Vec::new());
+        self.written.family = Word::new(String::new());
+    }
+}
+
+/// A place by itself.
+pub enum Place {
+    /// A whole postcode.
+    Postcode(Word),
+    /// A Unique Property Reference Number.
+    Uprn(Word),
+}
+
+/// Normalises a whole postcode or a UPRN.
+#[must_use]
+pub fn normalise_place(text: &str) -> Option<Place> {
+    if text.trim().bytes().all(|byte| byte.is_ascii_digit()) {
+        return uprn(text).map(Place::Uprn);
+    }
+    places::normalise_postcode(text)?.unit.map(Place::Postcode)
+}
+
 /// One person of one event, normalised.
 pub struct NormalPerson {
     /// The agency's own reference, as it came.

@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::model::ids::PartyId;
@@ -35,6 +36,8 @@ pub struct Metrics {
     held: Family<ReasonLabel, Counter>,
     commits: Counter,
     aborts: Counter,
+    agreement_serial: Gauge,
+    agreement_held: Gauge,
 }
 
 impl Default for Metrics {
@@ -51,7 +54,22 @@ impl Default for Metrics {
         registry.register("held", "Disclosures held, by reason", Family::clone(&held));
         registry.register("commits", "Transactions committed", commits.clone());
         registry.register("aborts", "Transactions undone or polls failed", aborts.clone());
-        Self { registry, events, ignored_fields, dropped_identifiers, messages, held, commits, aborts }
+        let (agreement_serial, agreement_held) = (Gauge::default(), Gauge::default());
+        registry.register("agreement_serial", "Serial of the agreement in use", agreement_serial.clone());
+        let help = "1 while everything is held: the agreement is not signed, not in force or older than the register's";
+        registry.register("agreement_held", help, agreement_held.clone());
+        Self {
+            registry,
+            events,
+            ignored_fields,
+            dropped_identifiers,
+            messages,
+            held,
+            commits,
+            aborts,
+            agreement_serial,
+            agreement_held,
+        }
     }
 }
 
@@ -77,6 +95,12 @@ impl Metrics {
     /// Counts what was held.
     pub fn held(&self, reason: &'static str, count: u64) {
         self.held.get_or_create(&ReasonLabel { reason }).inc_by(count);
+    }
+
+    /// Tells which agreement is in use, and whether everything is held.
+    pub fn agreement(&self, serial: u32, is_held: bool) {
+        self.agreement_serial.set(i64::from(serial));
+        self.agreement_held.set(i64::from(is_held));
     }
 
     /// Counts a failure of the log.

@@ -13,25 +13,27 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::agreed::ToldUnder;
 use self::evidence::{combination, question};
 use self::reviews::{possible_match, review_key};
 use self::scope::{Scope, opposing};
 use self::work::{Touched, Work, read_key};
 use crate::assess::ledger::{Acceptance, Ledger};
-use crate::assess::{Assessed, cases};
+use crate::assess::{Assessed, awaits_review, cases};
 use crate::audit::{AuditKind, Chain};
+use crate::config::agreement::Recipient;
 use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
 use crate::link::{Bits, Linker};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
-use crate::model::decision::{Judgement, Subject};
 use crate::model::event::BlindEvent;
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
+mod agreed;
 mod evidence;
 mod reviews;
 mod scope;
@@ -59,6 +61,8 @@ pub struct Engine {
     chain: Chain,
     sealer: Sealer,
     assessed_as_of: Option<Date>,
+    /// What was told rests on this agreement.
+    told_under: Option<ToldUnder>,
     /// Scopes whose register says what it was made with.
     marked: BTreeSet<ScopeId>,
 }
@@ -69,7 +73,22 @@ impl Engine {
     pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
         let chain = Chain::resume(None).expect("a chain starts from nothing");
         let (scopes, counters, marked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { setup, partition, scopes, counters, chain, sealer: Sealer::default(), assessed_as_of: None, marked }
+        let (sealer, assessed_as_of, told_under) = (Sealer::default(), None, None);
+        Self { setup, partition, scopes, counters, chain, sealer, assessed_as_of, told_under, marked }
+    }
+
+    /// Goes on under another agreement: `advance` decides anew about everything that was told.
+    pub fn adopt(&mut self, setup: Arc<Setup>) {
+        self.setup = setup;
+        self.assessed_as_of = None;
+    }
+
+    /// Why everything is held on that day, if it is.
+    #[must_use]
+    pub fn held(&self, as_of: Date) -> Option<&'static str> {
+        let ours = ToldUnder::of(&self.setup.agreement);
+        let is_older = self.told_under.as_ref().is_some_and(|told| told.excludes(&ours));
+        is_older.then_some("agreement_older_than_register").or_else(|| self.setup.agreement.held(as_of))
     }
 
     /// Takes one register row back in. Call `finish_restore` after the last.
@@ -89,6 +108,9 @@ impl Engine {
                     return Err(BadRegister::MadeWithOther);
                 }
                 self.marked.insert(scope);
+            }
+            RowKind::Agreement => {
+                self.told_under = Some(postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
             }
             RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister::Form)?,
             RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
@@ -161,11 +183,13 @@ impl Engine {
         }
         self.assessed_as_of = Some(now.as_of);
         let mut work = Work::default();
+        self.note_agreement(now, &mut work);
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             let scope = self.scopes.get(&id).expect("listed above");
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
-            self.publish(&id, &before, &everybody, now, rng, &mut work);
+            let former = self.former_recipients(scope);
+            self.publish(&id, People { before: &before, concerned: &everybody, former }, now, rng, &mut work);
         }
         let (transaction, report) = self.finish(work);
         (!transaction.register.is_empty() || !transaction.outputs.is_empty()).then_some((transaction, report))
@@ -312,20 +336,21 @@ impl Engine {
         for (a, b) in &settled.reviews_withdrawn {
             work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
         }
-        self.publish(id, &before, &concerned, now, rng, work);
+        let people = People { before: &before, concerned: &concerned, former: Vec::new() };
+        self.publish(id, people, now, rng, work);
     }
 
     /// Assesses some people, decides what each recipient is told, seals and records it.
     fn publish(
         &mut self,
         id: &ScopeId,
-        before: &BTreeSet<ClusterId>,
-        concerned: &BTreeSet<ClusterId>,
+        People { before, concerned, former }: People<'_>,
         now: Now,
         rng: &mut dyn CryptoRng,
         work: &mut Work,
     ) {
         let setup = Arc::clone(&self.setup);
+        let held = self.held(now.as_of);
         let Some(scope) = self.scopes.get_mut(id) else { return };
         let people: Vec<Assessed> = {
             let scope = &*scope;
@@ -336,6 +361,8 @@ impl Engine {
         let desk = Desk {
             scope: id,
             agreement: &setup.agreement,
+            held,
+            former,
             rules: &setup.rules,
             as_of: now.as_of,
             at: now.at,
@@ -344,7 +371,11 @@ impl Engine {
             identities,
             cases_of: &|cluster| cases(ledger, linker.members(cluster)),
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
-            was_seen: &|finding| ledger.decision(Subject::Finding(finding)) == Some(Judgement::Seen),
+            neighbours_of: &|cluster| scope::neighbours(ledger, linker, cluster),
+            awaits_review: &|cluster| {
+                let members = linker.members(cluster);
+                awaits_review(ledger, members, |record| linker.cluster_of(record))
+            },
         };
         let disclosed = desk.disclose(before, &people, told);
         self.review_both_roles(id, before, &people, work);
@@ -386,6 +417,16 @@ impl Engine {
             positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
         (work.transaction, work.report)
     }
+}
+
+/// Whom one round of disclosure is about.
+struct People<'a> {
+    /// As they were.
+    before: &'a BTreeSet<ClusterId>,
+    /// As they are.
+    concerned: &'a BTreeSet<ClusterId>,
+    /// Who was told something and receives nothing any more.
+    former: Vec<Recipient>,
 }
 
 /// How sure the weakest link of a person is, in words for a reader.

@@ -34,10 +34,8 @@ impl Engine {
         }
         let mut ready = Vec::with_capacity(disclosed.messages.len());
         for message in &disclosed.messages {
-            let recipient = setup.agreement.recipients.iter().find(|known| known.party == message.recipient);
-            let key = setup.keys.recipient(&message.recipient);
-            let (Some(recipient), Some(key)) = (recipient, key) else { continue };
-            let envelope = cloud_event(message, id, recipient, now.at)
+            let Some(key) = setup.keys.recipient(&message.recipient) else { continue };
+            let envelope = cloud_event(message, id, now.at)
                 .map(|event| self.sealer.prepare(key, now.at, rng).map(|envelope| (event, envelope)));
             ready.push((message, envelope));
         }

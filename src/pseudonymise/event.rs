@@ -15,9 +15,12 @@ use crate::normalise::event::Normalised;
 pub fn blind(
     pseudonymiser: &Pseudonymiser,
     vault: &VaultKey,
-    event: Normalised,
+    mut event: Normalised,
     mut nonce: impl FnMut() -> [u8; 12],
 ) -> BlindEvent {
+    for (person, _) in &mut event.persons {
+        pseudonymiser.forget_refuge(&mut person.identity);
+    }
     let (scope, agency) = (&event.facts.scope, &event.facts.agency);
     let event_id = |id: &str| pseudonymiser.event_id(&event.source, id);
     let persons = event.persons.iter().map(|(person, under_16)| {

@@ -18,14 +18,17 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
+use super::agreement::sign;
 use super::daemon::Worker;
 use super::deployment::{Deployment, subscriber};
 use super::failure::{Failure, Kind};
+use super::reload::AgreementWatch;
+use super::shipped;
 use super::show::{Reader, Seen};
 use crate::config::agreement::Agreement;
-use crate::keys::KeyRing;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
+use crate::keys::{KeyRing, NewKeys};
 use crate::log::{Client, LogError};
 use crate::model::ids::PartyId;
 use crate::ops::health::Health;
@@ -37,10 +40,6 @@ use summary::Summary;
 
 mod print;
 mod summary;
-
-/// The agreement and the configuration that ship with priorityd, as the demonstration uses them.
-const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
-const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 
 /// How long one commit may take before the demonstration says that the daemon hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -173,8 +172,8 @@ impl House {
         };
         fs::create_dir_all(&dir).map_err(cannot)?;
         let temporary = args.dir.is_none().then(|| dir.clone());
-        fs::write(dir.join("agreement.toml"), AGREEMENT).map_err(cannot)?;
-        let config = CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
+        shipped::write_agreement(&dir).map_err(cannot)?;
+        let config = shipped::CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
         fs::write(dir.join("priorityd.toml"), config).map_err(cannot)?;
         let agreement = Agreement::load(&dir.join("agreement.toml"))?;
         let private_keys = dir.join("services");
@@ -183,6 +182,10 @@ impl House {
         // From the seed, so that the same seed gives the same list byte for byte. These keys protect nobody.
         let mut rng = ChaCha20Rng::seed_from_u64(args.seed);
         KeyRing::create(&dir.join("keys"), &private_keys, scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
+        // Nobody but ourselves agrees to the demonstration's agreement, so it is signed with a key of its own.
+        let signer = "ig_lead".parse().expect("a name of the right form");
+        NewKeys::new(&dir, Timestamp::UNIX_EPOCH, None, &mut rng).agreement(&signer, &dir.join("signers"))?;
+        sign(&dir.join("agreement.toml"), &dir.join("signers/ig_lead.jwk.json"))?;
         let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
         deployment.settings.listen = None;
         deployment.settings.batch_records = 2_000;
@@ -285,6 +288,7 @@ impl Daemon {
         let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
         let worker = Worker {
             setup: Arc::new(deployment.setup()),
+            watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
             log: deployment.log()?,
             batch_records: deployment.settings.batch_records,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),

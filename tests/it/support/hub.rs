@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use priorityd::assess::Assessed;
-use priorityd::config::agreement::Agreement;
+use priorityd::config::agreement::{Agreement, Package};
 use priorityd::config::rules::Rules;
 use priorityd::disclose::open::Opener;
 use priorityd::keys::KeyRing;
@@ -30,7 +30,28 @@ use zeroize::Zeroizing;
 
 use super::events::{Sent, true_name};
 
-pub(crate) const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
+/// The agreement that ships, with its policies.
+pub(crate) static AGREEMENT: LazyLock<Package> = LazyLock::new(|| {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/agreement.toml");
+    Package::read(&file).expect("the shipped files are there")
+});
+
+/// The agreement that ships with one text in place of another, in the TOML file or in a policy.
+pub(crate) fn amended(from: &str, to: &str) -> Package {
+    amended_all(&[(from, to)])
+}
+
+/// As `amended`, several times.
+pub(crate) fn amended_all(changes: &[(&str, &str)]) -> Package {
+    let mut package = AGREEMENT.clone();
+    for (from, to) in changes {
+        let policies = package.policies.iter_mut().map(|(_, text)| text);
+        let mut texts = std::iter::once(&mut package.agreement).chain(policies);
+        let text = texts.find(|text| text.contains(from)).unwrap_or_else(|| panic!("no file has {from}"));
+        *text = text.replacen(from, to, 1);
+    }
+    package
+}
 
 /// The day on which everything is assessed unless a test moves it.
 pub(crate) const TODAY: Date = date(2025, 12, 31);
@@ -42,14 +63,16 @@ static STARTED: LazyLock<Timestamp> = LazyLock::new(|| "2026-01-01T00:00:00Z".pa
 /// agreement only.
 pub(crate) struct Office {
     pub(crate) agreement: Agreement,
+    /// As it was read, where it was.
+    pub(crate) package: Package,
     setup: Arc<Setup>,
     scope: ScopeId,
     pseudonymiser: Pseudonymiser,
-    private: BTreeMap<PartyId, RecipientPrivateKey>,
+    private: BTreeMap<PartyId, Arc<RecipientPrivateKey>>,
     signers: SignerKeys,
 }
 
-static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(AGREEMENT));
+static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(&AGREEMENT));
 
 impl Office {
     /// With the agreement that ships.
@@ -57,10 +80,21 @@ impl Office {
         &SHIPPED
     }
 
-    /// With another one.
-    pub(crate) fn with(agreement: &str) -> Self {
-        let table: toml::Table = agreement.parse().expect("the agreement is TOML");
-        let agreement = Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order");
+    /// With another one, signed.
+    pub(crate) fn with(package: &Package) -> Self {
+        let agreement = Agreement::check(package).expect("the agreement is in order");
+        Self { package: package.clone(), ..Self::under(agreement.signed("ig_lead#test")) }
+    }
+
+    /// The same agreement with the keys of another office: rings differ in their recipients.
+    pub(crate) fn with_keys_of(mut self, other: &Self) -> Self {
+        self.setup = Arc::new(other.setup.under(self.agreement.clone()));
+        self.private = other.private.clone();
+        self
+    }
+
+    /// With another one, checked.
+    pub(crate) fn under(agreement: Agreement) -> Self {
         let scope = agreement.scopes.first().expect("a scope").clone();
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
@@ -70,14 +104,14 @@ impl Office {
         let ring = Arc::new(ring.expect("a ring"));
         let private = |party: PartyId| {
             let key = RecipientPrivateKey::read(&services.join(format!("{party}.jwk.json")));
-            (party, key.expect("a private key"))
+            (party, Arc::new(key.expect("a private key")))
         };
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
         let pseudonymiser = Pseudonymiser::new(ring.linkage(&scope).expect("a linkage key"));
         let private = parties.into_iter().map(private).collect();
         let model = Arc::new(LinkageModel::compiled_in());
         let setup = Setup::new(agreement.clone(), Rules::default(), ring, model, 1 << 20);
-        Self { agreement, setup: Arc::new(setup), scope, pseudonymiser, private, signers }
+        Self { agreement, package: AGREEMENT.clone(), setup: Arc::new(setup), scope, pseudonymiser, private, signers }
     }
 
     /// The register's name of an event.
@@ -194,6 +228,13 @@ impl<'a> Hub<'a> {
         self.engine = None;
         self.work();
         self
+    }
+
+    /// Another agreement comes while the daemon runs.
+    pub(crate) fn adopt(&mut self, office: &'a Office) {
+        self.office = office;
+        self.engine.as_mut().expect("it has worked").adopt(Arc::clone(&office.setup));
+        self.work();
     }
 
     pub(crate) fn publish(&mut self, events: &[Sent]) {
