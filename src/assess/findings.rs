@@ -261,6 +261,14 @@ fn back(at: Timestamp, days: u32) -> Timestamp {
     at.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
 }
 
+/// The ids of all findings that an event could have triggered about a record.
+pub fn ids_of(trigger: EventId, record: RecordId) -> impl Iterator<Item = FindingId> {
+    let roles = [Role::Victim, Role::Perpetrator];
+    roles
+        .into_iter()
+        .flat_map(move |role| FindingKind::ALL.iter().map(move |kind| finding_id(*kind, role, trigger, record)))
+}
+
 fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {
     let role = if role == Role::Victim { b"victim".as_slice() } else { b"perpetrator" };
     let mut hash = Sha256::new();

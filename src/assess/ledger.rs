@@ -3,7 +3,8 @@
 //! Events that supersede one another form a tree. From its root, the child with the highest `(recorded_at, id)` counts at
 //! every step; the leaf reached is in force, and nothing if it is a withdrawal. That is a function of the set of events,
 //! whatever order they came in (I2), and a branch that lost never comes back, so what an agency corrected is forgotten:
-//! a superseded event keeps only a stub.
+//! a superseded event keeps only a stub. So does one whose retention is over. People who were erased are left out of every
+//! event that was recorded up to their erasure, whichever comes first.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
@@ -14,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::decisions::Decisions;
+use super::erasures::Erasures;
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
@@ -72,6 +74,10 @@ pub struct Acceptance {
     pub entered: Option<(EventId, Vec<BlindPerson>)>,
     /// Events that left force, with who took part.
     pub left: Vec<(EventId, LedgerEvent)>,
+    /// Events that stay in force without somebody who was erased: as they were, with who took part.
+    pub narrowed: Vec<(EventId, LedgerEvent)>,
+    /// Records of the people who were left out of these.
+    pub erased: BTreeSet<RecordId>,
 }
 
 /// One step in a service's case, in the order that decides: when, written down when, by which event.
@@ -96,17 +102,23 @@ pub struct Ledger {
     by_record: FxHashMap<RecordId, BTreeSet<EventId>>,
     cases: FxHashMap<LocalRefId, BTreeSet<CaseStep>>,
     decisions: Decisions,
+    erasures: Erasures,
     changed: BTreeSet<EventId>,
 }
 
 impl Ledger {
-    /// Takes an event in. Idempotent for a replay.
-    pub fn accept(&mut self, event: BlindEvent) -> Acceptance {
+    /// Takes an event in. Idempotent for a replay. Of an event that `lapsed`, its retention over, only the stub is kept.
+    pub fn accept(&mut self, mut event: BlindEvent, lapsed: bool) -> Acceptance {
         if let Some(known) = self.entries.get(&event.id) {
             let same = known.fingerprint == event.fingerprint;
             return Acceptance { outcome: same.then_some(Outcome::Duplicate), ..Acceptance::default() };
         }
         let id = event.id;
+        let named_somebody = !event.persons.is_empty();
+        event.persons.retain(|person| !self.erasures.covers(person.record, person.local_ref, event.facts.recorded_at));
+        let forgotten = lapsed
+            || named_somebody && event.persons.is_empty()
+            || self.erasures.covers_decision(&event.facts.detail, event.facts.recorded_at);
         if let Some(earlier) = event.supersedes {
             self.superseded_by.entry(earlier).or_default().insert(id);
         }
@@ -118,7 +130,82 @@ impl Ledger {
         };
         self.entries.insert(id, entry);
         self.changed.insert(id);
-        self.settle_tree(event)
+        if let Some(erased) = self.erasures.enter(&event.facts.detail, event.facts.recorded_at) {
+            let mut acceptance = self.erase(&erased);
+            self.settle_tree(event, false, &mut acceptance);
+            return acceptance;
+        }
+        let mut acceptance = Acceptance::default();
+        self.settle_tree(event, forgotten, &mut acceptance);
+        acceptance
+    }
+
+    /// Lets go every event whose retention is over, and every stub that nothing late can need any more: a copy of its event
+    /// would be over itself. Says what left force.
+    pub fn expire(
+        &mut self,
+        is_over: impl Fn(&LedgerEvent) -> bool,
+        stub_is_over: impl Fn(Timestamp) -> bool,
+    ) -> Acceptance {
+        let mut acceptance = Acceptance::default();
+        let over: BTreeSet<_> = self.iter().filter(|(_, event)| is_over(event)).map(|(id, _)| id).collect();
+        for id in over {
+            self.forget(id, &mut acceptance);
+        }
+        let stubs =
+            self.entries.iter().filter(|(_, entry)| entry.in_force.is_none() && stub_is_over(entry.recorded_at));
+        let stubs: Vec<_> = stubs.map(|(id, entry)| (*id, entry.supersedes)).collect();
+        for (id, supersedes) in stubs {
+            // What supersedes another event keeps it out of force for as long as that one is there.
+            if supersedes.is_none_or(|earlier| !self.entries.contains_key(&earlier)) {
+                self.entries.remove(&id);
+                self.changed.insert(id);
+                if let Some(earlier) = supersedes {
+                    remove_from(&mut self.superseded_by, earlier, &id);
+                }
+            }
+        }
+        acceptance
+    }
+
+    /// Applies an erasure to what is held: people are left out of their events, and an event without anybody is a stub.
+    fn erase(&mut self, erased: &Erasures) -> Acceptance {
+        let mut acceptance = Acceptance::default();
+        let concerned = |event: &LedgerEvent| {
+            let covers = |person: &Participant| erased.covers(person.record, person.local_ref, event.recorded_at);
+            event.participants.iter().any(covers) || erased.covers_decision(&event.detail, event.recorded_at)
+        };
+        let ids: BTreeSet<_> = self.iter().filter(|(_, event)| concerned(event)).map(|(id, _)| id).collect();
+        for id in ids {
+            let event = self.in_force(id).expect("it was in force just now");
+            let mut left = event.clone();
+            let covers = |person: &Participant| erased.covers(person.record, person.local_ref, event.recorded_at);
+            let covered = left.participants.extract_if(.., |person| covers(person)).map(|person| person.record);
+            acceptance.erased.extend(covered);
+            if left.participants.is_empty() {
+                self.forget(id, &mut acceptance);
+                continue;
+            }
+            let entry = self.entries.get_mut(&id).expect("in force above");
+            let before = entry.in_force.replace(left).expect("in force above");
+            unindex(&mut self.by_record, &mut self.cases, id, &before);
+            index(&mut self.by_record, &mut self.cases, id, entry.in_force.as_ref().expect("put there above"));
+            self.changed.insert(id);
+            acceptance.narrowed.push((id, before));
+        }
+        acceptance
+    }
+
+    /// Leaves of an event its stub.
+    fn forget(&mut self, id: EventId, acceptance: &mut Acceptance) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        self.changed.insert(id);
+        if let Some(event) = entry.in_force.take() {
+            unindex(&mut self.by_record, &mut self.cases, id, &event);
+            self.decisions.leave(id, &event);
+            self.erasures.leave(&event.detail, event.recorded_at);
+            acceptance.left.push((id, event));
+        }
     }
 
     /// The event, if it is in force.
@@ -195,27 +282,32 @@ impl Ledger {
         if let Some(event) = &entry.in_force {
             index(&mut self.by_record, &mut self.cases, id, event);
             self.decisions.enter(id, event);
+            self.erasures.enter(&event.detail, event.recorded_at);
         }
         self.entries.insert(id, entry);
         Ok(())
     }
 
     /// Decides anew which event is in force in the tree that the new one belongs to.
-    fn settle_tree(&mut self, new: BlindEvent) -> Acceptance {
-        let mut acceptance = Acceptance { outcome: Some(Outcome::Superseded), ..Acceptance::default() };
+    fn settle_tree(&mut self, new: BlindEvent, forgotten: bool, acceptance: &mut Acceptance) {
+        acceptance.outcome = Some(Outcome::Superseded);
         let root = self.root(new.id);
         let winner = self.winner(root);
         for member in self.tree(root) {
             let Some(entry) = self.entries.get_mut(&member).filter(|_| Some(member) != winner) else { continue };
-            if let Some(event) = entry.in_force.take() {
+            if let Some(event) = entry.in_force.take_if(|event| !is_erasure(&event.detail)) {
                 unindex(&mut self.by_record, &mut self.cases, member, &event);
                 self.decisions.leave(member, &event);
                 self.changed.insert(member);
                 acceptance.left.push((member, event));
             }
         }
-        if winner == Some(new.id) {
+        if winner == Some(new.id) && !forgotten || is_erasure(&new.facts.detail) {
             acceptance.outcome = Some(Outcome::Accepted);
+            // Nothing follows from a consultation, so nothing of it need be kept.
+            if matches!(new.facts.detail, Detail::Consultation { .. }) {
+                return;
+            }
             let id = new.id;
             let (event, persons) = split(new);
             index(&mut self.by_record, &mut self.cases, id, &event);
@@ -223,7 +315,6 @@ impl Ledger {
             self.entries.get_mut(&id).expect("inserted above").in_force = Some(event);
             acceptance.entered = Some((id, persons));
         }
-        acceptance
     }
 
     /// Walks up to the first event that supersedes nothing, known or not; in a cycle, to its smallest id.
@@ -274,6 +365,11 @@ impl Ledger {
         }
         self.entries.contains_key(&at).then_some(at)
     }
+}
+
+/// An erasure stands whatever supersedes it: what it erased is gone.
+fn is_erasure(detail: &Detail) -> bool {
+    matches!(detail, Detail::Erasure { .. })
 }
 
 type ByRecord = FxHashMap<RecordId, BTreeSet<EventId>>;
@@ -381,26 +477,26 @@ mod tests {
     #[test]
     fn an_amendment_replaces_whichever_comes_first() {
         let mut ledger = Ledger::default();
-        assert_eq!(ledger.accept(event(2, Some(1), 5, false)).outcome, Some(Outcome::Accepted));
-        assert_eq!(ledger.accept(event(1, None, 9, false)).outcome, Some(Outcome::Superseded));
+        assert_eq!(ledger.accept(event(2, Some(1), 5, false), false).outcome, Some(Outcome::Accepted));
+        assert_eq!(ledger.accept(event(1, None, 9, false), false).outcome, Some(Outcome::Superseded));
         assert_eq!(all_in_force(&ledger), [EventId([2; 16])]);
     }
 
     #[test]
     fn a_replay_is_a_duplicate_and_a_reused_id_is_neither() {
         let mut ledger = Ledger::default();
-        ledger.accept(event(1, None, 1, false));
-        assert_eq!(ledger.accept(event(1, None, 1, false)).outcome, Some(Outcome::Duplicate));
+        ledger.accept(event(1, None, 1, false), false);
+        assert_eq!(ledger.accept(event(1, None, 1, false), false).outcome, Some(Outcome::Duplicate));
         let mut other = event(1, None, 1, false);
         other.fingerprint = [9; 8];
-        assert_eq!(ledger.accept(other).outcome, None);
+        assert_eq!(ledger.accept(other, false).outcome, None);
     }
 
     #[test]
     fn two_events_that_supersede_each_other_do_not_hang() {
         let mut ledger = Ledger::default();
-        ledger.accept(event(1, Some(2), 1, false));
-        ledger.accept(event(2, Some(1), 2, false));
+        ledger.accept(event(1, Some(2), 1, false), false);
+        ledger.accept(event(2, Some(1), 2, false), false);
         assert!(all_in_force(&ledger).is_empty());
     }
 
@@ -419,12 +515,12 @@ mod tests {
             let mut shuffled = Ledger::default();
             let mut restored = Ledger::default();
             for event in &events {
-                forwards.accept(event.clone());
+                forwards.accept(event.clone(), false);
             }
             let mut order: Vec<_> = (0..events.len()).collect();
             order.sort_by_key(|at| seed.rotate_left(*at as u32 * 7).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             for at in order {
-                shuffled.accept(events[at].clone());
+                shuffled.accept(events[at].clone(), false);
             }
             prop_assert_eq!(all_in_force(&forwards), all_in_force(&shuffled));
             for row in shuffled.take_changes() {

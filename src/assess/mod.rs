@@ -14,6 +14,7 @@ use crate::model::ids::{ClusterId, PartyId, RecordId};
 use ledger::{Case, Ledger};
 
 mod decisions;
+mod erasures;
 pub mod findings;
 pub mod history;
 pub mod ledger;

@@ -13,7 +13,7 @@ pub fn canonical_json(value: &Value) -> Vec<u8> {
 fn render(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            out.extend_from_slice(value.to_string().as_bytes());
+            serde_json::to_writer(out, value).expect("writing to memory cannot fail");
         }
         Value::Array(items) => {
             out.push(b'[');
@@ -29,7 +29,7 @@ fn render(value: &Value, out: &mut Vec<u8>) {
             out.push(b'{');
             for (index, (name, field)) in fields.into_iter().enumerate() {
                 separate(index, out);
-                render(&Value::String(name.clone()), out);
+                serde_json::to_writer(&mut *out, name).expect("writing to memory cannot fail");
                 out.push(b':');
                 render(field, out);
             }

@@ -1,12 +1,17 @@
 //! The chain as it grows: a record is hashed together with the hash of the one before it.
+//!
+//! A record says in its body what was done and under which clause, and in its subject to whose data: keyed ids. Of the
+//! subject only a salted commitment is hashed, so that an erased person's subjects can be taken out of the records and
+//! the chain still holds. Without the salt, no key that is left tells whom the commitment was about.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::canonical::canonical_json;
+use super::merkle::Edge;
 use crate::model::ids::{ScopeId, hex};
 
 /// What was done, in the words of section 62 of the Data Protection Act 2018; a rejection is ours.
@@ -87,22 +92,6 @@ pub struct Head {
     pub hash: [u8; 32],
 }
 
-impl Head {
-    /// The register row's value, and what is signed: version, number, hash.
-    #[must_use]
-    pub fn to_bytes(self) -> Vec<u8> {
-        [[1].as_slice(), &self.seq.to_be_bytes(), &self.hash].concat()
-    }
-
-    /// Reads back what [`Head::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadHead> {
-        let [1, rest @ ..] = bytes else { return Err(BadHead) };
-        let (seq, hash) = rest.split_first_chunk::<8>().ok_or(BadHead)?;
-        let hash = hash.try_into().map_err(|_| BadHead)?;
-        Ok(Self { seq: u64::from_be_bytes(*seq), hash })
-    }
-}
-
 /// Bytes that are no head of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the head of the audit chain cannot be read")]
@@ -124,14 +113,34 @@ pub struct AuditLine {
 /// One partition's chain, at its end.
 #[derive(Clone)]
 pub struct Chain {
+    partition: i32,
     head: Head,
+    edge: Edge,
 }
 
 impl Chain {
-    /// Goes on where the head in the register says, or starts a chain.
-    pub fn resume(head: Option<&[u8]>) -> Result<Self, BadHead> {
-        let head = head.map_or(Ok(Head::default()), Head::from_bytes)?;
-        Ok(Self { head })
+    /// Goes on where the register's row says, or starts a chain.
+    pub fn resume(partition: i32, row: Option<&[u8]>) -> Result<Self, BadHead> {
+        let Some(row) = row else { return Ok(Self { partition, head: Head::default(), edge: Edge::default() }) };
+        let [2, rest @ ..] = row else { return Err(BadHead) };
+        let (seq, rest) = rest.split_first_chunk::<8>().ok_or(BadHead)?;
+        let (hash, rest) = rest.split_first_chunk::<32>().ok_or(BadHead)?;
+        let (subtrees, []) = rest.as_chunks::<32>() else { return Err(BadHead) };
+        let head = Head { seq: u64::from_be_bytes(*seq), hash: *hash };
+        Ok(Self { partition, head, edge: Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)? })
+    }
+
+    /// Goes on after a head, as somebody would who forges what follows.
+    #[cfg(test)]
+    pub(super) fn after(head: Head) -> Self {
+        Self { partition: 0, head, edge: Edge::default() }
+    }
+
+    /// The register row's value: version, number, hash, and the edge of the tree.
+    #[must_use]
+    pub fn row(&self) -> Vec<u8> {
+        let edge = self.edge.subtrees().as_flattened();
+        [[2].as_slice(), &self.head.seq.to_be_bytes(), &self.head.hash, edge].concat()
     }
 
     /// Where the chain ends now.
@@ -140,27 +149,95 @@ impl Chain {
         self.head
     }
 
-    /// Adds a record. The body holds ids, codes and counts, and says all that explains the operation.
-    pub fn append(&mut self, at_ms: i64, kind: AuditKind, scope: &ScopeId, body: &Value) -> AuditLine {
+    /// The root of the Merkle tree over the hashes of all records.
+    #[must_use]
+    pub fn root(&self) -> [u8; 32] {
+        self.edge.root()
+    }
+
+    /// Adds a record. What is said holds ids, codes and counts, and all that explains the operation; `salt` must be random.
+    pub fn append(&mut self, at_ms: i64, kind: AuditKind, scope: &ScopeId, said: Value, salt: [u8; 16]) -> AuditLine {
         let previous = self.head;
         let seq = previous.seq + 1;
-        let record = json!({
+        let (body, subject) = part(said, salt);
+        let mut record = json!({
+            "partition": self.partition,
             "seq": seq,
             "at": timestamp(at_ms),
             "kind": kind.as_str(),
             "scope": scope.as_str(),
             "body": body,
         });
+        if let Some(subject) = &subject {
+            record["commitment"] = hex(&commitment(subject)).into();
+        }
         let hash = record_hash(&previous.hash, &record);
         self.head = Head { seq, hash };
+        self.edge.push(&hash);
+        if let Some(subject) = subject {
+            record["subject"] = subject;
+        }
         AuditLine { seq, previous: previous.hash, hash, json: render(record, &previous.hash, &hash) }
     }
 }
 
+/// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
+const NOBODYS: [&str; 26] = [
+    "action",
+    "agency",
+    "agreement_version",
+    "authority",
+    "change",
+    "clause",
+    "code",
+    "decided_by",
+    "decision",
+    "events_erased",
+    "events_narrowed",
+    "feed",
+    "kind",
+    "lines_redacted",
+    "link_bits",
+    "model_version",
+    "offset",
+    "outcome",
+    "partition",
+    "reason",
+    "recipient",
+    "records_erased",
+    "review_bits",
+    "role",
+    "rules_version",
+    "type",
+];
+/// What makes a commitment tell nothing.
+pub(super) const SALT: &str = "salt";
+
+/// Parts what a record says into its body and, if it is about somebody, its subject.
+fn part(said: Value, salt: [u8; 16]) -> (Value, Option<Value>) {
+    let Value::Object(said) = said else { return (said, None) };
+    let is_nobodys = |name: &String| NOBODYS.contains(&name.as_str());
+    let (body, mut subject): (Map<_, _>, Map<_, _>) = said.into_iter().partition(|(name, _)| is_nobodys(name));
+    if subject.is_empty() {
+        return (body.into(), None);
+    }
+    subject.insert(SALT.to_owned(), hex(&salt).into());
+    (body.into(), Some(subject.into()))
+}
+
+/// What the chain keeps of a subject: SHA-256 over the length-prefixed label and canonical JSON, salt included.
+pub(super) fn commitment(subject: &Value) -> [u8; 32] {
+    labelled_hash(&[b"priorityd/v1/audit-subject", &canonical_json(subject)])
+}
+
 /// The hash of a record without its two hashes: SHA-256 over the length-prefixed label, previous hash, canonical JSON.
 pub(super) fn record_hash(previous: &[u8; 32], record: &Value) -> [u8; 32] {
+    labelled_hash(&[b"priorityd/v1/audit", previous, &canonical_json(record)])
+}
+
+fn labelled_hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [b"priorityd/v1/audit".as_slice(), previous, &canonical_json(record)] {
+    for part in parts {
         hash.update(u64::try_from(part.len()).expect("a length fits 64 bits").to_be_bytes());
         hash.update(part);
     }
@@ -187,14 +264,14 @@ mod tests {
     #[test]
     fn the_first_record_is_this() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let body = json!({"recipient": "up2u", "clause": "c1"});
-        let line = chain.append(1_700_000_000_000, AuditKind::Disclosure, &scope, &body);
+        let line = chain.append(1_700_000_000_000, AuditKind::Disclosure, &scope, body, [0; 16]);
         // Computed with Python: hashlib.sha256 over the three length-prefixed parts.
-        let hash = "3b34750ce5391756e6ffe853a925a369f47c3e2eedaad4f7f2f5665f50ac85f5";
+        let hash = "3eda93de77766b825337d4dc5d038073b3721bfb54801ca1d87d172103140e70";
         assert_eq!(hex(&line.hash), hash);
         let expected = format!(
-            r#"{{"at":"2023-11-14T22:13:20.000Z","body":{{"clause":"c1","recipient":"up2u"}},"hash":"{hash}","kind":"disclosure","previous":"{}","scope":"portsmouth","seq":1}}"#,
+            r#"{{"at":"2023-11-14T22:13:20.000Z","body":{{"clause":"c1","recipient":"up2u"}},"hash":"{hash}","kind":"disclosure","partition":0,"previous":"{}","scope":"portsmouth","seq":1}}"#,
             "0".repeat(64)
         );
         assert_eq!(String::from_utf8(line.json).expect("JSON is text"), expected);
@@ -203,16 +280,16 @@ mod tests {
     #[test]
     fn a_resumed_chain_goes_on() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
-        chain.append(0, AuditKind::Collection, &scope, &json!({}));
-        let mut resumed = Chain::resume(Some(&chain.head().to_bytes())).expect("its own head");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
+        chain.append(0, AuditKind::Collection, &scope, json!({}), [0; 16]);
+        let mut resumed = Chain::resume(0, Some(&chain.row())).expect("its own row");
         let (one, other) = (
-            chain.append(1, AuditKind::Erasure, &scope, &json!({"n": 1})),
-            resumed.append(1, AuditKind::Erasure, &scope, &json!({"n": 1})),
+            chain.append(1, AuditKind::Erasure, &scope, json!({"n": 1}), [7; 16]),
+            resumed.append(1, AuditKind::Erasure, &scope, json!({"n": 1}), [7; 16]),
         );
-        assert!(one == other && one.seq == 2);
-        assert!(Chain::resume(Some(b"short")).is_err());
-        assert!(Chain::resume(Some(&[&[2], [0; 40].as_slice()].concat())).is_err());
+        assert!(one == other && one.seq == 2 && chain.root() == resumed.root());
+        assert!(Chain::resume(0, Some(b"short")).is_err());
+        assert!(Chain::resume(0, Some(&[&[2], [1; 40].as_slice()].concat())).is_err());
     }
 
     #[test]

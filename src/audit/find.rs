@@ -1,14 +1,18 @@
 //! Reading records back: one line parsed strictly, and a query over the fields.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::canonical::canonical_json;
-use super::chain::{AuditKind, record_hash};
-use crate::model::ids::ScopeId;
+use super::chain::{AuditKind, SALT, commitment, record_hash};
+use crate::model::ids::{RecordId, ScopeId};
 
 /// A record as read from its line; whole in itself, which says nothing of its place in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
+    /// Whose chain: there is one for each partition.
+    pub partition: i32,
     /// Number in the chain, from 1.
     pub seq: u64,
     /// When, RFC 3339 in UTC with milliseconds; compares as text.
@@ -17,8 +21,10 @@ pub struct AuditRecord {
     pub kind: AuditKind,
     /// In which partnership.
     pub scope: ScopeId,
-    /// Ids, codes and counts.
+    /// Codes and counts; and ids, unless whom they were about was erased.
     pub body: Value,
+    /// Whom it was about was taken out.
+    pub is_redacted: bool,
     /// Hash of the record before.
     pub previous: [u8; 32],
     /// Hash of this one.
@@ -39,37 +45,78 @@ impl AuditRecord {
         }
         let fields = value.as_object_mut().ok_or(Unreadable)?;
         let (previous, hash) = (hash_field(fields.remove("previous"))?, hash_field(fields.remove("hash"))?);
+        let subject = fields.remove("subject");
         if record_hash(&previous, &value) != hash {
             return Err(Unreadable);
         }
         let fields = value.as_object_mut().ok_or(Unreadable)?;
+        let committed = fields.remove("commitment").map(|committed| hash_field(Some(committed))).transpose()?;
+        let is_redacted = match (&subject, committed) {
+            (Some(subject), Some(committed)) if commitment(subject) == committed => false,
+            (None, Some(_)) => true,
+            (None, None) => false,
+            (Some(_), _) => return Err(Unreadable),
+        };
         let mut text = |name: &str| match fields.remove(name) {
             Some(Value::String(text)) => Ok(text),
             Some(_) | None => Err(Unreadable),
         };
         let (at, kind, scope) = (text("at")?, text("kind")?, text("scope")?);
+        let mut body = value["body"].take();
+        if let (Some(body), Some(Value::Object(subject))) = (body.as_object_mut(), subject) {
+            body.extend(subject.into_iter().filter(|(name, _)| name != SALT));
+        }
+        let partition = value["partition"].as_i64().and_then(|number| i32::try_from(number).ok());
         Ok(Self {
+            partition: partition.ok_or(Unreadable)?,
             seq: value["seq"].as_u64().ok_or(Unreadable)?,
             at,
             kind: kind.parse().map_err(|_| Unreadable)?,
             scope: scope.parse().map_err(|_| Unreadable)?,
-            body: value["body"].take(),
+            body,
+            is_redacted,
             previous,
             hash,
         })
     }
 }
 
+/// A line without its subject, if the subject names one of these ids, each up to a record's number; `None` if it names none.
+pub fn redacted(line: &[u8], ids: &BTreeMap<[u8; 16], u64>) -> Result<Option<Vec<u8>>, Unreadable> {
+    let record = AuditRecord::read(line)?;
+    let is_meant = |id: &[u8; 16]| ids.get(id).is_some_and(|until| record.seq <= *until);
+    if record.is_redacted || !names_any(&record.body, &is_meant) {
+        return Ok(None);
+    }
+    let mut value: Value = serde_json::from_slice(line).map_err(|_| Unreadable)?;
+    let had = value.as_object_mut().and_then(|fields| fields.remove("subject"));
+    Ok(had.map(|_| canonical_json(&value)))
+}
+
+fn names_any(value: &Value, is_meant: &dyn Fn(&[u8; 16]) -> bool) -> bool {
+    match value {
+        Value::String(text) => text.parse::<RecordId>().is_ok_and(|id| is_meant(&id.0)),
+        Value::Array(items) => items.iter().any(|item| names_any(item, is_meant)),
+        Value::Object(fields) => fields.values().any(|field| names_any(field, is_meant)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn hash_field(field: Option<Value>) -> Result<[u8; 32], Unreadable> {
     let Some(Value::String(text)) = field else { return Err(Unreadable) };
+    hash_of(&text).ok_or(Unreadable)
+}
+
+/// Reads 64 lower-case hexadecimal digits.
+pub(super) fn hash_of(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
-        return Err(Unreadable);
+        return None;
     }
     let mut bytes = [0; 32];
     for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| Unreadable)?;
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
     }
-    Ok(bytes)
+    Some(bytes)
 }
 
 /// Which records are wanted; what is `None` does not narrow.
@@ -123,9 +170,9 @@ mod tests {
     #[test]
     fn a_record_reads_back_and_queries_narrow_it() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let body = json!({"evidence": [{"record": "ab12"}], "count": 3});
-        let line = chain.append(1_700_000_000_000, AuditKind::Combination, &scope, &body);
+        let line = chain.append(1_700_000_000_000, AuditKind::Combination, &scope, body.clone(), [3; 16]);
         let record = AuditRecord::read(&line.json).expect("as written");
         assert!(record.seq == 1 && record.body == body && record.hash == line.hash);
         let with = |change: &dyn Fn(&mut Query)| {
@@ -147,7 +194,13 @@ mod tests {
     #[test]
     fn any_changed_byte_is_noticed() {
         let scope: ScopeId = "portsmouth".parse().expect("a valid name");
-        let line = Chain::resume(None).expect("a new chain").append(0, AuditKind::Erasure, &scope, &json!({"n": "x"}));
+        let line = Chain::resume(0, None).expect("a new chain").append(
+            0,
+            AuditKind::Erasure,
+            &scope,
+            json!({"n": "x"}),
+            [5; 16],
+        );
         for at in 0..line.json.len() {
             for bit in 0..8 {
                 let mut changed = line.json.clone();
@@ -155,6 +208,17 @@ mod tests {
                 assert_eq!(AuditRecord::read(&changed), Err(Unreadable));
             }
         }
+        // Without its subject a record still reads: it says less, and shows that it does.
+        let subject = [0xab; 16];
+        let said = json!({"person": "ab".repeat(16), "clause": "C-1"});
+        let line = Chain::resume(0, None).expect("a new chain").append(0, AuditKind::Disclosure, &scope, said, [5; 16]);
+        assert_eq!(redacted(&line.json, &BTreeMap::from([([0xcd; 16], 9)])), Ok(None));
+        assert_eq!(redacted(&line.json, &BTreeMap::from([(subject, 0)])), Ok(None), "of a later life");
+        let less =
+            redacted(&line.json, &BTreeMap::from([(subject, 1)])).expect("as written").expect("it names the person");
+        let record = AuditRecord::read(&less).expect("the chain holds without the subject");
+        assert!(record.is_redacted && record.hash == line.hash && record.body == json!({"clause": "C-1"}));
+        assert!(!String::from_utf8_lossy(&less).contains("abab"));
         assert_eq!(AuditRecord::read(b""), Err(Unreadable));
         assert_eq!(AuditRecord::read(b"{}"), Err(Unreadable));
     }

@@ -5,15 +5,21 @@
 //! clear identity: a record's body holds ids, codes and counts. It is pure: the pipeline gives the time and stores the
 //! lines in the same transaction as what they speak of.
 //!
-//! Invariants: sequence numbers start at 1 and have no gaps; a line is canonical JSON, so equal records are equal bytes.
+//! Invariants: each partition has a chain of its own, named in its records; sequence numbers start at 1 and have no gaps; a line is canonical JSON, so equal records are equal bytes.
 
 mod canonical;
 mod chain;
 pub mod explain;
 mod find;
+mod heads;
+mod merkle;
+mod subject;
 mod verify;
 
 pub use self::canonical::canonical_json;
 pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Head};
-pub use self::find::{AuditRecord, Query, Unreadable};
-pub use self::verify::{AuditFault, Verified, Verifier, verify};
+pub use self::find::{AuditRecord, Query, Unreadable, redacted};
+pub use self::heads::SignedHead;
+pub use self::merkle::{Tree, goes_on, is_included};
+pub use self::subject::{LookedAt, Shared, Subject};
+pub use self::verify::{AuditFault, ChainsVerifier, PartitionFault, Verified, Verifier, verify};

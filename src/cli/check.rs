@@ -1,4 +1,5 @@
-//! `priorityd check`: configuration, agreement, keys and event files, offline, every problem at once.
+//! `priorityd check`: configuration, agreement, keys and event files, offline; with `--live` the cluster as well. Every
+//! problem at once.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -9,15 +10,21 @@ use jiff::Timestamp;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
+use super::live;
+use super::topics::Wanted;
 use crate::model::ids::PartyId;
 use crate::pipeline::feed_contexts;
 use crate::validate::Validator;
 
-/// Exit 0 when nothing is wrong, 78 when configuration, agreement or keys are, 1 when events are.
+/// Exit 0 when nothing is wrong, 78 when configuration, agreement or keys are, 1 when events are; with `--live` also 69
+/// when the cluster cannot be reached, 77 when it refuses us, 1 when topics or access lists are not as they have to be.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Go to the Kafka cluster: connection, TLS, credentials, topics, access lists
+    #[arg(long)]
+    live: bool,
     /// Check these events (NDJSON) as this feed would send them; unknown fields are refused here
     #[arg(long, value_name = "PARTY", requires = "events")]
     feed: Option<PartyId>,
@@ -36,6 +43,13 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> 
     writeln!(out, "configuration, agreement {} and keys are in order", agreement.version)?;
     for recipient in deployment.recipients_without_key() {
         writeln!(out, "note: {recipient} has no public key in the ring: everything for it would be held")?;
+    }
+    if args.live {
+        let Some(wanted) = Wanted::of(&deployment) else {
+            let line = "--live: the log is \"embedded\", which is no cluster; leave it out, or set log to \"kafka\"";
+            return Err(Failure::new(Kind::Configuration, line));
+        };
+        live::check(&wanted, out)?;
     }
     let Some(feed) = &args.feed else { return Ok(()) };
     if agreement.feed(feed).is_none() {

@@ -1,9 +1,13 @@
 //! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
+//!
+//! While a batch is being committed the next one is already processed, on the state that the commit is about to make
+//! good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use getrandom::SysRng;
 use jiff::Timestamp;
@@ -11,10 +15,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
+use super::deployment::{Deployment, subscriber};
+use super::duties::Duties;
+use super::failure::{Failure, Kind};
 use super::reload::AgreementWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
-use crate::ops::metrics::Metrics;
+use crate::ops::metrics::{Metrics, TransactionEnd};
 use crate::pipeline::{BatchReport, Engine, Now, Setup};
 
 /// How long to wait before the log is tried again after a failure, doubling up to the second.
@@ -23,12 +31,20 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// The engines of the partitions that are ours; `None` until restored.
 type Engines = BTreeMap<i32, Option<Engine>>;
 
+/// What a batch came to, of all its partitions together: one transaction.
+#[derive(Default)]
+struct Computed {
+    transaction: Transaction,
+    report: BatchReport,
+}
+
 /// Everything one worker needs.
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
     /// Where another agreement would come from.
     pub watch: AgreementWatch,
     pub log: Box<dyn Log>,
+    pub duties: Duties,
     pub batch_records: usize,
     pub poll_wait: Duration,
     /// Act as if it were this day; today without it.
@@ -36,26 +52,40 @@ pub(super) struct Worker {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub stop: Arc<AtomicBool>,
+    /// When it was last told how far behind we are.
+    pub shown: Instant,
 }
+
+/// How often it is told how far behind we are.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
     /// finished or undone whole.
     pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
-        let mut engines = Engines::new();
+        let (mut engines, mut waiting) = (Engines::new(), None);
         let mut backoff = BACKOFF.0;
-        while !self.stop.load(Ordering::Relaxed) {
-            match self.turn(&mut engines) {
+        while waiting.is_some() || !self.stop.load(Ordering::Relaxed) {
+            match self.turn(&mut engines, &mut waiting) {
                 Ok(()) => backoff = BACKOFF.0,
-                Err(LogError::Fatal(what)) => {
-                    self.health.set(State::Failed("the log cannot be used"));
-                    return Err(LogError::Fatal(what));
+                Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                    self.metrics.log_failure();
+                    self.health.set(State::Failed(match error {
+                        LogError::Denied(_) => "the log refuses us",
+                        LogError::Fenced(_) => "fenced: another instance has taken over",
+                        _ => "the log cannot be used",
+                    }));
+                    return Err(error);
                 }
                 Err(error @ (LogError::Retriable(_) | LogError::Aborted(_))) => {
                     tracing::warn!(%error, "the log failed: nothing of the batch is visible, going on from what was committed");
-                    self.health.set(State::Waiting("the log is out of reach"));
-                    self.metrics.abort();
+                    self.health.set(State::Waiting(match error {
+                        LogError::Aborted(_) => "a transaction was undone",
+                        _ => "cut off from the log",
+                    }));
+                    self.metrics.log_failure();
                     // What the engines hold was not committed: the next turn restores them.
+                    waiting = None;
                     engines.values_mut().for_each(|engine| *engine = None);
                     self.pause(backoff);
                     backoff = (backoff * 2).min(BACKOFF.1);
@@ -66,82 +96,138 @@ impl Worker {
         Ok(engines.into_iter().filter_map(|(partition, engine)| Some((partition, engine?))).collect())
     }
 
-    fn turn(&mut self, engines: &mut Engines) -> Result<(), LogError> {
-        self.adopt(engines);
+    fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+        }
+        self.adopt(engines, waiting)?;
+        if engines.values().any(Option::is_none) {
+            self.health.set(State::Waiting("restoring the register"));
+            self.show_partitions(engines);
+        }
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
         }
-        match self.log.poll(self.batch_records, self.poll_wait)? {
+        // What was computed does not wait for what may come.
+        let wait = if waiting.is_some() { Duration::ZERO } else { self.poll_wait };
+        match self.log.poll(self.batch_records, wait)? {
             Polled::Gained(partitions) => {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
             }
             Polled::Lost(partitions) => {
+                // What waits cannot be committed any more; whoever gains the partitions does it again.
+                if waiting.take().is_some() {
+                    engines.values_mut().for_each(|engine| *engine = None);
+                }
                 for partition in partitions {
                     engines.remove(&partition);
                 }
             }
             Polled::Records(records) => {
-                self.advance(engines)?;
-                if !records.is_empty() {
-                    self.process(records, engines)?;
-                }
-                self.tell_state(engines);
+                self.advance(engines, waiting)?;
+                *waiting = self.commit_and_process(waiting.take(), records, engines)?;
+                self.show(engines);
             }
         }
         Ok(())
     }
 
     /// Another agreement, if a better one is there: what was told is decided anew before the next records are.
-    fn adopt(&mut self, engines: &mut Engines) {
+    fn adopt(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let as_of = self.now().as_of;
         if let Some(agreement) = self.watch.look(self.setup.agreement(), as_of) {
+            // What waits was decided under the agreement before.
+            self.commit_waiting(waiting)?;
             self.setup = Arc::new(self.setup.under(agreement));
             engines.values_mut().flatten().for_each(|engine| engine.adopt(Arc::clone(&self.setup)));
-        }
-    }
-
-    /// Ready, unless nothing may leave.
-    fn tell_state(&mut self, engines: &Engines) {
-        let as_of = self.now().as_of;
-        let held = engines.values().flatten().find_map(|engine| engine.held(as_of));
-        let held = held.or_else(|| self.setup.agreement().held(as_of));
-        self.metrics.agreement(self.setup.agreement().serial, held.is_some());
-        let state = held.map_or(State::Ready, |why| State::Waiting(in_words(why)));
-        if held.is_some() && self.health.state() != state {
-            tracing::error!(reason = held, "everything is held: nothing is disclosed until the agreement is in order");
-        }
-        self.health.set(state);
-    }
-
-    fn process(&mut self, records: Vec<FeedRecord>, engines: &mut Engines) -> Result<(), LogError> {
-        let now = self.now();
-        let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
-        for record in records {
-            by_partition.entry(record.partition).or_default().push(record);
-        }
-        for (partition, batch) in by_partition {
-            let Some(Some(engine)) = engines.get_mut(&partition) else {
-                return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
-            };
-            let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
-            self.commit(transaction, &report)?;
         }
         Ok(())
     }
 
-    /// Once a day, and once after a restart, everybody is looked at again.
-    fn advance(&mut self, engines: &mut Engines) -> Result<(), LogError> {
+    /// Why nothing may leave, for whoever asks whether we are ready.
+    fn held(&self, engines: &Engines) -> Option<&'static str> {
+        let as_of = self.now().as_of;
+        let held = engines.values().flatten().find_map(|engine| engine.holds_everything(as_of));
+        let held = held.or_else(|| self.setup.agreement().held(as_of));
+        self.metrics.agreement(self.setup.agreement().serial, held.is_some());
+        held.map(in_words)
+    }
+
+    /// Says that we are ready, or why not, and every now and then how far behind we are.
+    fn show(&mut self, engines: &Engines) {
+        if self.health.state() == State::Ready && self.shown.elapsed() < SHOWN_EVERY {
+            return self.health.set(State::Ready);
+        }
+        self.shown = Instant::now();
+        let standing = self.log.standing();
+        self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
+        self.show_partitions(engines);
+        let held = self.held(engines);
+        let state = standing.cut_off.or(held).map_or(State::Ready, State::Waiting);
+        if let Some(reason) = held.filter(|_| self.health.state() != state) {
+            tracing::error!(reason, "nothing is disclosed until the agreement is in order");
+        }
+        self.health.set(state);
+    }
+
+    fn show_partitions(&self, engines: &Engines) {
+        self.metrics.partitions(engines.iter().map(|(partition, engine)| (*partition, engine.is_some())));
+    }
+
+    /// Commits what waits and meanwhile processes what came.
+    fn commit_and_process(
+        &mut self,
+        waiting: Option<Computed>,
+        records: Vec<FeedRecord>,
+        engines: &mut Engines,
+    ) -> Result<Option<Computed>, LogError> {
         let now = self.now();
-        for engine in engines.values_mut().flatten() {
+        match waiting {
+            Some(waiting) if records.is_empty() => self.commit(waiting).map(|()| None),
+            None if records.is_empty() => Ok(None),
+            None => process(records, engines, now).map(Some),
+            Some(waiting) => std::thread::scope(|threads| {
+                let processing = threads.spawn(|| process(records, engines, now));
+                let committed = self.commit(waiting);
+                let computed = processing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                committed.and(computed).map(Some)
+            }),
+        }
+    }
+
+    /// Once a day, and once after a restart, everybody is looked at again, and the audit loses who was erased; each minute
+    /// the recipients hear that we are there. What waits is committed before.
+    fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        let now = self.now();
+        let beats = self.duties.beats(now);
+        for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
+            let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
-                self.commit(transaction, &report)?;
+                self.commit_waiting(waiting)?;
+                self.commit(Computed { transaction, report })?;
+            }
+            if is_due && engine.awaits_redaction() {
+                self.commit_waiting(waiting)?;
+                let transaction = self.duties.redact(engine, partition, now)?;
+                self.commit(Computed { transaction, report: BatchReport::default() })?;
+            }
+            if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
+                self.commit_waiting(waiting)?;
+                self.log.commit(transaction)?;
             }
         }
         Ok(())
     }
 
-    fn commit(&mut self, transaction: Transaction, report: &BatchReport) -> Result<(), LogError> {
-        self.log.commit(transaction)?;
+    fn commit_waiting(&mut self, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        waiting.take().map_or(Ok(()), |computed| self.commit(computed))
+    }
+
+    fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
+        let begun = Instant::now();
+        let committed = self.log.commit(transaction);
+        self.metrics.transaction(end_of(&committed), begun.elapsed());
+        committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         for ((recipient, topic), count) in &report.messages {
             self.metrics.messages(recipient, topic, *count);
@@ -159,7 +245,6 @@ impl Worker {
     }
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
-        self.health.set(State::Waiting("restoring the register"));
         let mut engine = Engine::new(Arc::clone(&self.setup), partition);
         let (mut rows, mut bad) = (0_u64, None);
         self.log.restore(partition, &mut |key, value| {
@@ -196,5 +281,95 @@ fn in_words(held: &str) -> &'static str {
         "agreement_not_signed" => "everything is held: the agreement is not signed",
         "agreement_not_in_force" => "everything is held: the agreement is not in force",
         _ => "everything is held: the agreement is older than the one that the register was told under",
+    }
+}
+
+fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
+    match committed {
+        Ok(()) => TransactionEnd::Committed,
+        Err(LogError::Retriable(_) | LogError::Aborted(_)) => TransactionEnd::Aborted,
+        Err(LogError::Fenced(_)) => TransactionEnd::Fenced,
+        Err(LogError::Denied(_)) => TransactionEnd::Denied,
+        Err(LogError::Fatal(_)) => TransactionEnd::Failed,
+    }
+}
+
+fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
+    let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
+    for record in records {
+        by_partition.entry(record.partition).or_default().push(record);
+    }
+    let mut computed = Computed::default();
+    for (partition, batch) in by_partition {
+        let Some(Some(engine)) = engines.get_mut(&partition) else {
+            return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
+        };
+        let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
+        computed.transaction.append(transaction);
+        computed.report.add(report);
+    }
+    Ok(computed)
+}
+
+/// How long one commit may take before it is said that the daemon hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A worker on a thread of its own within another command.
+pub(super) struct Running {
+    metrics: Arc<Metrics>,
+    stop: Arc<AtomicBool>,
+    worker: JoinHandle<Result<BTreeMap<i32, Engine>, LogError>>,
+}
+
+impl Running {
+    /// Starts it on a log.
+    pub(super) fn start(deployment: &Deployment, log: Box<dyn Log>, as_of: Option<Date>) -> Result<Self, Failure> {
+        let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
+        let worker = Worker {
+            setup: Arc::new(deployment.setup()),
+            log,
+            duties: Duties::new(subscriber(&deployment.settings.log)?),
+            watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
+            batch_records: deployment.settings.batch_records,
+            poll_wait: Duration::from_millis(deployment.settings.poll_ms),
+            as_of,
+            metrics: Arc::clone(&metrics),
+            health: Arc::new(Health::new(Duration::from_millis(deployment.settings.poll_ms))),
+            stop: Arc::clone(&stop),
+            shown: Instant::now(),
+        };
+        let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
+        Ok(Self { metrics, stop, worker })
+    }
+
+    /// Waits until so many events are processed and committed; `progress` hears how many there are.
+    pub(super) fn wait_for(&self, events: u64, mut progress: impl FnMut(u64)) -> Result<(), Failure> {
+        let (mut seen, mut since) = (0, Instant::now());
+        loop {
+            let read = self.metrics.events_read();
+            progress(read);
+            if read >= events {
+                return Ok(());
+            }
+            if read != seen {
+                (seen, since) = (read, Instant::now());
+            }
+            if self.worker.is_finished() || since.elapsed() > PATIENCE {
+                return Err(Failure::new(Kind::Bug, "the daemon stopped before it had read everything"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How many messages it has committed for a recipient on one kind of topic.
+    pub(super) fn messages_sent(&self, recipient: &PartyId, topic: &'static str) -> u64 {
+        self.metrics.messages_sent(recipient, topic)
+    }
+
+    /// Stops it; the batch in hand is finished first.
+    pub(super) fn stop(self) -> Result<BTreeMap<i32, Engine>, Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.worker.join().map_err(|_| Failure::new(Kind::Bug, "the daemon ended by a fault of ours"))?;
+        Ok(ended?)
     }
 }

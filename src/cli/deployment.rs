@@ -17,7 +17,7 @@ use crate::keys::KeyRing;
 use crate::keys::agreement::{self as signature, NotSigned};
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
-use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, Scram, ScramMechanism, Tls};
+use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, OnRestore, Scram, ScramMechanism, Tls};
 use crate::log::{self, AtRest, Client, Log};
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
@@ -70,6 +70,10 @@ impl Deployment {
         if !without_key.is_empty() {
             return Err(Failure::all(Kind::Configuration, without_key));
         }
+        let strangers = principals_of_strangers(config, &settings.log, &agreement);
+        if !strangers.is_empty() {
+            return Err(Failure::all(Kind::Configuration, strangers));
+        }
         Ok(Self { settings, agreement, not_signed, keys: Arc::new(keys), model: Arc::new(model) })
     }
 
@@ -105,6 +109,11 @@ impl Deployment {
 
     /// The daemon's side of the log.
     pub(super) fn log(&self) -> Result<Box<dyn Log>, Failure> {
+        self.watched_log(Arc::new(|_, _| {}))
+    }
+
+    /// The same, for who wants to hear how restoring goes on.
+    pub(super) fn watched_log(&self, on_restore: OnRestore) -> Result<Box<dyn Log>, Failure> {
         let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
         match &self.settings.log {
             LogSettings::Embedded { path, feed_hours } => {
@@ -113,7 +122,10 @@ impl Deployment {
                 let settings = EmbeddedSettings { feed_retention, ..EmbeddedSettings::default() };
                 Ok(Box::new(EmbeddedLog::open_with(path, feeds, self.at_rest(), settings)?))
             }
-            LogSettings::Kafka(settings) => Ok(Box::new(KafkaLog::open(kafka(settings), feeds)?)),
+            LogSettings::Kafka(settings) => {
+                let settings = log::kafka::KafkaSettings { on_restore, ..kafka(settings) };
+                Ok(Box::new(KafkaLog::open(settings, feeds)?))
+            }
         }
     }
 
@@ -148,6 +160,19 @@ pub(super) fn load_agreement(settings: &Settings) -> Result<(Agreement, Option<N
 /// The side of services: topics only, so it needs no key of ours.
 pub(super) fn subscriber(log: &LogSettings) -> Result<Box<dyn Client>, Failure> {
     open_client(log, Arc::new(NoFeeds))
+}
+
+/// Principals of parties that the agreement does not have: a slip of the pen that would leave the real one without.
+fn principals_of_strangers(config: &Path, log: &LogSettings, agreement: &Agreement) -> Vec<String> {
+    let LogSettings::Kafka(settings) = log else { return Vec::new() };
+    let is_known = |party: &&PartyId| {
+        agreement.feed(party).is_some() || agreement.recipients.iter().any(|recipient| recipient.party == **party)
+    };
+    let strangers = settings.principals.keys().filter(|party| !is_known(party));
+    let line = |party| {
+        format!("{}: kafka.principals.{party}: the agreement has no such party; use its names", config.display())
+    };
+    strangers.map(line).collect()
 }
 
 /// The settings are wrong; what they name is looked at all the same, so that one report names everything.
@@ -205,15 +230,19 @@ fn kafka(settings: &KafkaSettings) -> log::kafka::KafkaSettings {
         key_file,
         key_password_file: None,
     });
-    let is_tls = settings.ca_file.is_some() || client.is_some();
+    // A password is never sent in the clear, nor anything that it is to protect.
+    let is_tls = settings.ca_file.is_some() || client.is_some() || settings.user.is_some();
     let scram = settings.user.clone().zip(settings.password_file.clone());
     log::kafka::KafkaSettings {
+        topic_prefix: settings.topic_prefix.clone(),
         tls: is_tls.then(|| Tls { ca_file: settings.ca_file.clone(), client }),
         scram: scram.map(|(username, password_file)| Scram {
-            mechanism: ScramMechanism::Sha512,
+            mechanism: if settings.scram_sha_256 { ScramMechanism::Sha256 } else { ScramMechanism::Sha512 },
             username,
             password_file,
         }),
+        session_timeout: Duration::from_millis(settings.session_ms),
+        transaction_timeout: Duration::from_millis(settings.transaction_ms),
         ..log::kafka::KafkaSettings::new(&settings.bootstrap, &settings.group, &settings.instance)
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::audit::each_line;
+use super::consult::{WhoArgs, Why};
 use super::deployment::ConfigArgs;
 use super::failure::{Failure, Kind};
 use crate::audit::AuditRecord;
@@ -20,6 +21,8 @@ pub(super) struct ExplainArgs {
     /// Read this export of the audit instead of the log
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    who: WhoArgs,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -44,8 +47,12 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Failure
         [one, two] => Some((record(one)?, record(two)?)),
         _ => None,
     };
+    if args.file.is_none() {
+        let subject = args.ids.first().filter(|id| id.parse::<RecordId>().is_ok());
+        args.who.consult(&args.config, "explanation", subject.map(String::as_str), Why::Oversight)?;
+    }
     let mut evidence = Evidence::default();
-    each_line(&args.config, args.file.as_deref(), |line| {
+    each_line(&args.config, args.file.as_deref(), |_, line| {
         evidence.add(AuditRecord::read(line).map_err(|error| Failure::new(Kind::BadData, error.to_string()))?);
         Ok(())
     })?;

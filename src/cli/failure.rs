@@ -16,6 +16,8 @@ use crate::log::LogError;
 pub enum Kind {
     /// A check found something.
     CheckFailed = 1,
+    /// Words of the command line that do not go together.
+    Usage = 2,
     /// Input that cannot be used.
     BadData = 65,
     /// The log is out of reach.
@@ -83,7 +85,13 @@ impl From<Vec<KeyProblem>> for Failure {
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        Self::new(Kind::Unreachable, error.to_string())
+        let kind = match error {
+            LogError::Denied(_) => Kind::Denied,
+            LogError::Retriable(_) | LogError::Aborted(_) | LogError::Fenced(_) | LogError::Fatal(_) => {
+                Kind::Unreachable
+            }
+        };
+        Self::new(kind, error.to_string())
     }
 }
 
@@ -91,6 +99,7 @@ impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
         match error {
             KeysError::Ring(problems) => problems.into(),
+            KeysError::Usage(rule) => Self::new(Kind::Usage, rule),
             KeysError::Output(error) => error.into(),
         }
     }

@@ -1,4 +1,5 @@
-//! `priorityd keys`: makes keys and lists them. What it prints is never a secret.
+//! `priorityd keys`: makes keys, rotates and ends them, has a token wrap them, and lists them. What it prints is never a
+//! secret.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,11 +10,15 @@ use getrandom::SysRng;
 use jiff::{SignedDuration, Timestamp, Unit};
 use rand::rand_core::UnwrapErr;
 
-use crate::keys::meta::KeyProblem;
-use crate::keys::{KeyListing, KeyRing, NewKeys};
+use crate::keys::meta::{KeyProblem, Purpose, Slot};
+use crate::keys::token::{TokenPlace, WRAPPING_KEY};
+use crate::keys::{KeyListing, KeyRing, NewKeys, rotate};
 use crate::model::ids::{PartyId, ScopeId};
 
-/// Makes keys and lists them.
+/// How long the public half of a signing key that was rotated out still verifies: no message lives longer.
+const VERIFY_DAYS: i64 = 366;
+
+/// Makes, rotates and ends keys, and lists them.
 #[derive(Debug, Args)]
 pub(super) struct KeysArgs {
     /// Directory of the key ring
@@ -25,13 +30,73 @@ pub(super) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a key
+    /// Make a key: of one purpose, or what is missing of `all`, of a `hub` that never hashes, or of the `source` that does
     New {
-        #[command(subcommand)]
-        purpose: NewCommand,
-        /// The key must not be used after this many days [default: no end]
-        #[arg(long, global = true, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
-        expires_days: Option<u16>,
+        #[arg(value_name = "PURPOSE|all|hub|source", value_parser = what)]
+        what: What,
+        #[command(flatten)]
+        whose: Whose,
+        /// Where what the other side must get goes: a recipient's private half, the copy of an intake key. Not the ring
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Make it the successor, which is not used until it is rotated in
+        #[arg(long)]
+        pending: bool,
+        #[command(flatten)]
+        life: Life,
+    },
+    /// Take in the public key (JWK) that a recipient made by itself; pending if it has one already
+    Add {
+        /// The recipient, e.g. up2u
+        #[arg(long)]
+        party: PartyId,
+        /// A public JWK of P-256
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        life: Life,
+    },
+    /// Put a successor in place of the active key: the pending one, or a new one. A running daemon follows by itself
+    Rotate {
+        #[arg(value_parser = purpose)]
+        purpose: Purpose,
+        #[command(flatten)]
+        whose: Whose,
+        /// Where what the other side must get goes: a recipient's private half, the copy of an intake key. Not the ring
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        life: Life,
+    },
+    /// End a key that is not active: its secret is destroyed
+    Retire {
+        #[arg(value_parser = purpose)]
+        purpose: Purpose,
+        #[command(flatten)]
+        whose: Whose,
+        /// Which, as `keys list` numbers them
+        #[arg(long)]
+        epoch: u32,
+        /// Also a linkage or vault key that a register may still need: what it hashed or sealed is lost
+        #[arg(long)]
+        force: bool,
+    },
+    /// Have a PKCS#11 token encrypt the secrets of these purposes, so that the files alone are worth nothing
+    Wrap {
+        #[arg(value_parser = purpose, default_values = ["linkage", "vault"])]
+        purposes: Vec<Purpose>,
+        /// The token's library
+        #[arg(long, value_name = "MODULE")]
+        pkcs11: PathBuf,
+        /// The token's label
+        #[arg(long, value_name = "LABEL")]
+        token: String,
+        /// File that holds the user PIN; the daemon reads it at each start
+        #[arg(long, value_name = "FILE")]
+        pin_file: PathBuf,
+        /// The label of the token's wrapping key (AES-256), which is made if it is not there
+        #[arg(long, value_name = "LABEL", default_value = WRAPPING_KEY)]
+        object: String,
     },
     /// List every key: id, purpose, epoch, state, dates
     List {
@@ -41,44 +106,61 @@ enum KeysCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-enum NewCommand {
-    /// The secret that hashes identity to tokens within one scope
-    Linkage {
-        /// The partnership, e.g. portsmouth
-        #[arg(long)]
-        scope: ScopeId,
-    },
-    /// The secret that seals what lies on our own disk
-    Vault,
-    /// The secret behind each recipient's pseudonyms
-    Output,
-    /// The pair that signs messages; the public half goes to signing.jwks.json
-    Signing,
-    /// A pair for a recipient: the private half for the service to take, the public half into the ring
-    Recipient {
-        /// The recipient, e.g. up2u
-        #[arg(long)]
-        party: PartyId,
-        /// Where the private half goes; not the ring
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
-    /// A pair for somebody who signs agreements: both halves, the private one for the signer to take away
-    Agreement {
-        /// Who signs, e.g. ig_lead
-        #[arg(long)]
-        party: PartyId,
-        /// Where both halves go; not the ring
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
-    /// Linkage, vault, output and signing, each unless the ring has it
-    All {
-        /// The partnership, e.g. portsmouth
-        #[arg(long)]
-        scope: ScopeId,
-    },
+/// Whose key it is, where the purpose asks.
+#[derive(Debug, Args)]
+struct Whose {
+    /// The partnership, e.g. portsmouth; linkage and identifier keys
+    #[arg(long)]
+    scope: Option<ScopeId>,
+    /// The recipient or the agency, e.g. up2u; recipient and intake keys
+    #[arg(long)]
+    party: Option<PartyId>,
+}
+
+impl Whose {
+    fn slot(&self, purpose: Purpose) -> Result<Slot, KeysError> {
+        rotate::slot(purpose, self.scope.as_ref(), self.party.as_ref()).map_err(KeysError::Usage)
+    }
+
+    fn scope(&self) -> Result<&ScopeId, KeysError> {
+        self.scope.as_ref().ok_or(KeysError::Usage("name the scope with --scope"))
+    }
+}
+
+#[derive(Debug, Args)]
+struct Life {
+    /// The key must not be used after this many days [default: no end]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
+    expires_days: Option<u16>,
+}
+
+impl Life {
+    fn expires(&self, created: Timestamp) -> Option<Timestamp> {
+        self.expires_days.map(|days| created + SignedDuration::from_hours(24 * i64::from(days)))
+    }
+}
+
+/// What to make.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    One(Purpose),
+    All,
+    Hub,
+    Source,
+}
+
+fn what(text: &str) -> Result<What, String> {
+    match text {
+        "all" => Ok(What::All),
+        "hub" => Ok(What::Hub),
+        "source" => Ok(What::Source),
+        text => purpose(text).map(What::One),
+    }
+}
+
+fn purpose(text: &str) -> Result<Purpose, String> {
+    let known = || format!("one of {}", Purpose::ALL.map(Purpose::as_str).join(", "));
+    Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == text).ok_or_else(known)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -95,6 +177,9 @@ pub enum KeysError {
     /// Something is wrong with the ring: everything at once.
     #[error("{}", Lines(.0))]
     Ring(Vec<KeyProblem>),
+    /// The words do not go together.
+    #[error("{0}")]
+    Usage(&'static str),
     /// The output could not be written.
     #[error("cannot write the output ({})", .0.kind())]
     Output(#[from] io::Error),
@@ -119,32 +204,87 @@ impl fmt::Display for Lines<'_> {
 
 /// Does what was asked, with randomness from the operating system, and writes what there is to say to `out`.
 pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
+    let ring = args.ring.as_path();
+    // Whole seconds: nobody wants to read more in a key file.
+    let now = Timestamp::now().round(Unit::Second).expect("today's time rounds");
+    let mut rng = UnwrapErr(SysRng);
     match &args.command {
-        KeysCommand::New { purpose, expires_days } => new(&args.ring, purpose, *expires_days, out),
-        KeysCommand::List { format } => list(&args.ring, *format, out),
+        KeysCommand::New { what, whose, out: other_side, pending, life } => {
+            let keys = NewKeys::new(ring, now, life.expires(now), &mut rng);
+            let mut keys = if *pending { keys.pending() } else { keys };
+            let written = match what {
+                What::One(purpose) => keys.make(&whose.slot(*purpose)?, other_side.as_deref())?,
+                What::All => keys.all_missing(whose.scope()?)?,
+                What::Hub => keys.hub_missing()?,
+                What::Source => keys.source_missing(whose.scope()?)?,
+            };
+            if written.is_empty() {
+                writeln!(out, "nothing to make: the ring has these keys")?;
+            }
+            tell_written(&written, out)
+        }
+        KeysCommand::Add { party, file, life } => {
+            let (path, state) = rotate::add(ring, party, file, now, life.expires(now))?;
+            tell_written(&[path], out)?;
+            writeln!(out, "the key is {state}")?;
+            Ok(())
+        }
+        KeysCommand::Rotate { purpose, whose, out: other_side, life } => {
+            let slot = whose.slot(*purpose)?;
+            let verify_until =
+                (*purpose == Purpose::Signing).then(|| now + SignedDuration::from_hours(24 * VERIFY_DAYS));
+            let keys = NewKeys::new(ring, now, life.expires(now), &mut rng);
+            tell_written(&rotate::rotate(keys, &slot, other_side.as_deref(), verify_until)?, out)?;
+            writeln!(out, "{}", what_follows(*purpose))?;
+            Ok(())
+        }
+        KeysCommand::Retire { purpose, whose, epoch, force } => {
+            let slot = whose.slot(*purpose)?;
+            if matches!(purpose, Purpose::Linkage | Purpose::Vault | Purpose::Identifier) && !force {
+                let rule = "the daemon ends a linkage key when no row needs it, and the audit says when no row needs a \
+                            vault key: repeat with --force once it does";
+                return Err(KeysError::Usage(rule));
+            }
+            tell_written(&[rotate::retire(ring, &slot, *epoch)?], out)
+        }
+        KeysCommand::Wrap { purposes, pkcs11, token, pin_file, object } => {
+            // The daemon may run in another directory, so the paths in the key files are whole.
+            let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            let (module, pin_file) = (whole(pkcs11), whole(pin_file));
+            let place = TokenPlace { module, token: token.clone(), object: object.clone(), pin_file };
+            for purpose in purposes {
+                tell_written(&rotate::wrap(ring, *purpose, &place, &mut rng)?, out)?;
+            }
+            Ok(())
+        }
+        KeysCommand::List { format } => list(ring, *format, out),
     }
 }
 
-fn new(ring: &Path, what: &NewCommand, expires_days: Option<u16>, out: &mut dyn Write) -> Result<(), KeysError> {
-    // Whole seconds: nobody wants to read more in a key file.
-    let created = Timestamp::now().round(Unit::Second).expect("today's time rounds");
-    let expires = expires_days.map(|days| created + SignedDuration::from_hours(24 * i64::from(days)));
-    let mut rng = UnwrapErr(SysRng);
-    let mut keys = NewKeys::new(ring, created, expires, &mut rng);
-    let written = match what {
-        NewCommand::Linkage { scope } => keys.linkage(scope)?,
-        NewCommand::Vault => keys.vault()?,
-        NewCommand::Output => keys.output()?,
-        NewCommand::Signing => keys.signing()?,
-        NewCommand::Recipient { party, out } => keys.recipient(party, out)?,
-        NewCommand::Agreement { party, out } => keys.agreement(party, out)?,
-        NewCommand::All { scope } => keys.all_missing(scope)?,
-    };
-    if written.is_empty() {
-        writeln!(out, "nothing to make: the ring has these keys")?;
-    }
-    written.iter().try_for_each(|file| writeln!(out, "wrote {}", file.display()))?;
+fn tell_written(files: &[PathBuf], out: &mut dyn Write) -> Result<(), KeysError> {
+    files.iter().try_for_each(|file| writeln!(out, "wrote {}", file.display()))?;
     Ok(())
+}
+
+/// What a running daemon makes of a rotation.
+fn what_follows(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Linkage => {
+            "a running daemon hashes its register anew while it works, then destroys the earlier epoch and says so in the audit"
+        }
+        Purpose::Vault => "a running daemon seals what it keeps anew and says so in the audit",
+        Purpose::Output => {
+            "a running daemon takes back what it said under the earlier pseudonyms and says it under new ones"
+        }
+        Purpose::Signing => "the earlier key verifies until its messages have expired; it cannot sign any more",
+        Purpose::Audit => "the earlier key verifies; it cannot sign any more",
+        Purpose::Recipient => {
+            "a running daemon seals the recipient's list anew, then says so on its status topic; until then the service \
+             keeps both private keys"
+        }
+        Purpose::Intake => "hand the copy to the agency; the earlier key opens what is under way",
+        Purpose::Identifier | Purpose::Agreement => "",
+    }
 }
 
 /// Lists what can be read even when something cannot, and then fails with what is wrong.
@@ -162,14 +302,21 @@ fn list(ring: &Path, format: Format, out: &mut dyn Write) -> Result<(), KeysErro
 
 fn table(keys: &[KeyListing], out: &mut dyn Write) -> io::Result<()> {
     let width = keys.iter().map(|key| key.kid.len()).max().unwrap_or(0).max("KEY".len());
-    writeln!(out, "{:width$}  {:9}  EPOCH  {:11}  {:20}  EXPIRES", "KEY", "PURPOSE", "STATE", "CREATED")?;
-    for KeyListing { kid, meta, .. } in keys {
+    writeln!(
+        out,
+        "{:width$}  {:10}  EPOCH  {:11}  {:20}  {:20}  TOKEN",
+        "KEY", "PURPOSE", "STATE", "CREATED", "EXPIRES"
+    )?;
+    for KeyListing { kid, meta, token, .. } in keys {
         let expires = meta.expires.map_or_else(|| "never".into(), |time| time.to_string());
         let created = meta.created.to_string();
         writeln!(
             out,
-            "{kid:width$}  {:9}  {:>5}  {:11}  {created:20}  {expires}",
-            meta.purpose, meta.epoch, meta.state
+            "{kid:width$}  {:10}  {:>5}  {:11}  {created:20}  {expires:20}  {}",
+            meta.purpose,
+            meta.epoch,
+            meta.state,
+            token.as_deref().unwrap_or("-")
         )?;
     }
     Ok(())
@@ -213,12 +360,12 @@ mod tests {
         let (result, json) = keys(&ring, "list --format json");
         result.expect("listed");
         let listed: Vec<serde_json::Value> = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(listed.len(), 5);
+        assert_eq!(listed.len(), 7);
         for file in
             std::fs::read_dir(&ring).expect("a directory").chain(std::fs::read_dir(&services).expect("a directory"))
         {
             let path = file.expect("an entry").path();
-            if !path.is_file() || path.ends_with("signing.jwks.json") {
+            if !path.is_file() || path.to_string_lossy().ends_with(".jwks.json") {
                 continue;
             }
             let key: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("read")).expect("JSON");

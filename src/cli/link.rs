@@ -9,16 +9,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use super::measure::{cpu_seconds, peak_rss_mb};
+use super::tables::{Columns, TableError};
 use crate::keys::linkage::LinkageKey;
 use crate::link::{LinkageModel, Linker};
 use crate::model::frequencies::Frequencies;
 use crate::model::ids::{PartyId, RecordId};
-use crate::normalise::{DateOrder, find_date_order, normalise_identity_with};
 use crate::pseudonymise::Pseudonymiser;
-use crate::validate::rows::{ColumnMap, TableRow, WrittenOrder, read_table};
 
 /// Links the rows of one table, or of several, and writes who is who.
 #[derive(Args, Debug)]
@@ -53,7 +52,7 @@ pub(super) struct LinkArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Human,
     Json,
 }
@@ -66,7 +65,7 @@ pub enum LinkError {
     File(PathBuf, io::ErrorKind),
     /// A table or map is not usable.
     #[error("{0}: {1}")]
-    Table(PathBuf, crate::validate::rows::TableError),
+    Table(PathBuf, TableError),
     /// The model is not usable.
     #[error("{0}: {1}")]
     Model(PathBuf, crate::link::ModelError),
@@ -98,7 +97,7 @@ struct Row {
 pub(super) fn run(args: LinkArgs) -> Result<ExitCode, LinkError> {
     let started = Instant::now();
     let map = read(&args.columns)?;
-    let map = ColumnMap::parse(&map).map_err(|error| LinkError::Table(args.columns.clone(), error))?;
+    let map = Columns::parse(&map).map_err(|error| LinkError::Table(args.columns.clone(), error))?;
     let model = match &args.model {
         Some(path) => LinkageModel::parse(&read(path)?).map_err(|error| LinkError::Model(path.clone(), error))?,
         None => LinkageModel::compiled_in(),
@@ -141,7 +140,7 @@ pub(super) fn run(args: LinkArgs) -> Result<ExitCode, LinkError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path) -> Result<String, LinkError> {
+pub(super) fn read(path: &Path) -> Result<String, LinkError> {
     fs::read_to_string(path).map_err(|error| LinkError::File(path.to_owned(), error.kind()))
 }
 
@@ -166,7 +165,7 @@ fn linkage_key(path: Option<&Path>) -> Result<LinkageKey, LinkError> {
 /// Reads, pseudonymises and links. Clear text is gone when this returns.
 fn link(
     args: &LinkArgs,
-    map: &ColumnMap,
+    map: &Columns,
     model: LinkageModel,
     hash: &Pseudonymiser,
 ) -> Result<(Vec<Row>, Linker), LinkError> {
@@ -174,25 +173,15 @@ fn link(
     let mut people = Vec::new();
     for (file, path) in args.files.iter().enumerate() {
         let table = fs::File::open(path).map_err(|error| LinkError::File(path.clone(), error.kind()))?;
-        let table = read_table(map, args.truth.as_deref(), io::BufReader::with_capacity(1 << 16, table))
+        let table = map
+            .read(args.truth.as_deref(), io::BufReader::with_capacity(1 << 16, table))
             .map_err(|error| LinkError::Table(path.clone(), error))?;
-        let order = match map.date_order {
-            Some(WrittenOrder::DayFirst) => DateOrder::DayFirst,
-            Some(WrittenOrder::MonthFirst) => DateOrder::MonthFirst,
-            None => find_date_order(table.iter().filter_map(|row| row.identity.date_of_birth.as_ref())),
-        };
-        // Each file is an agency, each row a reference of its own: nothing is linked by position.
+        // Each file is an agency.
         let agency: PartyId = format!("file{file}").parse().expect("a valid name");
-        let blind = |(number, row): (usize, TableRow)| {
-            let identity = normalise_identity_with(row.identity, order);
-            let reference = number.to_string();
-            let record = hash.record(&agency, &reference, &identity);
-            let person = (record, agency.clone(), hash.local_ref(&agency, &reference), hash.tokens(&identity));
-            (Row { file, id: row.id, truth: row.truth, record }, person)
-        };
-        let (table_rows, table_people): (Vec<_>, Vec<_>) = table.into_par_iter().enumerate().map(blind).unzip();
-        rows.extend(table_rows);
-        people.extend(table_people);
+        for row in table.blind(hash, &agency, 0) {
+            rows.push(Row { file, id: row.id, truth: row.truth, record: row.record });
+            people.push((row.record, row.agency, row.local_ref, row.tokens));
+        }
     }
     // The file at hand is an epoch of its own: its frequencies are frozen before the first comparison.
     let frequencies = if args.frozen {
@@ -311,22 +300,4 @@ fn human(out: &mut impl Write, report: &serde_json::Value) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// User and system time of this process, where the system tells (Linux).
-fn cpu_seconds() -> Option<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    let after_name = stat.rsplit_once(')')?.1;
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-    // USER_HZ is 100 on every Linux that Rust runs on.
-    Some(ticks / 100.0)
-}
-
-/// The most memory this process held, where the system tells (Linux).
-fn peak_rss_mb() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024.0)
 }

@@ -8,15 +8,23 @@ use clap::{Parser, Subcommand};
 
 mod agreement;
 mod audit;
+mod bench;
 mod check;
+mod consult;
 mod daemon;
 mod demo;
 mod deployment;
+mod duties;
+mod erase;
 mod explain;
 mod failure;
 mod healthcheck;
 mod keys;
 mod link;
+mod live;
+mod measure;
+mod pack;
+mod prove;
 mod publish;
 mod reload;
 mod review;
@@ -24,7 +32,9 @@ mod run;
 mod shipped;
 mod show;
 mod simulate;
+mod subject;
 mod subscribe;
+mod tables;
 mod topics;
 
 pub use failure::Failure;
@@ -47,7 +57,7 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
     Subscribe(subscribe::SubscribeArgs),
-    /// Check configuration, agreement, keys and event files, offline
+    /// Check configuration, agreement, keys, event files and, with --live, the cluster
     Check(check::CheckArgs),
     /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
     Link(link::LinkArgs),
@@ -57,14 +67,18 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
-    /// Plan and make the topics on Kafka
+    /// Plan and make topics and access lists on Kafka
     Topics(topics::TopicsArgs),
     /// Verify and search the audit chain
     Audit(audit::AuditArgs),
     /// List what a person must decide, and decide it
     Review(review::ReviewArgs),
+    /// Forget a person: show what is held, and erase it for good
+    Erase(erase::EraseArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
+    /// Measure what this machine does, on synthetic people
+    Bench(bench::BenchArgs),
     /// Ask a running daemon whether it is ready
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -95,7 +109,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Topics(args) => topics::run(&args, &mut out),
         Command::Audit(args) => audit::run(&args, &mut out),
         Command::Review(args) => review::run(&args, &mut out),
+        Command::Erase(args) => erase::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
     };
     match done {

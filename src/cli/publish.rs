@@ -1,21 +1,25 @@
 //! `priorityd publish`: appends events to a feed, from another process than the daemon's.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
+use crate::log::{Header, Unsent, structured};
 use crate::model::ids::{PartyId, ScopeId};
 
 /// Events and bytes of one append at the most; each append is atomic.
 const CHUNK: (usize, usize) = (500, 8 << 20);
 
-/// Appends one event a line. Nothing is checked here beyond the size: the daemon answers on `rejections.<party>.v1`, and
-/// `priorityd check --events` tells beforehand.
+/// Appends one event a line, with its scope as the record key. Nothing is checked here beyond the size: the daemon answers
+/// on `rejections.<party>.v1`, and `priorityd check --events` tells beforehand.
 #[derive(Debug, Args)]
 pub(super) struct PublishArgs {
     #[command(flatten)]
@@ -23,12 +27,20 @@ pub(super) struct PublishArgs {
     /// Whose feed, e.g. police
     #[arg(long, value_name = "PARTY")]
     feed: PartyId,
-    /// The partnership that the events are of [default: the agreement's first]
-    #[arg(long)]
-    scope: Option<ScopeId>,
+    /// How CloudEvents go onto the topic
+    #[arg(long, value_enum, default_value_t = Mode::Structured)]
+    mode: Mode,
     /// NDJSON, one CloudEvent a line; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The whole event is the record's value
+    Structured,
+    /// Attributes are headers, the value is `data`
+    Binary,
 }
 
 /// Publishes and says how many.
@@ -39,8 +51,8 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
         let line = format!("--feed: the agreement has no such feed; it has {}", known.join(", "));
         return Err(Failure::new(Kind::Configuration, line));
     }
-    let scope = args.scope.clone().or_else(|| deployment.agreement.scopes.first().cloned());
-    let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+    let first = deployment.agreement.scopes.first();
+    let first = first.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
     let mut client = deployment.publisher()?;
     let mut input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
@@ -48,7 +60,7 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
         let file = File::open(&args.file).map_err(|error| Failure::unreadable(&args.file, &error))?;
         Box::new(BufReader::new(file))
     };
-    let (mut count, mut chunk, mut bytes) = (0, Vec::new(), 0);
+    let (mut count, mut chunk, mut chunked, mut bytes) = (0, BTreeMap::<ScopeId, Vec<Unsent>>::new(), 0, 0);
     loop {
         // Bytes, not text: a line in a wrong encoding is the daemon's to reject, not ours to lose.
         let mut line = Zeroizing::new(Vec::new());
@@ -57,12 +69,19 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
             line.pop();
         }
         if !line.is_empty() {
-            bytes += line.len();
-            chunk.push(line);
+            (chunked, bytes) = (chunked + 1, bytes + line.len());
+            // What names no scope goes where the daemon will reject it, whichever partition that is.
+            let scope = scope_of(&line).unwrap_or_else(|| first.clone());
+            chunk.entry(scope).or_default().push(match args.mode {
+                Mode::Structured => structured(line),
+                Mode::Binary => binary(&line).unwrap_or_else(|| structured(line)),
+            });
         }
-        if chunk.len() >= CHUNK.0 || bytes >= CHUNK.1 || (!more && !chunk.is_empty()) {
-            (count, bytes) = (count + chunk.len(), 0);
-            client.publish(&args.feed, &scope, std::mem::take(&mut chunk))?;
+        if chunked >= CHUNK.0 || bytes >= CHUNK.1 || !more {
+            for (scope, events) in std::mem::take(&mut chunk) {
+                client.publish_with_headers(&args.feed, &scope, events)?;
+            }
+            (count, chunked, bytes) = (count + chunked, 0, 0);
         }
         if !more {
             break;
@@ -70,4 +89,35 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
     }
     writeln!(out, "published {count} to feeds of {}", args.feed)?;
     Ok(())
+}
+
+/// The partnership that an event says it is of.
+fn scope_of(line: &[u8]) -> Option<ScopeId> {
+    #[derive(Deserialize)]
+    struct Event {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        scope: ScopeId,
+    }
+    // What cannot be read is the daemon's to reject.
+    serde_json::from_slice::<Event>(line).ok().map(|event| event.data.scope)
+}
+
+/// In binary mode. Not for what is no event with texts for attributes.
+fn binary(line: &[u8]) -> Option<Unsent> {
+    let Ok(Value::Object(mut event)) = serde_json::from_slice(line) else { return None };
+    let data = Zeroizing::new(event.remove("data")?.to_string().into_bytes());
+    let content_type = event.remove("datacontenttype");
+    let content_type = content_type.as_ref().map_or(Some("application/json"), Value::as_str)?;
+    let mut headers = vec![header("content-type", content_type)];
+    for (name, value) in &event {
+        headers.push(header(&format!("ce_{name}"), value.as_str()?));
+    }
+    Some((headers, data))
+}
+
+fn header(name: &str, value: &str) -> Header {
+    (name.to_owned(), value.as_bytes().to_vec())
 }

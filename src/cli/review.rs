@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::deployment::{ConfigArgs, Deployment, subscriber};
+use super::consult::{WhoArgs, Why};
+use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
-use super::show::read_on;
 use crate::config::agreement::{Agreement, Feed};
-use crate::config::settings::Settings;
-use crate::log::Client;
+use crate::log::{Client, TopicReader};
 use crate::model::event::Regime;
 use crate::model::feed::FeedKind;
 use crate::model::ids::{PartyId, ScopeId, hex};
@@ -39,6 +38,8 @@ enum ReviewCommand {
         /// How to print
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
+        #[command(flatten)]
+        who: WhoArgs,
     },
     /// Answer a question; the daemon lets the answer take effect
     Decide {
@@ -125,9 +126,9 @@ struct Question {
 /// Does what was asked.
 pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
-        ReviewCommand::List { format } => {
-            let settings = Settings::load(&args.config.config)?;
-            list(&open_questions(subscriber(&settings.log)?.as_mut())?, *format, out)
+        ReviewCommand::List { format, who } => {
+            let deployment = who.consult(&args.config, "reviews", None, Why::Review)?;
+            list(&open_questions(deployment.publisher()?.as_mut())?, *format, out)
         }
         ReviewCommand::Decide { review_id, answer, reason, by, feed } => {
             let deployment = Deployment::load(&args.config.config)?;
@@ -164,7 +165,7 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
 /// The latest of each question, those that are settled left out.
 fn open_questions(client: &mut dyn Client) -> Result<BTreeMap<String, Value>, Failure> {
     let mut open = BTreeMap::new();
-    read_on(client, REVIEW_TOPIC, &mut 0, Duration::ZERO, |record| {
+    TopicReader::new(REVIEW_TOPIC).read(client, Duration::ZERO, |record| {
         let key = String::from_utf8_lossy(&record.key).into_owned();
         match record.value {
             Some(value) => open.insert(key, serde_json::from_slice(&value).map_err(|_| unreadable())?),
@@ -213,7 +214,7 @@ fn usage(line: &str) -> Failure {
     Failure::new(Kind::BadData, line)
 }
 
-fn reviewers<'a>(agreement: &'a Agreement, party: Option<&PartyId>) -> Result<&'a Feed, Failure> {
+pub(super) fn reviewers<'a>(agreement: &'a Agreement, party: Option<&PartyId>) -> Result<&'a Feed, Failure> {
     let mut feeds = agreement.feeds.iter().filter(|feed| feed.kind == FeedKind::Review);
     let feed = match party {
         Some(party) => feeds.find(|feed| feed.party == *party),
@@ -227,7 +228,7 @@ fn reviewers<'a>(agreement: &'a Agreement, party: Option<&PartyId>) -> Result<&'
 }
 
 /// Publishes one event of the reviewers, checked as the daemon will check it; gives its id back.
-fn publish(
+pub(super) fn publish(
     deployment: &Deployment,
     client: &mut dyn Client,
     feed: &Feed,

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::daemon::Worker;
-use super::deployment::{ConfigArgs, Deployment};
+use super::deployment::{ConfigArgs, Deployment, subscriber};
+use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use super::reload::AgreementWatch;
 use crate::log::LogError;
@@ -36,21 +37,29 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     runtime.block_on(serve(&deployment))
 }
 
+/// How long a daemon that cannot go on still says so over HTTP: a probe and a scrape are to see why, and a supervisor is
+/// not to start it again and again.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+
 async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let settings = &deployment.settings;
-    let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::default()));
+    let poll_wait = Duration::from_millis(settings.poll_ms);
+    let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
+    let restoring = Arc::clone(&metrics);
     let stop = Arc::new(AtomicBool::new(false));
     let look_again = Arc::new(AtomicBool::new(false));
     let worker = Worker {
         setup: Arc::new(deployment.setup()),
         watch: AgreementWatch::new(settings.clone(), Arc::clone(&look_again)),
-        log: deployment.log()?,
+        log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
+        duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
-        poll_wait: Duration::from_millis(settings.poll_ms),
+        poll_wait,
         as_of: settings.as_of,
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
+        shown: Instant::now(),
     };
     let (stopping, stopped) = watch::channel(false);
     #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
@@ -76,6 +85,14 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
             _ = hangup.recv() => look_again.store(true, Ordering::Relaxed),
         }
     };
+    if let (Ok(Err(error)), Some(_)) = (&ended, settings.listen) {
+        tracing::error!(%error, "the daemon cannot go on");
+        tokio::select! {
+            () = tokio::time::sleep(LAST_WORDS) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
     stopping.send_replace(true);
     if let Some(site) = site {
         match site.await {
@@ -86,7 +103,6 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     }
     match ended {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ LogError::Fatal(_))) => Err(Failure::from(error)),
         Ok(Err(error)) => Err(Failure::from(error)),
         Err(_) => Err(Failure::new(Kind::Bug, "the worker ended by a fault of ours; nothing uncommitted is visible")),
     }

@@ -9,18 +9,15 @@ use serde_json::Value;
 use crate::disclose::open::{OpenError, Opener};
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
-use crate::log::{Client, LogError, StoredRecord, topic_name};
+use crate::log::{Client, LogError, StoredRecord, TopicReader, topic_name};
 use crate::model::ids::PartyId;
-
-/// Records asked for in one read.
-const READ: usize = 500;
 
 /// A service's desk: its key, whom it trusts to sign, and how far it has read.
 pub(super) struct Reader {
     recipient: PartyId,
     key: RecipientPrivateKey,
     signers: SignerKeys,
-    offsets: BTreeMap<&'static str, i64>,
+    topics: BTreeMap<&'static str, TopicReader>,
 }
 
 /// One record as the service sees it.
@@ -29,14 +26,21 @@ pub(super) enum Seen {
     Event(Value),
     /// A list entry's end, by its key.
     Tombstone(String),
-    /// A message that could not be opened: where, and why.
-    Refused(i64, OpenError),
+    /// A message that could not be opened.
+    Refused {
+        /// Where it stands.
+        partition: i32,
+        /// Where in the partition.
+        offset: i64,
+        /// Why.
+        why: OpenError,
+    },
 }
 
 impl Reader {
     /// Starts at the beginning of both topics.
     pub(super) fn new(recipient: PartyId, key: RecipientPrivateKey, signers: SignerKeys) -> Self {
-        Self { recipient, key, signers, offsets: BTreeMap::new() }
+        Self { recipient, key, signers, topics: BTreeMap::new() }
     }
 
     /// Reads what is new on `alerts` or `list`, waiting at most `wait` for the first.
@@ -46,31 +50,14 @@ impl Reader {
         kind: &'static str,
         wait: Duration,
     ) -> Result<Vec<Seen>, LogError> {
-        let offset = self.offsets.entry(kind).or_insert(0);
+        let topic = self.topics.entry(kind).or_insert_with(|| TopicReader::new(topic_name(kind, &self.recipient)));
         let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
         let mut seen = Vec::new();
-        read_on(client, &topic_name(kind, &self.recipient), offset, wait, |record| {
+        topic.read(client, wait, |record| {
             seen.push(open_one(record, &mut opener));
             Ok::<_, LogError>(())
         })?;
         Ok(seen)
-    }
-}
-
-/// Hands on every record of a topic from `offset` to its end and leaves `offset` there; waits at most `wait` for the first.
-pub(super) fn read_on<E: From<LogError>>(
-    client: &mut dyn Client,
-    topic: &str,
-    offset: &mut i64,
-    mut wait: Duration,
-    mut each: impl FnMut(StoredRecord) -> Result<(), E>,
-) -> Result<(), E> {
-    loop {
-        let records = client.read(topic, 0, *offset, READ, wait)?;
-        let Some(last) = records.last() else { return Ok(()) };
-        *offset = last.offset + 1;
-        wait = Duration::ZERO;
-        records.into_iter().try_for_each(&mut each)?;
     }
 }
 
@@ -82,6 +69,6 @@ fn open_one(record: StoredRecord, opener: &mut Opener<'_>) -> Seen {
     match opener.open(message, Timestamp::now()) {
         // What was signed is a CloudEvent that was read as JSON to check its recipient.
         Ok(opened) => Seen::Event(serde_json::from_slice(opened.event()).unwrap_or_default()),
-        Err(error) => Seen::Refused(record.offset, error),
+        Err(why) => Seen::Refused { partition: record.partition, offset: record.offset, why },
     }
 }

@@ -12,7 +12,8 @@ use crate::simulate::{City, Row, WireName};
 /// Write the synthetic city's feeds as files, with the truth beside them.
 #[derive(Debug, clap::Args)]
 pub(super) struct SimulateArgs {
-    /// Directory for `feeds/<party>.ndjson`, `truth.csv` and `people.csv`; made if it is not there.
+    /// Directory for `feeds/<party>.ndjson`, `truth.csv`, and `people.csv` with its map of columns for `link`; made if it
+    /// is not there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Everything that is left to chance.
@@ -98,13 +99,8 @@ pub(super) fn run(args: &SimulateArgs) -> io::Result<Simulated> {
     }
     truths.flush()?;
     files.values_mut().try_for_each(Write::flush)?;
-    let mut people = csv::Writer::from_path(args.out.join("people.csv"))?;
-    people.write_record(COLUMNS)?;
-    for row in stage.rows() {
-        people.write_record(fields(&row))?;
-        written.rows += 1;
-    }
-    people.flush()?;
+    written.rows = write_rows(stage.rows(), File::create(args.out.join("people.csv"))?)?;
+    fs::write(args.out.join("people.toml"), COLUMN_MAP)?;
     if args.canaries > 0 {
         let mut canaries = csv::Writer::from_path(args.out.join("canaries.csv"))?;
         canaries.write_record(["person", "kind", "text"])?;
@@ -116,13 +112,49 @@ pub(super) fn run(args: &SimulateArgs) -> io::Result<Simulated> {
     Ok(written)
 }
 
+/// Which column of the rows holds what, for `priorityd link --columns`.
+pub(super) const COLUMN_MAP: &str = r#"row_id = "row_id"
+given_names = "given_names"
+family_name = "family_name"
+former_family_name = "former_family_name"
+alias_given_name = "alias_given_name"
+date_of_birth = "date_of_birth"
+sex = "sex"
+postcode = "postcode"
+address = "address"
+uprn = "uprn"
+
+[identifiers]
+pnc_id = "pnc_id"
+cro_number = "cro_number"
+nhs_number = "nhs_number"
+crn = "crn"
+noms_number = "noms_number"
+"#;
+
+/// The column of the rows that says who somebody truly is.
+pub(super) const TRUTH_COLUMN: &str = "true_person";
+
+/// Writes linkage rows as CSV and counts them.
+pub(super) fn write_rows(rows: impl Iterator<Item = Row>, out: impl Write) -> io::Result<u64> {
+    let mut table = csv::Writer::from_writer(out);
+    table.write_record(COLUMNS)?;
+    let mut written = 0;
+    for row in rows {
+        table.write_record(fields(&row))?;
+        written += 1;
+    }
+    table.flush()?;
+    Ok(written)
+}
+
 const COLUMNS: [&str; 20] = [
     "row_id",
     "agency",
     "given_names",
     "family_name",
-    "former_names",
-    "aliases",
+    "former_family_name",
+    "alias_given_name",
     "date_of_birth",
     "sex",
     "postcode",
@@ -133,7 +165,7 @@ const COLUMNS: [&str; 20] = [
     "nhs_number",
     "crn",
     "noms_number",
-    "true_person",
+    TRUTH_COLUMN,
     "true_household",
     "custom",
     "true_role",
@@ -147,8 +179,8 @@ fn fields(row: &Row) -> [String; 20] {
         row.agency.to_owned(),
         identity.name.given_names.join(" "),
         text(&identity.name.family_name),
-        names(&identity.former_names),
-        names(&identity.aliases),
+        first(&identity.former_names, |name| name.family_name.clone()),
+        first(&identity.aliases, |name| Some(name.given_names.join(" "))),
         identity.date_of_birth.map(|born| born.to_string()).unwrap_or_default(),
         identity.sex.unwrap_or_default().to_owned(),
         text(&identity.postcode),
@@ -166,11 +198,9 @@ fn fields(row: &Row) -> [String; 20] {
     ]
 }
 
-/// Several names in one cell: given names and family name parted by `|`, names by `;`.
-fn names(names: &[WireName]) -> String {
-    let one =
-        |name: &WireName| format!("{}|{}", name.given_names.join(" "), name.family_name.as_deref().unwrap_or_default());
-    names.iter().map(one).collect::<Vec<_>>().join(";")
+/// A part of the first of several names; the simulator makes no more than one of a kind.
+fn first(names: &[WireName], part: impl Fn(&WireName) -> Option<String>) -> String {
+    names.first().and_then(part).unwrap_or_default()
 }
 
 fn share(text: &str) -> Result<f64, String> {

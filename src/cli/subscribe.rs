@@ -1,6 +1,5 @@
 //! `priorityd subscribe`: reads what was published to one recipient and opens it with that recipient's key.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,12 +13,12 @@ use super::show::{Reader, Seen};
 use crate::config::settings::Settings;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
-use crate::log::{Client, topic_name};
+use crate::log::{Client, StoredRecord, TopicReader, topic_name};
 use crate::model::ids::PartyId;
 
 const TOPICS: [&str; 2] = ["alerts", "list"];
 
-/// Prints one JSON object a line: the opened CloudEvent, or `{"tombstone": KEY}` where a list entry ended. With
+/// Prints one JSON object a line, a topic's partitions one after the other: the opened CloudEvent, or `{"tombstone": KEY}` where a list entry ended. With
 /// `--sealed` the records as they are, for a client of one's own.
 #[derive(Debug, Args)]
 pub(super) struct SubscribeArgs {
@@ -86,10 +85,11 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
                 match seen {
                     Seen::Event(event) => writeln!(out, "{event}")?,
                     Seen::Tombstone(key) => writeln!(out, "{}", json!({"tombstone": key}))?,
-                    Seen::Refused(offset, error) => {
-                        let topic = topic_name(topic, &args.recipient);
-                        writeln!(out, "{}", json!({"refused": error.to_string(), "topic": topic, "offset": offset}))?;
-                        refused.push(format!("{topic} offset {offset}: {error}"));
+                    Seen::Refused { partition, offset, why } => {
+                        let (topic, why) = (topic_name(topic, &args.recipient), why.to_string());
+                        let line = json!({"refused": why, "topic": topic, "partition": partition, "offset": offset});
+                        writeln!(out, "{line}")?;
+                        refused.push(format!("{topic} partition {partition} offset {offset}: {why}"));
                     }
                 }
             }
@@ -108,22 +108,22 @@ fn print_sealed(
     client: &mut dyn Client,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let mut offsets: BTreeMap<&str, i64> = topics.iter().map(|topic| (*topic, 0)).collect();
+    let topics = topics.iter().map(|topic| TopicReader::new(topic_name(topic, &args.recipient)));
+    let mut topics: Vec<_> = topics.collect();
     loop {
-        let mut found = false;
-        for (topic, offset) in &mut offsets {
-            let topic = topic_name(topic, &args.recipient);
-            for record in client.read(&topic, 0, *offset, 500, wait(args))? {
+        for reader in &mut topics {
+            let topic = reader.topic().to_owned();
+            reader.read(client, wait(args), |StoredRecord { partition, offset, key, value, .. }| {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                let value = record.value.as_deref().map(text);
-                let key = text(&record.key);
-                writeln!(out, "{}", json!({"topic": topic, "offset": record.offset, "key": key, "value": value}))?;
-                *offset = record.offset + 1;
-                found = true;
-            }
+                let (key, value) = (text(&key), value.as_deref().map(text));
+                let line = json!({
+                    "topic": topic, "partition": partition, "offset": offset, "key": key, "value": value,
+                });
+                writeln!(out, "{line}").map_err(Failure::from)
+            })?;
         }
         out.flush()?;
-        if !args.follow && !found {
+        if !args.follow {
             return Ok(());
         }
     }

@@ -1,5 +1,6 @@
 //! The daemon's settings: defaults, then the file, then `PRIORITYD__SECTION__KEY`, then flags; checked once, all at once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,6 +10,7 @@ use toml::Table;
 
 use super::reader::{Problem, Problems, Reader, read_toml};
 use super::rules::Rules;
+use crate::model::ids::PartyId;
 
 /// Everything the daemon needs to know, checked. Paths are relative to the configuration file's folder.
 #[derive(Debug, Clone)]
@@ -52,7 +54,7 @@ pub enum LogSettings {
         feed_hours: u64,
     },
     /// Apache Kafka.
-    Kafka(KafkaSettings),
+    Kafka(Box<KafkaSettings>),
 }
 
 /// How to reach Kafka. Secrets are files, read when connecting.
@@ -64,16 +66,34 @@ pub struct KafkaSettings {
     pub group: String,
     /// Name of this instance, unique within the group and the same after a restart.
     pub instance: String,
+    /// Put before the name of every topic, where a cluster is shared with others.
+    pub topic_prefix: String,
+    /// An instance that gave no sign of life for so long has lost its partitions to the others.
+    pub session_ms: u64,
+    /// The longest that a transaction may take; one that nobody ends holds readers back for that long.
+    pub transaction_ms: u64,
     /// Certificate authority's file (PEM); with it, TLS.
     pub ca_file: Option<PathBuf>,
     /// Client certificate's file (PEM), for mutual TLS.
     pub certificate_file: Option<PathBuf>,
     /// Client key's file (PEM), for mutual TLS.
     pub key_file: Option<PathBuf>,
-    /// SASL/SCRAM-SHA-512 user.
+    /// SASL/SCRAM user.
     pub user: Option<String>,
     /// File that holds the user's password.
     pub password_file: Option<PathBuf>,
+    /// SCRAM-SHA-256 rather than SCRAM-SHA-512.
+    pub scram_sha_256: bool,
+    /// Partitions of every topic.
+    pub partitions: u32,
+    /// Copies of each partition.
+    pub replicas: u32,
+    /// Raw feed records are kept for so many hours.
+    pub feed_hours: u64,
+    /// The daemon's principal on the access lists; without it they are left alone.
+    pub principal: Option<String>,
+    /// The parties' principals.
+    pub principals: BTreeMap<PartyId, String>,
 }
 
 impl Settings {
@@ -116,7 +136,7 @@ impl Settings {
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let as_of = root.date("as_of", &mut problems);
-        let batch_records = root.number("batch_records", 500, (1, 100_000), &mut problems);
+        let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
         let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
         let listen = read_listen(&mut root, &mut problems);
@@ -136,7 +156,7 @@ impl Settings {
             keys,
             linkage_model,
             as_of,
-            batch_records: usize::try_from(batch_records).unwrap_or(500),
+            batch_records: usize::try_from(batch_records).unwrap_or(2_000),
             poll_ms,
             record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
             listen,
@@ -157,9 +177,16 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
             problems.add("kafka", "it is missing", "add [kafka] with bootstrap and group");
             return None;
         };
-        let bootstrap = from.required("bootstrap", problems).map(str::to_owned);
-        let group = from.text("group", problems).unwrap_or("priorityd").to_owned();
+        let (bootstrap, group) =
+            (from.required("bootstrap", problems).map(str::to_owned), from.text("group", problems));
+        let group = group.unwrap_or("priorityd").to_owned();
         let instance = from.text("instance", problems).unwrap_or("1").to_owned();
+        let topic_prefix = from.text("topic_prefix", problems).unwrap_or_default().to_owned();
+        if !topic_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) {
+            problems.add("kafka.topic_prefix", "it cannot begin a topic's name", "use letters, digits, '.' and '-'");
+        }
+        let session_ms = from.number("session_ms", 10_000, (1_000, 300_000), problems);
+        let transaction_ms = from.number("transaction_ms", 30_000, (1_000, 900_000), problems);
         let mut path = |key| from.text(key, problems).map(|path| home.join(path));
         let (ca_file, certificate_file) = (path("ca_file"), path("certificate_file"));
         let (key_file, password_file) = (path("key_file"), path("password_file"));
@@ -170,18 +197,34 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
         if certificate_file.is_some() != key_file.is_some() {
             problems.add("kafka.certificate_file", "it stands alone", "give both certificate_file and key_file");
         }
+        let mechanisms = [("SCRAM-SHA-256", true), ("SCRAM-SHA-512", false)];
+        let scram_sha_256 = read_or(&mut from, "sasl_mechanism", &mechanisms, false, problems);
+        let number = |number: u64| u32::try_from(number).expect("it is within the bounds given with it");
+        let partitions = number(from.number("partitions", 6, (1, 10_000), problems));
+        let replicas = number(from.number("replicas", 3, (1, 9), problems));
+        let feed_hours = from.number("feed_hours", 24 * 7, (1, 24 * 90), problems);
+        let (principal, principals) = read_principals(&mut from, problems);
         from.finish(problems);
         let bootstrap = bootstrap?;
-        Some(LogSettings::Kafka(KafkaSettings {
+        Some(LogSettings::Kafka(Box::new(KafkaSettings {
             bootstrap,
             group,
             instance,
+            topic_prefix,
+            session_ms,
+            transaction_ms,
             ca_file,
             certificate_file,
             key_file,
             user,
             password_file,
-        }))
+            scram_sha_256,
+            partitions,
+            replicas,
+            feed_hours,
+            principal,
+            principals,
+        })))
     } else {
         let Some(mut from) = embedded else {
             problems.add("embedded", "it is missing", "add [embedded] with path");
@@ -192,6 +235,46 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
         from.finish(problems);
         Some(LogSettings::Embedded { path: path?, feed_hours })
     }
+}
+
+/// The daemon's principal and the parties'. Two parties behind one principal could read each other's messages.
+fn read_principals(from: &mut Reader<'_>, problems: &mut Problems) -> (Option<String>, BTreeMap<PartyId, String>) {
+    const FORM: &str = "write it as the cluster names it, e.g. \"User:police\" or \"User:CN=police\"";
+    let is_one = |text: &str| text.strip_prefix("User:").is_some_and(|name| !["", "*", "ANONYMOUS"].contains(&name));
+    let principal = from.text("principal", problems).map(str::to_owned);
+    if principal.as_deref().is_some_and(|principal| !is_one(principal)) {
+        problems.add(from.key("principal"), "it is not a principal", FORM);
+    }
+    let key = from.key("principals");
+    let mut principals = BTreeMap::new();
+    let table = match from.value("principals").map(|value| value.as_table()) {
+        None => return (principal, principals),
+        Some(table) => table,
+    };
+    let Some(table) = table else {
+        problems.add(&key, "it is no table", format!("write [{key}], a line for each party"));
+        return (principal, principals);
+    };
+    if principal.is_none() {
+        problems.add(from.key("principal"), "it is missing", "name the daemon's principal as well as the parties'");
+    }
+    let mut taken: BTreeSet<_> = principal.iter().map(String::as_str).collect();
+    for (at, (party, named)) in table.iter().enumerate() {
+        // A party that does not read as one is told by its place, as any value would be.
+        let Ok(party) = party.parse::<PartyId>() else {
+            problems.add(format!("{key}, line {}", at + 1), "its key is no party", "use the agreement's names");
+            continue;
+        };
+        let key = format!("{key}.{party}");
+        match named.as_str().filter(|named| is_one(named)) {
+            None => problems.add(key, "it is not a principal", FORM),
+            Some(named) if !taken.insert(named) => {
+                problems.add(key, "its principal was named before", "give the daemon and each party one of their own");
+            }
+            Some(named) => drop(principals.insert(party, named.to_owned())),
+        }
+    }
+    (principal, principals)
 }
 
 fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {

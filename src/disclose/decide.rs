@@ -104,7 +104,7 @@ impl Desk<'_> {
         }
         let recipients: Vec<_> = self.recipients().filter(|recipient| self.may_be_served(recipient)).collect();
         if recipients.len() < self.recipients().count() {
-            out.hold("recipient_expired_or_without_agreed_key");
+            out.hold("recipient_expired_or_without_key");
         }
         let touched = before.iter().copied().chain(now.iter().map(|person| person.cluster));
         let mut gone = told.findings_of(touched);

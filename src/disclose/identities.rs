@@ -55,6 +55,23 @@ impl Identities {
         serde_json::from_slice(&clear).ok()
     }
 
+    /// Seals under the active vault key what lies under an older one, and says how many. Once nothing does, the older key
+    /// can be destroyed, and with it dies every copy that backups still have of anybody's identity.
+    pub fn reseal(&mut self, scope: &ScopeId, keys: &KeyRing, mut nonce: impl FnMut() -> [u8; 12]) -> usize {
+        let (vault, changed) = (keys.vault(), &mut self.changed);
+        let mut resealed = 0;
+        for (record, sealed) in self.sealed.iter_mut().filter(|(_, sealed)| sealed.epoch != vault.epoch()) {
+            let context = [scope.as_str().as_bytes(), &record.0];
+            let clear = keys.vault_of(sealed.epoch).and_then(|key| key.open(PERSON, &context, sealed));
+            if let Some(clear) = clear {
+                *sealed = vault.seal(PERSON, &context, nonce(), &clear);
+                changed.insert(*record);
+                resealed += 1;
+            }
+        }
+        resealed
+    }
+
     /// Rows changed since the last call, by record.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
         std::mem::take(&mut self.changed)

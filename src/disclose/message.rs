@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::decide::{Message, MessageKind};
-use crate::model::ids::ScopeId;
+use super::told::Digest;
+use crate::model::ids::{ScopeId, hex};
 
 impl MessageKind {
     /// The CloudEvents type; a tombstone has none, being no event.
@@ -29,12 +30,18 @@ impl MessageKind {
     }
 }
 
-/// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone.
+/// The whole event with its recipient and its end inside, so that both are signed; `None` for a tombstone. A list entry
+/// has a `revision`, by which the recipient compares its list with the manifest.
 #[must_use]
-pub fn cloud_event(message: &Message, scope: &ScopeId, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
+pub fn cloud_event(
+    message: &Message,
+    scope: &ScopeId,
+    now: Timestamp,
+    revision: Option<Digest>,
+) -> Option<Zeroizing<Vec<u8>>> {
     let days = i64::from(message.message_days);
     let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
-    let event = json!({
+    let mut event = json!({
         "specversion": "1.0",
         "id": message.id,
         "source": format!("urn:priorityd:hub:{scope}"),
@@ -45,5 +52,8 @@ pub fn cloud_event(message: &Message, scope: &ScopeId, now: Timestamp) -> Option
         "expirytime": expires,
         "data": Value::Object(message.body.clone()?),
     });
+    if let Some(revision) = revision {
+        event["revision"] = json!(hex(&revision));
+    }
     Some(Zeroizing::new(serde_json::to_vec(&event).expect("an event has a JSON form")))
 }

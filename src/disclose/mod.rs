@@ -10,5 +10,6 @@ pub mod message;
 pub mod open;
 mod permit;
 pub mod seal;
+pub mod statement;
 pub mod told;
 pub mod view;

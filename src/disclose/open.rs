@@ -143,7 +143,7 @@ impl<'a> Opener<'a> {
     /// Opens a message that must not be over at `now`.
     pub fn open(&mut self, message: &str, now: Timestamp) -> Result<Opened, OpenError> {
         let signed = self.decrypt(message)?;
-        let (event, signer) = verify(&signed, self.signers, now)?;
+        let (event, signer) = verify(&signed, self.signers, now, (jose::SIGNED_TYPE, jose::CONTENT_TYPE))?;
         let attributes: Attributes = serde_json::from_slice(&event).map_err(|_| OpenError::NotAMessage)?;
         if attributes.recipient != self.recipient.as_str() {
             return Err(OpenError::ReAddressed);
@@ -222,7 +222,12 @@ fn agree(protected: &str, key: &RecipientPrivateKey) -> Result<KwAes256, OpenErr
 }
 
 /// The signature: RFC 7515 §5.2.
-fn verify(signed: &[u8], signers: &SignerKeys, now: Timestamp) -> Result<(Zeroizing<Vec<u8>>, String), OpenError> {
+pub(super) fn verify(
+    signed: &[u8],
+    signers: &SignerKeys,
+    now: Timestamp,
+    (typ, cty): (&str, &str),
+) -> Result<(Zeroizing<Vec<u8>>, String), OpenError> {
     let text = std::str::from_utf8(signed).map_err(|_| OpenError::NotSigned)?;
     let (input, signature) = text.rsplit_once('.').ok_or(OpenError::NotSigned)?;
     let (protected, payload) = input.split_once('.').ok_or(OpenError::NotSigned)?;
@@ -233,7 +238,7 @@ fn verify(signed: &[u8], signers: &SignerKeys, now: Timestamp) -> Result<(Zeroiz
     if header.alg != jose::SIGNATURE_ALGORITHM {
         return Err(OpenError::SignatureAlgorithmRefused);
     }
-    if header.typ.as_deref() != Some(jose::SIGNED_TYPE) || header.cty.as_deref() != Some(jose::CONTENT_TYPE) {
+    if header.typ.as_deref() != Some(typ) || header.cty.as_deref() != Some(cty) {
         return Err(OpenError::WrongType);
     }
     let kid = header.kid.ok_or(OpenError::UnknownSigner)?;

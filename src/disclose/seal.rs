@@ -196,13 +196,17 @@ struct Attributes {
     expirytime: Timestamp,
 }
 
-/// Compact JWS over the bytes as they are.
 fn sign(event: &[u8], signer: &SigningKey) -> Zeroizing<String> {
+    sign_as(jose::SIGNED_TYPE, jose::CONTENT_TYPE, event, signer)
+}
+
+/// Compact JWS over the bytes as they are.
+pub(super) fn sign_as(typ: &str, cty: &str, event: &[u8], signer: &SigningKey) -> Zeroizing<String> {
     let header = serde_json::json!({
         "alg": jose::SIGNATURE_ALGORITHM,
         "kid": signer.kid(),
-        "typ": jose::SIGNED_TYPE,
-        "cty": jose::CONTENT_TYPE,
+        "typ": typ,
+        "cty": cty,
     });
     let header = jose::encode(header.to_string());
     // Room for all of it at once: the event may hold a sealed identity in clear, and growing would leave copies behind.

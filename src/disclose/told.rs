@@ -114,6 +114,34 @@ impl Told {
         self.changed_lists.insert(cluster);
     }
 
+    /// Forgets findings that cannot come again, where everybody who was told of them was told that they fell away.
+    pub fn forget(&mut self, findings: &BTreeSet<FindingId>) {
+        for finding in findings {
+            let Some(row) = self.alerts.get(finding).filter(|row| row.to.values().all(|told| !told.live)) else {
+                continue;
+            };
+            if let Some(others) = self.by_cluster.get_mut(&row.cluster) {
+                others.remove(finding);
+                if others.is_empty() {
+                    self.by_cluster.remove(&row.cluster);
+                }
+            }
+            self.alerts.remove(finding);
+            self.changed_alerts.insert(*finding);
+        }
+    }
+
+    /// Of each recipient, what its list says now: a digest for each entry, sorted.
+    #[must_use]
+    pub fn lists(&self) -> BTreeMap<&PartyId, Vec<Digest>> {
+        let mut lists: BTreeMap<_, Vec<Digest>> = BTreeMap::new();
+        for (recipient, digest) in self.lists.values().flatten() {
+            lists.entry(recipient).or_default().push(*digest);
+        }
+        lists.values_mut().for_each(|list| list.sort_unstable());
+        lists
+    }
+
     /// Rows changed since the last call, alerts first, each by id.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
         let alerts = std::mem::take(&mut self.changed_alerts).into_iter().map(|id| RowChange {

@@ -68,17 +68,8 @@ pub(super) fn create_private_dir(dir: &Path) -> Result<(), KeyProblem> {
 /// Writes a new file that only its owner can read. It reaches the disk before this returns: a key that sealed something
 /// and was lost in a power cut would take what it sealed with it.
 pub(super) fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), KeyProblem> {
-    write_new(path, bytes, 0o600)
-}
-
-/// Writes a new file that anybody may read.
-pub(super) fn write_new_public(path: &Path, bytes: &[u8]) -> Result<(), KeyProblem> {
-    write_new(path, bytes, 0o644)
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyProblem> {
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         sync_parent(path)
@@ -91,9 +82,34 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyProblem> {
 
 /// Puts a public file in place of the one before, whole or not at all.
 pub(super) fn replace_public(path: &Path, bytes: &[u8]) -> Result<(), KeyProblem> {
+    replace(path, bytes, 0o644)
+}
+
+/// Puts a file that only its owner can read in place of the one before, whole or not at all.
+pub(super) fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), KeyProblem> {
+    replace(path, bytes, 0o600)
+}
+
+/// As `replace_private`, for a file whose secret must be gone: what it held is overwritten in its place first. A file
+/// system that never writes in place, or a backup, may hold it still; a key that was wrapped by a token is not there at all.
+pub(super) fn destroy_private(path: &Path, bytes: &[u8]) -> Result<(), KeyProblem> {
+    let overwritten = (|| {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        // Padded with spaces, which JSON allows: whoever reads in between finds a whole file.
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+        let mut padded = Zeroizing::new(bytes.to_vec());
+        padded.resize(length.max(bytes.len()), b' ');
+        file.write_all(&padded)?;
+        file.sync_all()
+    })();
+    overwritten.map_err(|error: io::Error| unwritable(path, &error))?;
+    replace(path, bytes, 0o600)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyProblem> {
     let next = path.with_extension("next");
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&next)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&next)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&next, path)?;

@@ -2,7 +2,7 @@
 //! one is named together with what would be right, and no parser's own words, which quote their input, come through.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,8 +34,28 @@ pub(super) enum Material {
     Private(SecretKey),
     /// The public half of one.
     Public(PublicKey),
+    /// A 256-bit secret that lies in its file encrypted by a PKCS#11 token.
+    Wrapped(Wrapped),
     /// A retired key whose secret was destroyed.
     Gone,
+}
+
+/// A secret as a PKCS#11 token encrypted it (AES-256-GCM, bound to the key id), and where to find the token.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wrapped {
+    /// The token's library.
+    pub(super) module: PathBuf,
+    /// The token's label.
+    pub(super) token: String,
+    /// The label of the token's own AES key.
+    pub(super) object: String,
+    /// The file with the user PIN.
+    pub(super) pin_file: PathBuf,
+    /// Nonce, base64url.
+    pub(super) iv: String,
+    /// Ciphertext and tag, base64url.
+    pub(super) ciphertext: String,
 }
 
 /// Whether a text may hold secrets: a key file does, a published set does not.
@@ -75,8 +95,8 @@ pub(super) fn kid(meta: &KeyMeta, public: Option<&PublicKey>) -> String {
             let owner = meta.party.as_ref().map_or(OURSELVES, PartyId::as_str);
             format!("{owner}#{}", thumbprint(public))
         }
-        None => match &meta.scope {
-            Some(scope) => format!("{}.{scope}.{}", meta.purpose, meta.epoch),
+        None => match meta.scope.as_ref().map(ScopeId::as_str).or(meta.party.as_ref().map(PartyId::as_str)) {
+            Some(whose) => format!("{}.{whose}.{}", meta.purpose, meta.epoch),
             None => format!("{}.{}", meta.purpose, meta.epoch),
         },
     }
@@ -106,21 +126,39 @@ pub(crate) fn from_coordinates(x: &str, y: &str) -> Option<PublicKey> {
     PublicKey::from_sec1_bytes(&point).ok()
 }
 
-/// The text of a file that holds a 256-bit secret.
-pub(super) fn write_secret(meta: &KeyMeta, secret: &[u8; 32]) -> Zeroizing<Vec<u8>> {
-    let kid = kid(meta, None);
-    let k = encode_secret(secret);
-    let jwk = WrittenJwk { kty: "oct", kid: &kid, k: Some(&k), ..WrittenJwk::empty(meta) };
-    to_private_text(&jwk)
+/// The text of a file that holds one key.
+pub(super) fn write(meta: &KeyMeta, material: &Material) -> Zeroizing<Vec<u8>> {
+    let public = match material {
+        Material::Private(key) => Some(key.public_key()),
+        Material::Public(key) => Some(*key),
+        Material::Secret(_) | Material::Wrapped(_) | Material::Gone => None,
+    };
+    let (kid, coordinates) = (kid(meta, public.as_ref()), public.as_ref().map(coordinates));
+    let secret = match material {
+        Material::Secret(secret) => Some(encode_secret(secret)),
+        Material::Private(key) => Some(encode_secret(&Zeroizing::new(<[u8; 32]>::from(key.to_bytes())))),
+        Material::Public(_) | Material::Wrapped(_) | Material::Gone => None,
+    };
+    let secret = secret.as_ref().map(|secret| secret.as_str());
+    let wrapped = if let Material::Wrapped(wrapped) = material { Some(wrapped) } else { None };
+    to_private_text(&match &coordinates {
+        Some([x, y]) => WrittenJwk { d: secret, ..WrittenJwk::pair(meta, &kid, x, y) },
+        None => WrittenJwk { kty: "oct", kid: &kid, k: secret, pkcs11: wrapped, ..WrittenJwk::empty(meta) },
+    })
 }
 
-/// The text of a file that holds a P-256 pair.
-pub(super) fn write_private(meta: &KeyMeta, key: &SecretKey) -> Zeroizing<Vec<u8>> {
-    let public = key.public_key();
-    let (kid, [x, y]) = (kid(meta, Some(&public)), coordinates(&public));
-    let scalar = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
-    let d = encode_secret(&scalar);
-    to_private_text(&WrittenJwk { d: Some(&d), ..WrittenJwk::pair(meta, &kid, &x, &y) })
+/// Reads a public JWK as another program made it: the point of P-256 in it.
+pub(super) fn parse_public(file: &Path, text: &[u8]) -> Result<PublicKey, Vec<KeyProblem>> {
+    let raw: RawJwk = from_json(file, text, "one public JWK").map_err(|problem| vec![problem])?;
+    let mut findings = Findings { file, prefix: "", problems: Vec::new() };
+    if raw.usage.as_deref().is_some_and(|usage| usage != "enc") {
+        findings.add("`use` does not fit the purpose", "a recipient key has `enc`");
+    }
+    let material = check_pair(&raw, Form::Public, KeyState::Active, &mut findings);
+    match material {
+        Some(Material::Public(key)) if findings.problems.is_empty() => Ok(key),
+        _ => Err(findings.problems),
+    }
 }
 
 /// The text of a JWK Set of public keys.
@@ -167,6 +205,8 @@ struct WrittenJwk<'a> {
     d: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     k: Option<&'a str>,
+    #[serde(rename = "priorityd_pkcs11", skip_serializing_if = "Option::is_none")]
+    pkcs11: Option<&'a Wrapped>,
     priorityd: &'a KeyMeta,
 }
 
@@ -182,12 +222,13 @@ impl<'a> WrittenJwk<'a> {
             y: None,
             d: None,
             k: None,
+            pkcs11: None,
             priorityd: meta,
         }
     }
 
     fn pair(meta: &'a KeyMeta, kid: &'a str, x: &'a str, y: &'a str) -> Self {
-        let (usage, alg) = usage_of(meta.purpose).expect("only signing, recipient and agreement keys are pairs");
+        let (usage, alg) = usage_of(meta.purpose).expect("only signing, audit, agreement and recipient keys are pairs");
         Self {
             kty: "EC",
             kid,
@@ -209,9 +250,9 @@ struct WrittenSet<'a> {
 /// The members `use` and `alg` of a pair; `None` for a secret, which has neither.
 fn usage_of(purpose: Purpose) -> Option<(&'static str, &'static str)> {
     match purpose {
-        Purpose::Signing | Purpose::Agreement => Some(("sig", "ES256")),
+        Purpose::Signing | Purpose::Audit | Purpose::Agreement => Some(("sig", "ES256")),
         Purpose::Recipient => Some(("enc", "ECDH-ES+A256KW")),
-        Purpose::Linkage | Purpose::Vault | Purpose::Output => None,
+        Purpose::Linkage | Purpose::Identifier | Purpose::Vault | Purpose::Intake | Purpose::Output => None,
     }
 }
 
@@ -257,6 +298,8 @@ struct RawJwk {
     y: Option<String>,
     d: Option<SecretText>,
     k: Option<SecretText>,
+    #[serde(rename = "priorityd_pkcs11")]
+    pkcs11: Option<Wrapped>,
     priorityd: Option<RawMeta>,
 }
 
@@ -322,7 +365,7 @@ fn check(file: &Path, raw: RawJwk, form: Form, prefix: &str) -> Result<Jwk, Vec<
     let public = match &material {
         Material::Private(key) => Some(key.public_key()),
         Material::Public(key) => Some(*key),
-        Material::Secret(_) | Material::Gone => None,
+        Material::Secret(_) | Material::Wrapped(_) | Material::Gone => None,
     };
     let kid = kid(&meta, public.as_ref());
     if raw.kid.as_deref() != Some(&kid) {
@@ -340,10 +383,8 @@ fn check_meta(raw: Option<&RawMeta>, findings: &mut Findings<'_>) -> Option<KeyM
     };
     let purpose = raw.purpose.as_deref().and_then(Purpose::parse);
     if purpose.is_none() {
-        findings.add(
-            "`priorityd.purpose` is missing or unknown",
-            "linkage, vault, output, signing, recipient or agreement",
-        );
+        let known = Purpose::ALL.map(Purpose::as_str).join(", ");
+        findings.add("`priorityd.purpose` is missing or unknown", format!("one of {known}"));
     }
     let state = raw.state.as_deref().and_then(KeyState::parse);
     if state.is_none() {
@@ -362,14 +403,14 @@ fn check_meta(raw: Option<&RawMeta>, findings: &mut Findings<'_>) -> Option<KeyM
         findings.add("`priorityd.expires` is no time", "a time like 2027-01-31T09:00:00Z, or leave it out");
     }
     let scope: Option<ScopeId> = raw.scope.as_deref().and_then(|text| text.parse().ok());
-    if scope.is_some() != (purpose == Some(Purpose::Linkage)) || scope.is_none() != raw.scope.is_none() {
-        findings.add("`priorityd.scope` does not fit", "a linkage key names its scope, and no other key does");
+    if scope.is_some() != purpose.is_some_and(Purpose::has_scope) || scope.is_none() != raw.scope.is_none() {
+        let rule = "a linkage or identifier key names its scope, and no other key does";
+        findings.add("`priorityd.scope` does not fit", rule);
     }
     let party: Option<PartyId> = raw.party.as_deref().and_then(|text| text.parse().ok());
-    let has_party = matches!(purpose, Some(Purpose::Recipient | Purpose::Agreement));
-    if party.is_some() != has_party || party.is_none() != raw.party.is_none() {
-        let remedy = "a recipient or agreement key names its party, and no other key does";
-        findings.add("`priorityd.party` does not fit", remedy);
+    if party.is_some() != purpose.is_some_and(Purpose::has_party) || party.is_none() != raw.party.is_none() {
+        let rule = "a recipient, intake or agreement key names its party, and no other key does";
+        findings.add("`priorityd.party` does not fit", rule);
     }
     Some(KeyMeta { purpose: purpose?, scope, party, epoch: epoch?, state: state?, created: created?, expires })
 }
@@ -382,13 +423,18 @@ fn check_secret(raw: &RawJwk, form: Form, state: KeyState, findings: &mut Findin
     if raw.kty.as_deref() != Some("oct") {
         findings.add("`kty` does not fit the purpose", "`oct`");
     }
-    match &raw.k {
-        None if state == KeyState::Retired => Some(Material::Gone),
-        None => {
+    match (&raw.k, &raw.pkcs11) {
+        (None, None) if state == KeyState::Retired => Some(Material::Gone),
+        (None, Some(wrapped)) => Some(Material::Wrapped(wrapped.clone())),
+        (Some(_), Some(_)) => {
+            findings.add("`k` stands beside `priorityd_pkcs11`", "one of the two; a wrapped key has no `k`");
+            None
+        }
+        (None, None) => {
             findings.add("`k` is missing", "32 random bytes in base64url without padding");
             None
         }
-        Some(k) => {
+        (Some(k), None) => {
             let secret = k.decode();
             if secret.is_none() {
                 findings.add("`k` is not 32 bytes", "32 random bytes in base64url without padding");

@@ -10,18 +10,26 @@ use zeroize::Zeroizing;
 
 use crate::model::ids::ScopeId;
 
-/// The secret of one scope and epoch. Never shown, never copied.
+/// The secret of one scope and epoch, and the secret behind the ids of the scope, which outlives the epoch: a register
+/// is hashed anew under another epoch without a single id that changes. Never shown, never copied.
 pub struct LinkageKey {
     scope: ScopeId,
     epoch: u32,
     secret: Zeroizing<[u8; 32]>,
+    identifiers: Option<Zeroizing<[u8; 32]>>,
 }
 
 impl LinkageKey {
     /// Takes a secret read from a key file.
     #[must_use]
     pub fn new(scope: ScopeId, epoch: u32, secret: Zeroizing<[u8; 32]>) -> Self {
-        Self { scope, epoch, secret }
+        Self { scope, epoch, secret, identifiers: None }
+    }
+
+    /// With the identifier key of the scope.
+    #[must_use]
+    pub fn with_identifiers(self, secret: &[u8; 32]) -> Self {
+        Self { identifiers: Some(Zeroizing::new(*secret)), ..self }
     }
 
     /// The partnership whose people it hashes.
@@ -41,6 +49,16 @@ impl LinkageKey {
     pub fn field(&self, field: &str) -> FieldKey {
         let info = format!("priorityd/v1/{}/{}/{field}", self.scope, self.epoch);
         FieldKey::derive(&self.secret, &info)
+    }
+
+    /// Derives the key of one kind of id from the identifier key: info `priorityd/v1/<scope>/ids/<kind>`. A linkage key
+    /// that stands alone, for a table that is linked once, gives its ids too.
+    #[must_use]
+    pub fn identifier(&self, kind: &str) -> FieldKey {
+        match &self.identifiers {
+            Some(secret) => FieldKey::derive(secret, &format!("priorityd/v1/{}/ids/{kind}", self.scope)),
+            None => self.field(kind),
+        }
     }
 }
 

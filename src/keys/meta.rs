@@ -14,12 +14,18 @@ use crate::model::ids::{PartyId, ScopeId};
 pub enum Purpose {
     /// Hashes identity to tokens, per scope and epoch.
     Linkage,
+    /// Hashes ids of events, references and records, per scope, for as long as there is a register.
+    Identifier,
     /// Seals what lies on our own disk.
     Vault,
+    /// Seals what one agency that pseudonymises at source sends us of identity.
+    Intake,
     /// Derives each recipient's pseudonyms.
     Output,
     /// Signs messages.
     Signing,
+    /// Signs what the audit rests on.
+    Audit,
     /// Seals messages to one recipient.
     Recipient,
     /// Signs data-sharing agreements.
@@ -28,17 +34,29 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 6] =
-        [Self::Linkage, Self::Vault, Self::Output, Self::Signing, Self::Recipient, Self::Agreement];
+    pub const ALL: [Self; 9] = [
+        Self::Linkage,
+        Self::Identifier,
+        Self::Vault,
+        Self::Intake,
+        Self::Output,
+        Self::Signing,
+        Self::Audit,
+        Self::Recipient,
+        Self::Agreement,
+    ];
 
     /// The name in key files and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Linkage => "linkage",
+            Self::Identifier => "identifier",
             Self::Vault => "vault",
+            Self::Intake => "intake",
             Self::Output => "output",
             Self::Signing => "signing",
+            Self::Audit => "audit",
             Self::Recipient => "recipient",
             Self::Agreement => "agreement",
         }
@@ -46,6 +64,18 @@ impl Purpose {
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
+    }
+
+    /// Are there keys of it for each scope?
+    #[must_use]
+    pub fn has_scope(self) -> bool {
+        matches!(self, Self::Linkage | Self::Identifier)
+    }
+
+    /// Are there keys of it for each party?
+    #[must_use]
+    pub fn has_party(self) -> bool {
+        matches!(self, Self::Intake | Self::Recipient | Self::Agreement)
     }
 }
 
@@ -100,10 +130,10 @@ impl fmt::Display for KeyState {
 pub struct KeyMeta {
     /// What it is for.
     pub purpose: Purpose,
-    /// Whose people it hashes; linkage keys only.
+    /// Whose people it hashes; linkage and identifier keys only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeId>,
-    /// Whose key it is; recipient and agreement keys only.
+    /// Whose key it is; intake, recipient and agreement keys only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<PartyId>,
     /// Its number among the keys of this purpose (and scope or party), from 1.
@@ -124,9 +154,49 @@ impl KeyMeta {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// What no two keys of a ring may share.
-    pub(super) fn slot(&self) -> (Purpose, Option<&ScopeId>, Option<&PartyId>) {
-        (self.purpose, self.scope.as_ref(), self.party.as_ref())
+    /// The place in the ring: what two keys of different epochs share, and no two active ones.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        Slot { purpose: self.purpose, scope: self.scope.clone(), party: self.party.clone() }
+    }
+}
+
+/// A place in the ring, which has one active key at a time: a purpose, with the scope or party that it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// What its keys are for.
+    pub purpose: Purpose,
+    /// Whose people they hash.
+    pub scope: Option<ScopeId>,
+    /// Whose they are.
+    pub party: Option<PartyId>,
+}
+
+impl Slot {
+    /// The place of a purpose that has one.
+    #[must_use]
+    pub fn of(purpose: Purpose) -> Self {
+        Self { purpose, scope: None, party: None }
+    }
+
+    /// The place of a purpose within a scope.
+    #[must_use]
+    pub fn in_scope(purpose: Purpose, scope: &ScopeId) -> Self {
+        Self { scope: Some(scope.clone()), ..Self::of(purpose) }
+    }
+
+    /// The place of a purpose for a party.
+    #[must_use]
+    pub fn for_party(purpose: Purpose, party: &PartyId) -> Self {
+        Self { party: Some(party.clone()), ..Self::of(purpose) }
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.purpose)?;
+        let of = self.scope.as_ref().map(ScopeId::as_str).or(self.party.as_ref().map(PartyId::as_str));
+        of.map_or(Ok(()), |of| write!(out, " of {of}"))
     }
 }
 

@@ -18,6 +18,10 @@ impl OutputSecret {
         Self { epoch, secret }
     }
 
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     /// Derives a recipient's key: HKDF-SHA-256, no salt, info `priorityd/v1/output/<epoch>/<recipient>`.
     pub(super) fn of(&self, recipient: &PartyId) -> OutputKey {
         let info = format!("priorityd/v1/output/{}/{recipient}", self.epoch);

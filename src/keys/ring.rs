@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rand::CryptoRng;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::create::NewKeys;
-use super::file;
 use super::jwk::{self, Jwk, Material};
 use super::linkage::LinkageKey;
 use super::meta::{KeyMeta, KeyProblem, KeyState, Purpose};
@@ -18,6 +18,7 @@ use super::output::{OutputKey, OutputSecret};
 use super::recipient::RecipientKey;
 use super::signing::{SignerKeys, SigningKey};
 use super::vault::VaultKey;
+use super::{file, token};
 use crate::model::ids::{PartyId, ScopeId};
 
 /// How the name of a file with one secret ends.
@@ -33,11 +34,14 @@ pub(super) const RECIPIENTS: &str = "recipients";
 pub struct KeyRing {
     linkage: Vec<Held<LinkageKey>>,
     vault: Vec<Held<VaultKey>>,
+    intake: Vec<(PartyId, VaultKey)>,
     output: Vec<Held<OutputSecret>>,
-    signing: Held<SigningKey>,
+    signing: SigningKey,
+    audit: SigningKey,
     recipients: BTreeMap<PartyId, RecipientKey>,
     signers: SignerKeys,
     signing_jwks: Vec<u8>,
+    audit_signers: SignerKeys,
     listing: Vec<KeyListing>,
 }
 
@@ -56,6 +60,9 @@ pub struct KeyListing {
     pub meta: KeyMeta,
     /// The file it lies in, relative to the ring.
     pub file: PathBuf,
+    /// The label of the PKCS#11 token that wraps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 impl KeyRing {
@@ -87,10 +94,7 @@ impl KeyRing {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, Vec<KeyProblem>> {
         let mut keys = NewKeys::new(dir, created, None, rng);
-        keys.linkage(scope)?;
-        keys.vault()?;
-        keys.output()?;
-        keys.signing()?;
+        keys.all_missing(scope)?;
         for party in parties {
             keys.recipient(party, private_dir)?;
         }
@@ -102,6 +106,18 @@ impl KeyRing {
     pub fn linkage(&self, scope: &ScopeId) -> Option<&LinkageKey> {
         let mut keys = self.linkage.iter().filter(|held| held.state == KeyState::Active).map(|held| &held.key);
         keys.find(|key| key.scope() == scope)
+    }
+
+    /// The linkage key of one epoch of a scope, active or looking up only.
+    #[must_use]
+    pub fn linkage_of(&self, scope: &ScopeId, epoch: u32) -> Option<&LinkageKey> {
+        self.linkage_keys().find(|key| key.scope() == scope && key.epoch() == epoch)
+    }
+
+    /// Every linkage key that is active or looks up.
+    pub fn linkage_keys(&self) -> impl Iterator<Item = &LinkageKey> {
+        let used = |held: &&Held<LinkageKey>| matches!(held.state, KeyState::Active | KeyState::LookupOnly);
+        self.linkage.iter().filter(used).map(|held| &held.key)
     }
 
     /// The active vault key: what new seals are made with.
@@ -116,16 +132,47 @@ impl KeyRing {
         self.vault.iter().map(|held| &held.key).find(|key| key.epoch() == epoch)
     }
 
+    /// The intake key of one epoch that we share with an agency, for opening what it sealed at the source.
+    #[must_use]
+    pub fn intake(&self, party: &PartyId, epoch: u32) -> Option<&VaultKey> {
+        self.intake.iter().find(|(of, key)| of == party && key.epoch() == epoch).map(|(_, key)| key)
+    }
+
     /// The key of a recipient's pseudonyms. Derived at each call: keep it.
     #[must_use]
     pub fn output(&self, recipient: &PartyId) -> OutputKey {
         active(&self.output).of(recipient)
     }
 
+    /// The epoch of the active output key.
+    #[must_use]
+    pub fn output_epoch(&self) -> u32 {
+        active(&self.output).epoch()
+    }
+
+    /// The key of a recipient's pseudonyms of an earlier epoch, for taking back what was said under them.
+    #[must_use]
+    pub fn output_of(&self, recipient: &PartyId, epoch: u32) -> Option<OutputKey> {
+        let held = self.output.iter().find(|held| held.key.epoch() == epoch)?;
+        Some(held.key.of(recipient))
+    }
+
     /// The active signing key.
     #[must_use]
     pub fn signing(&self) -> &SigningKey {
-        &self.signing.key
+        &self.signing
+    }
+
+    /// The active key that signs what the audit rests on.
+    #[must_use]
+    pub fn audit(&self) -> &SigningKey {
+        &self.audit
+    }
+
+    /// What the audit's signatures are checked with.
+    #[must_use]
+    pub fn audit_signers(&self) -> &SignerKeys {
+        &self.audit_signers
     }
 
     /// The active key of a recipient.
@@ -154,11 +201,17 @@ impl KeyRing {
 
     fn sort(dir: &Path, keys: Vec<Found>) -> Self {
         let listing = keys.iter().map(|found| found.listing(dir)).collect();
-        let signing_jwks = published_signers(&keys);
-        let (mut linkage, mut vault, mut output, mut signing) = (Vec::new(), Vec::new(), Vec::new(), None);
-        let (mut recipients, mut signers) = (BTreeMap::new(), Vec::new());
-        for Found { jwk: Jwk { meta, kid, material }, .. } in keys {
-            let state = meta.state;
+        let signing_jwks = published(Purpose::Signing, &keys);
+        let (mut linkage, mut vault, mut output, mut intake) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut recipients, mut identifiers) = (BTreeMap::new(), BTreeMap::new());
+        let (mut signing, mut audit, mut signers, mut audit_signers) = (None, None, Vec::new(), Vec::new());
+        for found in keys {
+            let (meta, kid) = (found.jwk.meta.clone(), found.jwk.kid.clone());
+            let (state, material) = (meta.state, found.into_material());
+            let (pair, verifying) = match meta.purpose {
+                Purpose::Audit => (&mut audit, &mut audit_signers),
+                _ => (&mut signing, &mut signers),
+            };
             match (meta.purpose, material) {
                 // A retired key is listed and otherwise as good as gone.
                 (_, _) if state == KeyState::Retired => {}
@@ -166,33 +219,64 @@ impl KeyRing {
                     let scope = meta.scope.expect("a linkage key has a scope");
                     linkage.push(Held { state, key: LinkageKey::new(scope, meta.epoch, secret) });
                 }
+                (Purpose::Identifier, Material::Secret(secret)) => {
+                    identifiers.insert(meta.scope.expect("an identifier key has a scope"), secret);
+                }
                 (Purpose::Vault, Material::Secret(secret)) => {
                     vault.push(Held { state, key: VaultKey::new(meta.epoch, &secret) });
+                }
+                (Purpose::Intake, Material::Secret(secret)) => {
+                    intake.push((meta.party.expect("an intake key has a party"), VaultKey::new(meta.epoch, &secret)));
                 }
                 (Purpose::Output, Material::Secret(secret)) => {
                     output.push(Held { state, key: OutputSecret::new(meta.epoch, secret) });
                 }
-                (Purpose::Signing, Material::Private(key)) => {
+                (Purpose::Signing | Purpose::Audit, Material::Private(key)) => {
                     if state == KeyState::Active {
-                        signing = Some(Held { state, key: SigningKey::new(kid.clone(), meta.expires, &key) });
+                        *pair = Some(SigningKey::new(kid.clone(), meta.expires, &key));
                     }
-                    signers.push((kid, meta, key.public_key()));
+                    verifying.push((kid, meta, key.public_key()));
                 }
-                (Purpose::Signing, Material::Public(key)) => signers.push((kid, meta, key)),
+                (Purpose::Signing | Purpose::Audit, Material::Public(key)) => verifying.push((kid, meta, key)),
                 (Purpose::Recipient, Material::Public(key)) => {
                     let party = meta.party.expect("a recipient key has a party");
                     if state == KeyState::Active {
                         recipients.insert(party.clone(), RecipientKey::new(party, kid, meta.expires, key));
                     }
                 }
-                (_, Material::Secret(_) | Material::Private(_) | Material::Public(_) | Material::Gone) => {
+                (
+                    _,
+                    Material::Secret(_)
+                    | Material::Private(_)
+                    | Material::Public(_)
+                    | Material::Wrapped(_)
+                    | Material::Gone,
+                ) => {
                     unreachable!("a checked key consists of what its purpose asks for")
                 }
             }
         }
+        let linkage = linkage.into_iter().map(|Held { state, key }: Held<LinkageKey>| {
+            let ids = identifiers.get(key.scope()).expect("a checked ring has an identifier key with each linkage key");
+            Held { state, key: key.with_identifiers(ids) }
+        });
+        let linkage = linkage.collect();
         let signing = signing.expect("a checked ring has an active signing key");
-        let signers = SignerKeys::new(signers);
-        Self { linkage, vault, output, signing, recipients, signers, signing_jwks, listing }
+        let audit = audit.expect("a checked ring has an active audit key");
+        let (signers, audit_signers) = (SignerKeys::new(signers), SignerKeys::new(audit_signers));
+        Self {
+            linkage,
+            vault,
+            intake,
+            output,
+            signing,
+            audit,
+            recipients,
+            signers,
+            signing_jwks,
+            audit_signers,
+            listing,
+        }
     }
 }
 
@@ -211,23 +295,38 @@ fn active<K>(keys: &[Held<K>]) -> &K {
 pub(super) struct Found {
     pub(super) file: PathBuf,
     pub(super) jwk: Jwk,
+    /// What a token gave for a wrapped secret.
+    unwrapped: Option<Zeroizing<[u8; 32]>>,
 }
 
 impl Found {
+    /// What the key consists of, unwrapped.
+    pub(super) fn into_material(self) -> Material {
+        self.unwrapped.map_or(self.jwk.material, Material::Secret)
+    }
+
     fn listing(&self, dir: &Path) -> KeyListing {
         let file = self.file.strip_prefix(dir).unwrap_or(&self.file).to_path_buf();
-        KeyListing { kid: self.jwk.kid.clone(), meta: self.jwk.meta.clone(), file }
+        let token =
+            if let Material::Wrapped(wrapped) = &self.jwk.material { Some(wrapped.token.clone()) } else { None };
+        KeyListing { kid: self.jwk.kid.clone(), meta: self.jwk.meta.clone(), file, token }
     }
 }
 
-/// The JWK Set of every signing key that may still verify.
-pub(super) fn published_signers(keys: &[Found]) -> Vec<u8> {
-    jwk::write_set(keys.iter().filter_map(|found| match (&found.jwk.meta, &found.jwk.material) {
-        (KeyMeta { purpose: Purpose::Signing, state: KeyState::Retired, .. }, _) => None,
-        (meta @ KeyMeta { purpose: Purpose::Signing, .. }, Material::Private(key)) => Some((meta, key.public_key())),
-        (meta @ KeyMeta { purpose: Purpose::Signing, .. }, Material::Public(key)) => Some((meta, *key)),
-        (_, Material::Secret(_) | Material::Private(_) | Material::Public(_) | Material::Gone) => None,
+/// The JWK Set of every key of a purpose that may still verify.
+pub(super) fn published(purpose: Purpose, keys: &[Found]) -> Vec<u8> {
+    let verifying = |found: &&Found| found.jwk.meta.purpose == purpose && found.jwk.meta.state != KeyState::Retired;
+    jwk::write_set(keys.iter().filter(verifying).filter_map(|found| match &found.jwk.material {
+        Material::Private(key) => Some((&found.jwk.meta, key.public_key())),
+        Material::Public(key) => Some((&found.jwk.meta, *key)),
+        Material::Secret(_) | Material::Wrapped(_) | Material::Gone => None,
     }))
+}
+
+/// Reads every key of a ring that has no problem, complete or not.
+pub(super) fn read_in_order(dir: &Path) -> Result<Vec<Found>, Vec<KeyProblem>> {
+    let (keys, problems) = read(dir);
+    if problems.is_empty() { Ok(keys) } else { Err(problems) }
 }
 
 /// Reads every key file of a ring, in order of name, and checks that the keys fit together.
@@ -248,7 +347,10 @@ pub(super) fn read(dir: &Path) -> (Vec<Found>, Vec<KeyProblem>) {
                 let remedy = "move it to whoever signs with it; nobody who runs the service signs for the partners";
                 problems.push(KeyProblem::new(&path, "is a private key for signing agreements", remedy));
             }
-            Ok(jwk) => keys.push(Found { file: path, jwk }),
+            Ok(jwk) => match unwrap(&path, &jwk) {
+                Ok(unwrapped) => keys.push(Found { file: path, jwk, unwrapped }),
+                Err(problem) => problems.push(problem),
+            },
             Err(found) => problems.extend(found),
         }
     }
@@ -262,6 +364,17 @@ pub(super) fn read(dir: &Path) -> (Vec<Found>, Vec<KeyProblem>) {
     (keys, problems)
 }
 
+fn unwrap(path: &Path, jwk: &Jwk) -> Result<Option<Zeroizing<[u8; 32]>>, KeyProblem> {
+    match &jwk.material {
+        Material::Wrapped(wrapped) if jwk.meta.state != KeyState::Retired => {
+            token::unwrap(path, &jwk.kid, wrapped).map(Some)
+        }
+        Material::Wrapped(_) | Material::Secret(_) | Material::Private(_) | Material::Public(_) | Material::Gone => {
+            Ok(None)
+        }
+    }
+}
+
 fn read_recipient(path: &Path, keys: &mut Vec<Found>, problems: &mut Vec<KeyProblem>) {
     let (set, found) = match file::read_public(path) {
         Ok(text) => jwk::parse_set(path, &text),
@@ -271,7 +384,7 @@ fn read_recipient(path: &Path, keys: &mut Vec<Found>, problems: &mut Vec<KeyProb
     let party = path.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_suffix(SET_FILE));
     for jwk in set {
         if jwk.meta.party.as_ref().map(PartyId::as_str) == party {
-            keys.push(Found { file: path.into(), jwk });
+            keys.push(Found { file: path.into(), jwk, unwrapped: None });
         } else {
             let remedy = "a file holds the recipient keys of the party it is named after";
             problems.push(KeyProblem::new(path, "holds a key of another party or purpose", remedy));
@@ -300,7 +413,7 @@ fn names(dir: &Path, ending: &str, problems: &mut Vec<KeyProblem>) -> Vec<PathBu
 fn collisions(keys: &[Found]) -> Vec<KeyProblem> {
     let (mut epochs, mut actives) = (BTreeSet::new(), BTreeSet::new());
     let mut problems = Vec::new();
-    for Found { file, jwk: Jwk { meta, .. } } in keys {
+    for Found { file, jwk: Jwk { meta, .. }, .. } in keys {
         if !epochs.insert((meta.slot(), meta.epoch)) {
             problems.push(KeyProblem::new(file, "has the epoch of another key", "give each key an epoch of its own"));
         }
@@ -316,14 +429,31 @@ fn collisions(keys: &[Found]) -> Vec<KeyProblem> {
 fn missing(dir: &Path, keys: &[Found]) -> Vec<KeyProblem> {
     let has =
         |purpose| keys.iter().any(|key| key.jwk.meta.purpose == purpose && key.jwk.meta.state == KeyState::Active);
-    let needed = [Purpose::Vault, Purpose::Output, Purpose::Signing];
+    let needed = [Purpose::Vault, Purpose::Output, Purpose::Signing, Purpose::Audit];
     let missing = needed.into_iter().filter(|purpose| !has(*purpose));
-    missing
+    let mut problems: Vec<_> = missing
         .map(|purpose| {
             let remedy = format!("run `priorityd keys new {purpose}`");
             KeyProblem::new(dir, format!("has no active {purpose} key"), remedy)
         })
-        .collect()
+        .collect();
+    problems.extend(without_identifiers(dir, keys));
+    problems
+}
+
+/// Scopes whose people are hashed and whose ids are not.
+fn without_identifiers(dir: &Path, keys: &[Found]) -> Vec<KeyProblem> {
+    let scopes = |purpose, also_looking_up: bool| -> BTreeSet<&ScopeId> {
+        let used = |state| state == KeyState::Active || (also_looking_up && state == KeyState::LookupOnly);
+        let used = keys.iter().filter(|found| found.jwk.meta.purpose == purpose && used(found.jwk.meta.state));
+        used.filter_map(|found| found.jwk.meta.scope.as_ref()).collect()
+    };
+    let (linkage, identifier) = (scopes(Purpose::Linkage, true), scopes(Purpose::Identifier, false));
+    let without = linkage.difference(&identifier).map(|scope| {
+        let remedy = format!("run `priorityd keys new identifier --scope {scope}`");
+        KeyProblem::new(dir, format!("has a linkage key and no active identifier key of {scope}"), remedy)
+    });
+    without.collect()
 }
 
 #[cfg(test)]
@@ -368,11 +498,11 @@ mod tests {
         assert_eq!(ring.output(&up2u).recipient(), &up2u);
         assert!(ring.signing().kid().starts_with("priorityd#"));
         assert!(ring.recipient(&up2u).expect("a key").kid().starts_with("up2u#"));
-        assert_eq!(ring.listing().len(), 6);
+        assert_eq!(ring.listing().len(), 8);
         let published = fs::read(dir.path().join("ring/signing.jwks.json")).expect("beside the private key");
         assert_eq!(published, ring.signing_jwks());
         assert!(SignerKeys::parse(Path::new("published"), &published).is_ok());
-        assert_eq!(format!("{ring:?}"), "KeyRing(6 keys)");
+        assert_eq!(format!("{ring:?}"), "KeyRing(8 keys)");
     }
 
     #[test]

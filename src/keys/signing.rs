@@ -84,17 +84,27 @@ impl SignerKeys {
         Self::parse(path, &text)
     }
 
+    /// Reads the set of public audit keys from a file: `audit.jwks.json`.
+    pub fn read_audit(path: &Path) -> Result<Self, Vec<KeyProblem>> {
+        let text = file::read_public(path).map_err(|problem| vec![problem])?;
+        Self::parse_of(Purpose::Audit, path, &text)
+    }
+
     /// Reads a set of public signing keys; `origin` is named in problems.
     pub fn parse(origin: &Path, text: &[u8]) -> Result<Self, Vec<KeyProblem>> {
+        Self::parse_of(Purpose::Signing, origin, text)
+    }
+
+    fn parse_of(purpose: Purpose, origin: &Path, text: &[u8]) -> Result<Self, Vec<KeyProblem>> {
         let (keys, mut problems) = jwk::parse_set(origin, text);
         let mut signers = Vec::new();
         for Jwk { meta, kid, material } in keys {
             match (meta.purpose, material) {
-                (Purpose::Signing, Material::Public(key)) => signers.push((kid, meta, key)),
+                (found, Material::Public(key)) if found == purpose => signers.push((kid, meta, key)),
                 _ => problems.push(KeyProblem::new(
                     origin,
-                    "holds a key that does not sign",
-                    "only signing keys belong here",
+                    "holds a key of another purpose",
+                    format!("only {purpose} keys belong here"),
                 )),
             }
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use super::weigh::Comparison;
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
@@ -87,11 +89,13 @@ pub(super) type Snapshot = BTreeMap<ClusterId, Vec<RecordId>>;
 
 /// Compares the clusters of one region before and after. `removed` are records that left the register.
 pub(super) fn differences(before: &Snapshot, after: &Snapshot, removed: &BTreeSet<RecordId>) -> Vec<ClusterChange> {
-    let index = |snapshot: &Snapshot| -> BTreeMap<RecordId, ClusterId> {
+    let index = |snapshot: &Snapshot| -> FxHashMap<RecordId, ClusterId> {
         snapshot.iter().flat_map(|(id, members)| members.iter().map(|member| (*member, *id))).collect()
     };
-    let (was_in, is_in) = (index(before), index(after));
-    let related = |members: &[RecordId], places: &BTreeMap<RecordId, ClusterId>| -> Vec<ClusterId> {
+    let was_in = index(before);
+    // Where nothing was before, nobody asks where it is now.
+    let is_in = if before.is_empty() { FxHashMap::default() } else { index(after) };
+    let related = |members: &[RecordId], places: &FxHashMap<RecordId, ClusterId>| -> Vec<ClusterId> {
         let found: BTreeSet<ClusterId> = members.iter().filter_map(|member| places.get(member).copied()).collect();
         found.into_iter().collect()
     };

@@ -67,6 +67,8 @@ struct Groups {
     alive: Vec<usize>,
     /// Sums of weights between groups; `None` where they can't be one.
     sums: Vec<Option<i64>>,
+    /// The highest weight between two nodes of two groups.
+    closest: Vec<i32>,
     decided: Vec<(usize, usize)>,
 }
 
@@ -74,6 +76,7 @@ impl Groups {
     fn new(nodes: &[Node], tie: impl Fn(usize, usize) -> Tie) -> Self {
         let count = nodes.len();
         let mut sums = vec![None; count * count];
+        let mut closest = vec![i32::MIN; count * count];
         let mut decided = Vec::new();
         for one in 0..count {
             for two in one + 1..count {
@@ -85,13 +88,16 @@ impl Groups {
                     }
                     Tie::Cannot => None,
                 };
-                sums[one * count + two] = sum;
-                sums[two * count + one] = sum;
+                let weight = sum.map_or(i32::MIN, |sum| average(sum, pairs(&nodes[one], &nodes[two])));
+                for place in [one * count + two, two * count + one] {
+                    (sums[place], closest[place]) = (sum, weight);
+                }
             }
         }
         let members = (0..count).map(|node| vec![node]).collect();
         let records = nodes.iter().map(|node| i64::try_from(node.records).expect("a unit is small")).collect();
-        Self { count, members, records, weakest: vec![None; count], alive: (0..count).collect(), sums, decided }
+        let (weakest, alive) = (vec![None; count], (0..count).collect());
+        Self { count, members, records, weakest, alive, sums, closest, decided }
     }
 
     /// Decisions come first, in order; one that contradicts a constraint has no effect.
@@ -110,12 +116,14 @@ impl Groups {
         *self.alive.iter().find(holds).expect("every node is in one group")
     }
 
-    /// Does `group` fit some third group about as well as `chosen`, while the two exclude each other?
+    /// Does `group` fit some third group about as well as `chosen`, while the two exclude each other? A fit goes by the
+    /// closest records: somebody who has moved is still who they were at their old address.
     fn is_torn(&self, group: usize, chosen: usize, rules: Rules) -> bool {
-        let Some(best) = self.average(group, chosen) else { return false };
+        let best = self.closest[group * self.count + chosen];
         self.alive.iter().filter(|other| ![group, chosen].contains(other)).any(|&other| {
-            let rival = self.average(group, other).is_some_and(|next| next >= rules.bar && best - next < rules.margin);
-            rival && self.average(chosen, other).is_some_and(|between| between <= rules.conflict)
+            let next = self.closest[group * self.count + other];
+            let rival = rules.margin > 0 && next >= rules.bar && best.saturating_sub(next) < rules.margin;
+            rival && self.average(chosen, other).is_none_or(|between| between <= rules.conflict)
         })
     }
 
@@ -153,8 +161,10 @@ impl Groups {
             if other != one {
                 let sum =
                     self.sums[one * self.count + other].zip(self.sums[two * self.count + other]).map(|(a, b)| a + b);
-                self.sums[one * self.count + other] = sum;
-                self.sums[other * self.count + one] = sum;
+                let closest = self.closest[one * self.count + other].max(self.closest[two * self.count + other]);
+                for place in [one * self.count + other, other * self.count + one] {
+                    (self.sums[place], self.closest[place]) = (sum, if sum.is_some() { closest } else { i32::MIN });
+                }
             }
         }
     }
@@ -167,6 +177,10 @@ impl Groups {
         };
         self.alive.iter().copied().map(part).collect()
     }
+}
+
+fn pairs(one: &Node, two: &Node) -> i64 {
+    i64::try_from(one.records * two.records).expect("a unit is small")
 }
 
 fn average(sum: i64, pairs: i64) -> i32 {

@@ -42,7 +42,10 @@ pub(super) enum NameLevel {
 #[repr(u8)]
 pub(super) enum MiddleLevel {
     Exact,
+    /// One side has a letter only, and it fits.
     Initial,
+    /// Two names that share their first letter and nothing else.
+    Letter,
     Nothing,
     Missing,
 }
@@ -111,14 +114,12 @@ pub(super) struct Name {
 impl Name {
     fn pack(tokens: Option<&NameTokens>, rarity: impl Fn(Token) -> i16) -> Self {
         let Some(tokens) = tokens else { return Self::default() };
-        let mut deletions = tokens.deletions.map(short);
-        deletions.sort_unstable();
         Self {
             exact: short(tokens.exact),
             canonical: short(tokens.canonical),
             phonetic: short(tokens.phonetic),
             initial: short(tokens.initial),
-            deletions,
+            deletions: tokens.deletions.map(short),
             rarity: rarity(tokens.exact),
         }
     }
@@ -169,7 +170,7 @@ impl BirthDate {
             DateLevel::Exact
         } else if self.whole == other.swapped || self.swapped == other.whole {
             DateLevel::Swapped
-        } else if self.wildcards.iter().zip(&other.wildcards).any(|(one, two)| one == two) {
+        } else if self.wildcards.iter().zip(&other.wildcards).fold(false, |any, (one, two)| any | (one == two)) {
             DateLevel::OneDigit
         } else if self.year_month == other.year_month {
             DateLevel::YearMonth
@@ -254,14 +255,16 @@ pub(super) struct Number {
     deletions: SmallVec<[Short; 0]>,
 }
 
+/// Other names of one kind, the first few of them, and 0 where there is none.
+type Others = [Short; 4];
+
 /// Everything compared of one person, packed. The same tokens always give the same features.
 pub(super) struct Features {
     pub(super) given: Name,
     pub(super) family: Name,
     middle: (Short, Short),
-    /// Other given names, then other family names.
-    others: Box<[Short]>,
-    other_given: u8,
+    other_given: Others,
+    other_family: Others,
     pub(super) date: BirthDate,
     sex_and_date: Short,
     pub(super) place: Place,
@@ -281,17 +284,13 @@ impl Features {
             year_day: short(date.year_day),
             rarity: model.date_rarity(date.whole),
         });
-        let place = tokens.postcode.as_ref().map_or_else(Place::default, |code| {
-            let mut deletions = code.deletions.map(short);
-            deletions.sort_unstable();
-            Place {
-                unit: short_or_missing(code.unit),
-                sector: short_or_missing(code.sector),
-                district: short(code.district),
-                area: short(code.area),
-                deletions,
-                rarity: code.unit.map_or(0, |unit| model.unit_rarity(unit)),
-            }
+        let place = tokens.postcode.as_ref().map_or_else(Place::default, |code| Place {
+            unit: short_or_missing(code.unit),
+            sector: short_or_missing(code.sector),
+            district: short(code.district),
+            area: short(code.area),
+            deletions: code.deletions.map(short),
+            rarity: code.unit.map_or(0, |unit| model.unit_rarity(unit)),
         });
         let mut home = Home { uprn: short_or_missing(tokens.uprn), ..Home::default() };
         if let Some(address) = &tokens.address {
@@ -302,8 +301,7 @@ impl Features {
             }
         }
         let number = |number: &crate::model::tokens::NumberTokens| {
-            let mut deletions: SmallVec<[Short; 0]> = number.deletions.iter().copied().map(short).collect();
-            deletions.sort_unstable();
+            let deletions = number.deletions.iter().copied().map(short).collect();
             Number { kind: number.kind as u8, checked: number.kind.is_checked(), exact: short(number.exact), deletions }
         };
         let middle = tokens.middle.as_ref();
@@ -311,8 +309,8 @@ impl Features {
             given: Name::pack(tokens.given.as_ref(), |token| model.given_rarity(token)),
             family: Name::pack(tokens.family.as_ref(), |token| model.family_rarity(token)),
             middle: middle.map_or((0, 0), |middle| (short_or_missing(middle.exact), short(middle.initial))),
-            others: tokens.other_given.iter().chain(&tokens.other_family).copied().map(short).collect(),
-            other_given: u8::try_from(tokens.other_given.len()).unwrap_or(u8::MAX),
+            other_given: others(&tokens.other_given),
+            other_family: others(&tokens.other_family),
             date,
             sex_and_date: short_or_missing(tokens.sex_and_date),
             place,
@@ -321,20 +319,30 @@ impl Features {
         }
     }
 
-    fn other_names(&self) -> (&[Short], &[Short]) {
-        self.others.split_at(usize::from(self.other_given).min(self.others.len()))
+    /// Something of each line of memory that a comparison reads. Read for many people in a row, the lines come from memory
+    /// side by side; read while comparing, each is waited for.
+    pub(super) fn touch(&self) -> u32 {
+        let names = self.given.exact ^ self.given.deletions[7] ^ self.family.exact ^ self.family.deletions[7];
+        names ^ self.date.whole ^ self.date.wildcards[7] ^ self.place.unit ^ self.place.deletions[7] ^ self.home.whole
     }
 
     /// The level of the given names, other given names considered.
     pub(super) fn given_level(&self, other: &Self) -> NameLevel {
-        let (mine, theirs) = (self.other_names().0, other.other_names().0);
-        with_others(self.given.level(&other.given), (&self.given, mine), (&other.given, theirs))
+        let level = self.given.level(&other.given);
+        with_others(level, (&self.given, &self.other_given), (&other.given, &other.other_given))
     }
 
     /// The level of the family names, other family names considered.
     pub(super) fn family_level(&self, other: &Self) -> NameLevel {
-        let (mine, theirs) = (self.other_names().1, other.other_names().1);
-        with_others(self.family.level(&other.family), (&self.family, mine), (&other.family, theirs))
+        let level = self.family.level(&other.family);
+        with_others(level, (&self.family, &self.other_family), (&other.family, &other.other_family))
+    }
+
+    /// Whether this record calls somebody born on that day by both given names.
+    pub(super) fn names_both(&self, one: &Self, two: &Self) -> bool {
+        let known = |name: Short| name == self.given.exact || self.other_given.contains(&name);
+        let calls = |name: &Name| name.exact != 0 && known(name.exact);
+        self.date.whole == one.date.whole && calls(&one.given) && calls(&two.given)
     }
 
     pub(super) fn middle_level(&self, other: &Self) -> MiddleLevel {
@@ -343,10 +351,12 @@ impl Features {
             MiddleLevel::Missing
         } else if one != 0 && one == two {
             MiddleLevel::Exact
-        } else if one_initial == two_initial {
-            MiddleLevel::Initial
-        } else {
+        } else if one_initial != two_initial {
             MiddleLevel::Nothing
+        } else if one != 0 && two != 0 {
+            MiddleLevel::Letter
+        } else {
+            MiddleLevel::Initial
         }
     }
 
@@ -362,7 +372,7 @@ impl Features {
             let two = other.numbers.iter().find(|two| two.kind == one.kind)?;
             let level = if one.exact == two.exact {
                 NumberLevel::Exact
-            } else if meet(&one.deletions, &two.deletions) {
+            } else if one.deletions.iter().any(|shorter| two.deletions.contains(shorter)) {
                 NumberLevel::Deletion
             } else {
                 NumberLevel::Nothing
@@ -374,29 +384,34 @@ impl Features {
     /// How many bytes it takes, what it points to included.
     pub(super) fn bytes(&self) -> usize {
         let deletions: usize = self.numbers.iter().map(|number| number.deletions.len() * 4).sum();
-        size_of::<Self>() + size_of_val(&*self.others) + size_of_val(&*self.numbers) + deletions
+        size_of::<Self>() + size_of_val(&*self.numbers) + deletions
     }
 }
 
 /// Raises a poor level where one's name is among the other's other names.
-fn with_others(level: NameLevel, one: (&Name, &[Short]), two: (&Name, &[Short])) -> NameLevel {
-    if level <= NameLevel::Phonetic || (one.1.is_empty() && two.1.is_empty()) {
+fn with_others(level: NameLevel, one: (&Name, &Others), two: (&Name, &Others)) -> NameLevel {
+    // Others come from the front, so without a first there is none.
+    if level <= NameLevel::Phonetic || (one.1[0] == 0 && two.1[0] == 0) {
         return level;
     }
-    let shared =
-        two.1.contains(&one.0.exact) || one.1.contains(&two.0.exact) || one.1.iter().any(|name| two.1.contains(name));
+    let among = |name: Short, others: &Others| name != 0 && others.contains(&name);
+    let shared = among(one.0.exact, two.1) || among(two.0.exact, one.1) || one.1.iter().any(|name| among(*name, two.1));
     if shared { NameLevel::Alternative } else { level }
 }
 
-/// Do two sorted lists share an element?
-fn meet(one: &[Short], two: &[Short]) -> bool {
-    let (mut at_one, mut at_two) = (0, 0);
-    while let (Some(first), Some(second)) = (one.get(at_one), two.get(at_two)) {
-        match first.cmp(second) {
-            std::cmp::Ordering::Equal => return true,
-            std::cmp::Ordering::Less => at_one += 1,
-            std::cmp::Ordering::Greater => at_two += 1,
+fn others(tokens: &[Token]) -> Others {
+    let mut others = Others::default();
+    others.iter_mut().zip(tokens).for_each(|(slot, token)| *slot = short(*token));
+    others
+}
+
+/// Do two lists share an element? All pairs are compared without a branch, which for a dozen beats looking for the first.
+fn meet<const N: usize>(one: &[Short; N], two: &[Short; N]) -> bool {
+    let mut hits = [0; N];
+    for second in two {
+        for (hit, first) in hits.iter_mut().zip(one) {
+            *hit |= u32::from(first == second);
         }
     }
-    false
+    hits.iter().fold(0, |all, hit| all | hit) != 0
 }

@@ -13,6 +13,7 @@ mod changes;
 mod cluster;
 mod compare;
 mod evidence;
+mod lists;
 mod model;
 mod pairs;
 mod postings;
@@ -29,6 +30,7 @@ pub use self::evidence::Link;
 pub use self::model::{Bits, LinkageModel, ModelError};
 pub use self::register::Linker;
 pub use self::rows::BadRow;
+pub use self::settle::cluster_id;
 pub use self::weigh::{Comparison, Field, Veto};
 
 /// What a person decided about two records. Wins over scores, not over different numbers or the parties of one event.

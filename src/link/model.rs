@@ -2,6 +2,8 @@
 //!
 //! Clusters are a function of the records and of this; nothing in it is learnt from the running register.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::model::frequencies::{Frequencies, Shares};
@@ -67,6 +69,8 @@ pub(super) const FIELDS: usize = 7;
 #[derive(Debug, Clone)]
 pub struct LinkageModel {
     version: String,
+    /// The file it was read from.
+    text: Arc<str>,
     pub(super) prior: i32,
     pub(super) link: i32,
     pub(super) review: i32,
@@ -77,6 +81,8 @@ pub struct LinkageModel {
     pub(super) twins_apart: bool,
     pub(super) perhaps_twins: i32,
     pub(super) generations: i32,
+    pub(super) perhaps_generations: i32,
+    pub(super) names_cap: i32,
     pub(super) other_sex: i32,
     pub(super) number_cap: i32,
     pub(super) disputed_number: i32,
@@ -124,7 +130,14 @@ impl LinkageModel {
     /// Reads a model file, strictly.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         let raw: RawModel = toml::from_str(text).map_err(|_| ModelError::Form)?;
-        raw.check()
+        let model = raw.check()?;
+        Ok(Self { text: Arc::from(text), ..model })
+    }
+
+    /// The file it was read from, to be read again. What was changed since by `with_…` is not in it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Its version: clusters of different versions are not comparable.
@@ -168,6 +181,8 @@ impl LinkageModel {
         self.twins_apart = false;
         self.perhaps_twins = 0;
         self.generations = 0;
+        self.perhaps_generations = 0;
+        self.names_cap = i32::MAX;
         self
     }
 
@@ -249,6 +264,8 @@ struct RawDecision {
     twins_apart: bool,
     perhaps_twins_bits: f64,
     generations_bits: f64,
+    perhaps_generations_bits: f64,
+    names_cap_bits: f64,
     other_sex_bits: f64,
     number_cap_bits: f64,
     disputed_number_bits: f64,
@@ -302,7 +319,7 @@ macro_rules! raw_levels {
 }
 
 raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, letter, nothing });
-raw_levels!(RawMiddle { exact, initial, nothing });
+raw_levels!(RawMiddle { exact, initial, letter, nothing });
 raw_levels!(RawDate { exact, one_digit, swapped, year_month, month_day, year, nothing });
 raw_levels!(RawPostcode { unit, deletion, sector, district, area, nothing });
 raw_levels!(RawAddress { whole, number_street, many_words, words, word, nothing });
@@ -352,6 +369,7 @@ impl RawModel {
         ];
         Ok(LinkageModel {
             version,
+            text: Arc::default(),
             prior: bits("prior_bits", decision.prior_bits)?,
             link: bits("link_bits", decision.link_bits)?,
             review: bits("review_bits", decision.review_bits)?,
@@ -362,6 +380,8 @@ impl RawModel {
             twins_apart: decision.twins_apart,
             perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
             generations: bits("generations_bits", decision.generations_bits)?,
+            perhaps_generations: bits("perhaps_generations_bits", decision.perhaps_generations_bits)?,
+            names_cap: bits("names_cap_bits", decision.names_cap_bits)?,
             other_sex: bits("other_sex_bits", decision.other_sex_bits)?,
             number_cap: bits("number_cap_bits", decision.number_cap_bits)?,
             disputed_number: bits("disputed_number_bits", decision.disputed_number_bits)?,

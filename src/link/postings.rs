@@ -3,21 +3,22 @@
 //! A key that more profiles than the model's limit share blocks nothing: it is hot. Hot or live is a function of the set
 //! of profiles alone, so that candidates are too; whoever owns the edges is told which keys crossed the limit, either way.
 //! Work per profile is bounded by keys × limit.
+//!
+//! Keys are spread over shards, so that no growth stops the world for long and many profiles can be posted on all cores.
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-/// Nothing follows.
-const END: u32 = u32::MAX;
+use super::lists::{List, Lists};
 
-/// One posting: 12 bytes, chained from its bucket.
-#[derive(Clone, Copy)]
-struct Posting {
-    key: u32,
-    profile: u32,
-    next: u32,
-}
+/// How many shards, by the highest bits of a key.
+const SHARD_BITS: u32 = 10;
 
-/// Where the postings of one profile lie, side by side.
+/// From how many waiting profiles on it pays to post on several cores.
+const WORTH_SHARING: usize = 1024;
+
+/// Where the keys of one profile lie, side by side.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Run {
     start: u32,
@@ -32,268 +33,325 @@ pub(super) struct Crossed {
     pub(super) live: bool,
 }
 
-/// Postings in chunks: nothing moves when they grow. A run lies within one chunk.
-#[derive(Default)]
-struct Chunks {
-    chunks: Vec<Vec<Posting>>,
-    length: usize,
+pub(super) struct Postings {
+    shards: Vec<Shard>,
+    keys: Keys,
+    /// Taken in, but not posted yet.
+    waiting: Vec<(u32, Run)>,
 }
 
-/// Postings of one chunk.
+impl Postings {
+    pub(super) fn new(limit: usize) -> Self {
+        let shards = (0..1 << SHARD_BITS).map(|_| Shard::new(limit)).collect();
+        Self { shards, keys: Keys::default(), waiting: Vec::new() }
+    }
+
+    /// Takes a profile in under its keys, each once. It is found from the next [`Postings::post`] on.
+    pub(super) fn insert(&mut self, profile: u32, keys: &[u32]) -> Run {
+        let run = self.keys.keep(keys);
+        self.waiting.push((profile, run));
+        run
+    }
+
+    /// Posts whatever waits.
+    pub(super) fn post(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.len() < WORTH_SHARING {
+            for (profile, run) in waiting {
+                for &key in self.keys.of(run) {
+                    self.shards[shard_of(key)].insert(key, profile);
+                }
+            }
+            return;
+        }
+        let mut by_shard: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.shards.len()];
+        for (profile, run) in waiting {
+            self.keys.of(run).iter().for_each(|key| by_shard[shard_of(*key)].push((*key, profile)));
+        }
+        let post = |(shard, postings): (&mut Shard, Vec<(u32, u32)>)| {
+            postings.into_iter().for_each(|(key, profile)| shard.insert(key, profile));
+        };
+        self.shards.par_iter_mut().zip(by_shard).for_each(post);
+    }
+
+    /// Takes a profile out.
+    pub(super) fn remove(&mut self, profile: u32, run: Run) {
+        self.post();
+        for &key in self.keys.of(run) {
+            self.shards[shard_of(key)].remove(key, profile);
+        }
+        self.keys.give_back(run);
+    }
+
+    /// Everybody who shares a live key with the profile, in order, each once.
+    pub(super) fn candidates(&self, profile: u32, run: Run, found: &mut Vec<u32>) {
+        found.clear();
+        // All places first, then all lists: the loads of each round wait for memory side by side.
+        let keys = self.keys.of(run);
+        let places: SmallVec<[Place; 32]> = keys.iter().map(|key| self.shards[shard_of(*key)].place(*key)).collect();
+        for (key, place) in keys.iter().zip(places) {
+            match place {
+                Place::One(other) => found.push(other),
+                Place::Many(list) => found.extend_from_slice(self.shards[shard_of(*key)].lists.of(list)),
+                Place::Hot | Place::Nowhere => {}
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|other| *other != profile);
+    }
+
+    /// Do two profiles share a live key?
+    pub(super) fn share(&self, one: Run, two: Run) -> bool {
+        let two = self.keys.of(two);
+        self.keys.of(one).iter().any(|key| two.contains(key) && !self.shards[shard_of(*key)].hot.contains_key(key))
+    }
+
+    /// Roughly how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.bytes() + self.shards.iter().map(Shard::bytes).sum::<usize>()
+    }
+
+    /// The keys that crossed the limit since last asked.
+    pub(super) fn take_crossed(&mut self) -> Vec<Crossed> {
+        self.shards.iter_mut().filter(|shard| !shard.crossed.is_empty()).flat_map(Shard::take_crossed).collect()
+    }
+}
+
+fn shard_of(key: u32) -> usize {
+    (key >> (u32::BITS - SHARD_BITS)) as usize
+}
+
+/// Who has which key, for a part of the keys: a table with open addressing, and lists beside it.
+struct Shard {
+    limit: usize,
+    slots: Vec<Slot>,
+    used: usize,
+    lists: Lists,
+    /// Those who share each hot key.
+    hot: FxHashMap<u32, Vec<u32>>,
+    /// Keys that crossed since last asked, and whether they were live then.
+    crossed: FxHashMap<u32, bool>,
+}
+
+/// A key, and where those who have it are.
+#[derive(Clone, Copy)]
+struct Slot {
+    key: u32,
+    place: u32,
+}
+
+/// Where those who share a key are; one of them takes no list.
+#[derive(Clone, Copy)]
+enum Place {
+    Nowhere,
+    Hot,
+    One(u32),
+    Many(List),
+}
+
+const NOWHERE: u32 = u32::MAX;
+const HOT: u32 = u32::MAX - 1;
+const MANY: u32 = 1 << 31;
+
+impl Place {
+    fn unpack(packed: u32) -> Self {
+        match packed {
+            NOWHERE => Self::Nowhere,
+            HOT => Self::Hot,
+            one if one & MANY == 0 => Self::One(one),
+            many => Self::Many(List(many ^ MANY)),
+        }
+    }
+
+    fn pack(self) -> u32 {
+        match self {
+            Self::Nowhere => NOWHERE,
+            Self::Hot => HOT,
+            Self::One(profile) => profile,
+            Self::Many(list) => list.0 | MANY,
+        }
+    }
+}
+
+impl Shard {
+    fn new(limit: usize) -> Self {
+        let (hot, crossed) = (FxHashMap::default(), FxHashMap::default());
+        Self { limit, slots: Vec::new(), used: 0, lists: Lists::default(), hot, crossed }
+    }
+
+    fn insert(&mut self, key: u32, profile: u32) {
+        if (self.used + 1) * 5 > self.slots.len() * 4 {
+            self.grow();
+        }
+        let at = self.find(key);
+        let place = match Place::unpack(self.slots[at].place) {
+            Place::Nowhere => {
+                self.used += 1;
+                Place::One(profile)
+            }
+            Place::One(first) => Place::Many(self.lists.make(&[first, profile])),
+            Place::Many(list) if self.lists.of(list).len() < self.limit => Place::Many(self.lists.push(list, profile)),
+            Place::Many(list) => {
+                let mut sharing = self.lists.take(list);
+                sharing.push(profile);
+                self.hot.insert(key, sharing);
+                self.crossed.entry(key).or_insert(true);
+                Place::Hot
+            }
+            Place::Hot => {
+                self.hot.entry(key).or_default().push(profile);
+                Place::Hot
+            }
+        };
+        self.slots[at] = Slot { key, place: place.pack() };
+    }
+
+    fn remove(&mut self, key: u32, profile: u32) {
+        let at = self.find(key);
+        let mut sharing = match Place::unpack(self.slots[at].place) {
+            Place::Nowhere => return,
+            Place::One(one) => vec![one],
+            Place::Many(list) => self.lists.take(list),
+            Place::Hot => {
+                let sharing = self.hot.get_mut(&key).expect("a hot key has its list");
+                sharing.retain(|other| *other != profile);
+                if sharing.len() > self.limit {
+                    return;
+                }
+                self.crossed.entry(key).or_insert(false);
+                self.hot.remove(&key).unwrap_or_default()
+            }
+        };
+        sharing.retain(|other| *other != profile);
+        match sharing.as_slice() {
+            [] => self.vacate(at),
+            [one] => self.slots[at].place = Place::One(*one).pack(),
+            many => self.slots[at].place = Place::Many(self.lists.make(many)).pack(),
+        }
+    }
+
+    fn place(&self, key: u32) -> Place {
+        if self.slots.is_empty() { Place::Nowhere } else { Place::unpack(self.slots[self.find(key)].place) }
+    }
+
+    /// The slot of a key, or the one that it would take.
+    fn find(&self, key: u32) -> usize {
+        let mut at = self.home(key);
+        while self.slots[at].place != NOWHERE && self.slots[at].key != key {
+            at = self.after(at);
+        }
+        at
+    }
+
+    /// Keys are halves of keyed hashes, evenly spread already; the bits that chose the shard say nothing here.
+    fn home(&self, key: u32) -> usize {
+        ((u64::from(key << SHARD_BITS) * self.slots.len() as u64) >> u32::BITS) as usize
+    }
+
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.slots.len() { 0 } else { at + 1 }
+    }
+
+    /// Empties a slot and moves up those that stand behind it because it was taken.
+    fn vacate(&mut self, mut gap: usize) {
+        self.used -= 1;
+        let count = self.slots.len();
+        let mut at = gap;
+        loop {
+            at = self.after(at);
+            let slot = self.slots[at];
+            if slot.place == NOWHERE {
+                break;
+            }
+            let walked = (at + count - self.home(slot.key)) % count;
+            if walked >= (at + count - gap) % count {
+                self.slots[gap] = slot;
+                gap = at;
+            }
+        }
+        self.slots[gap].place = NOWHERE;
+    }
+
+    fn grow(&mut self) {
+        let wider = (self.slots.len() + self.slots.len() / 3).max(8);
+        let old = std::mem::replace(&mut self.slots, vec![Slot { key: 0, place: NOWHERE }; wider]);
+        for slot in old.into_iter().filter(|slot| slot.place != NOWHERE) {
+            let at = self.find(slot.key);
+            self.slots[at] = slot;
+        }
+    }
+
+    fn take_crossed(&mut self) -> Vec<Crossed> {
+        let mut crossed: Vec<(u32, bool)> = self.crossed.drain().collect();
+        crossed.sort_unstable();
+        let changed = |(key, was_live): (u32, bool)| {
+            let (profiles, live) = match self.place(key) {
+                Place::Hot => (self.hot.get(&key).cloned().unwrap_or_default(), false),
+                Place::Many(list) => (self.lists.of(list).to_vec(), true),
+                Place::One(one) => (vec![one], true),
+                Place::Nowhere => (Vec::new(), true),
+            };
+            (live != was_live).then_some(Crossed { profiles, live })
+        };
+        crossed.into_iter().filter_map(changed).collect()
+    }
+
+    fn bytes(&self) -> usize {
+        let hot: usize = self.hot.values().map(|sharing| sharing.capacity() * 4 + 32).sum();
+        size_of::<Self>() + self.slots.capacity() * size_of::<Slot>() + self.lists.bytes() + hot
+    }
+}
+
+/// The keys of all profiles, in chunks: nothing moves when they grow. A run lies within one chunk.
+#[derive(Default)]
+struct Keys {
+    chunks: Vec<Vec<u32>>,
+    length: usize,
+    /// Runs given back, by length.
+    free: FxHashMap<u16, Vec<u32>>,
+}
+
+/// Keys of one chunk.
 const CHUNK: usize = 1 << 16;
 
-impl Chunks {
-    /// Makes room for a run and says where it starts.
-    fn extend(&mut self, keys: usize) -> u32 {
-        let empty = Posting { key: 0, profile: END, next: END };
+impl Keys {
+    fn keep(&mut self, keys: &[u32]) -> Run {
+        let length = u16::try_from(keys.len()).expect("a profile has some dozens of keys");
+        if let Some(start) = self.free.get_mut(&length).and_then(Vec::pop) {
+            let at = start as usize;
+            self.chunks[at / CHUNK][at % CHUNK..at % CHUNK + keys.len()].copy_from_slice(keys);
+            return Run { start, length };
+        }
         let room = self.chunks.len() * CHUNK - self.length;
-        if room < keys {
-            if let Some(last) = self.chunks.last_mut() {
-                last.resize(CHUNK, empty);
-            }
+        if room < keys.len() {
             self.length += room;
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        let start = self.length;
-        self.length += keys;
+        let start = u32::try_from(self.length).expect("the register is far below 2^32 keys");
+        self.length += keys.len();
         if let Some(last) = self.chunks.last_mut() {
-            last.resize(last.len() + keys, empty);
+            last.extend_from_slice(keys);
         }
-        u32::try_from(start).expect("the register is far below 2^32 keys")
+        Run { start, length }
     }
 
-    fn run(&self, run: Run) -> &[Posting] {
+    fn give_back(&mut self, run: Run) {
+        if run.length > 0 {
+            self.free.entry(run.length).or_default().push(run.start);
+        }
+    }
+
+    fn of(&self, run: Run) -> &[u32] {
         let (start, length) = (run.start as usize, usize::from(run.length));
         if length == 0 {
             return &[];
         }
         &self.chunks[start / CHUNK][start % CHUNK..start % CHUNK + length]
     }
-}
 
-impl std::ops::Index<u32> for Chunks {
-    type Output = Posting;
-
-    fn index(&self, slot: u32) -> &Posting {
-        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Chunks {
-    fn index_mut(&mut self, slot: u32) -> &mut Posting {
-        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
-    }
-}
-
-pub(super) struct Postings {
-    limit: usize,
-    buckets: Vec<u32>,
-    /// How many postings each bucket chains: where that is within the limit, no key in it can be hot.
-    lengths: Vec<u8>,
-    postings: Chunks,
-    /// Runs given back, by length.
-    free: FxHashMap<u16, Vec<u32>>,
-    /// Slots of the postings of each hot key, out of any chain.
-    hot: FxHashMap<u32, Vec<u32>>,
-    /// Keys that crossed since last asked, and whether they were live then.
-    crossed: FxHashMap<u32, bool>,
-}
-
-impl Postings {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            buckets: vec![END; 1024],
-            lengths: vec![0; 1024],
-            postings: Chunks::default(),
-            free: FxHashMap::default(),
-            hot: FxHashMap::default(),
-            crossed: FxHashMap::default(),
-        }
-    }
-
-    /// Posts a profile under its keys, each once.
-    pub(super) fn insert(&mut self, profile: u32, keys: &[u32]) -> Run {
-        let length = u16::try_from(keys.len()).expect("a profile has some dozens of keys");
-        let start = match self.free.get_mut(&length).and_then(Vec::pop) {
-            Some(start) => start,
-            None => self.postings.extend(keys.len()),
-        };
-        for (slot, &key) in (start..).zip(keys) {
-            self.postings[slot] = Posting { key, profile, next: END };
-            if let Some(members) = self.hot.get_mut(&key) {
-                members.push(slot);
-            } else {
-                self.chain(slot);
-                let length = self.lengths[self.bucket(key)];
-                let crowded = length == u8::MAX || usize::from(length) > self.limit;
-                if crowded && self.chained(key).nth(self.limit).is_some() {
-                    self.heat(key);
-                }
-            }
-        }
-        if self.postings.length > 2 * self.buckets.len() {
-            self.widen();
-        }
-        Run { start, length }
-    }
-
-    /// Takes a profile's postings out.
-    pub(super) fn remove(&mut self, run: Run) {
-        for slot in run.start..run.start + u32::from(run.length) {
-            let key = self.postings[slot].key;
-            self.postings[slot].profile = END;
-            if let Some(members) = self.hot.get_mut(&key) {
-                members.retain(|member| *member != slot);
-                if members.len() <= self.limit {
-                    self.cool(key);
-                }
-            } else {
-                self.unchain(slot);
-            }
-        }
-        if run.length > 0 {
-            self.free.entry(run.length).or_default().push(run.start);
-        }
-    }
-
-    /// Everybody who shares a live key with the profile, in order, each once.
-    pub(super) fn candidates(&self, profile: u32, run: Run, found: &mut Vec<u32>) {
-        found.clear();
-        for posting in self.run(run) {
-            if !self.is_hot(posting.key) {
-                let sharing = self.chained(posting.key).map(|slot| self.postings[slot].profile);
-                found.extend(sharing.filter(|other| *other != profile));
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-    }
-
-    /// Do two profiles share a live key?
-    pub(super) fn share(&self, one: Run, two: Run) -> bool {
-        self.run(one)
-            .iter()
-            .any(|posting| self.run(two).iter().any(|other| other.key == posting.key) && !self.is_hot(posting.key))
-    }
-
-    /// Roughly how many bytes it takes.
-    pub(super) fn bytes(&self) -> usize {
-        let hot: usize = self.hot.values().map(|slots| slots.capacity() * 4 + 32).sum();
-        self.postings.chunks.len() * CHUNK * size_of::<Posting>() + self.buckets.capacity() * 5 + hot
-    }
-
-    /// The keys that crossed the limit since last asked.
-    pub(super) fn take_crossed(&mut self) -> Vec<Crossed> {
-        let mut crossed: Vec<(u32, bool)> = self.crossed.drain().collect();
-        crossed.sort_unstable();
-        let changed = |(key, was_live): (u32, bool)| {
-            let live = !self.hot.contains_key(&key);
-            (live != was_live).then(|| Crossed {
-                profiles: match self.hot.get(&key) {
-                    Some(slots) => slots.iter().map(|slot| self.postings[*slot].profile).collect(),
-                    None => self.chained(key).map(|slot| self.postings[slot].profile).collect(),
-                },
-                live,
-            })
-        };
-        crossed.into_iter().filter_map(changed).collect()
-    }
-
-    fn is_hot(&self, key: u32) -> bool {
-        !self.hot.is_empty() && self.hot.contains_key(&key)
-    }
-
-    fn run(&self, run: Run) -> &[Posting] {
-        self.postings.run(run)
-    }
-
-    fn bucket(&self, key: u32) -> usize {
-        // Keys are halves of keyed hashes, evenly spread already.
-        key as usize & (self.buckets.len() - 1)
-    }
-
-    /// Slots of a live key's postings.
-    fn chained(&self, key: u32) -> impl Iterator<Item = u32> + '_ {
-        let mut at = self.buckets[self.bucket(key)];
-        std::iter::from_fn(move || {
-            while at != END {
-                let slot = at;
-                let posting = &self.postings[slot];
-                at = posting.next;
-                if posting.key == key {
-                    return Some(slot);
-                }
-            }
-            None
-        })
-    }
-
-    fn chain(&mut self, slot: u32) {
-        let bucket = self.bucket(self.postings[slot].key);
-        self.lengths[bucket] = self.lengths[bucket].saturating_add(1);
-        self.postings[slot].next = std::mem::replace(&mut self.buckets[bucket], slot);
-    }
-
-    fn unchain(&mut self, slot: u32) {
-        let bucket = self.bucket(self.postings[slot].key);
-        // A length that reached its end is no longer counted; widening counts afresh.
-        if self.lengths[bucket] < u8::MAX {
-            self.lengths[bucket] -= 1;
-        }
-        let next = self.postings[slot].next;
-        if self.buckets[bucket] == slot {
-            self.buckets[bucket] = next;
-            return;
-        }
-        let mut at = self.buckets[bucket];
-        while at != END {
-            let following = self.postings[at].next;
-            if following == slot {
-                self.postings[at].next = next;
-                return;
-            }
-            at = following;
-        }
-    }
-
-    /// Takes a key's postings out of their chain and remembers only who shares it.
-    fn heat(&mut self, key: u32) {
-        let members: Vec<u32> = self.chained(key).collect();
-        let bucket = self.bucket(key);
-        let mut kept = END;
-        let mut length = 0;
-        let mut at = self.buckets[bucket];
-        while at != END {
-            let next = self.postings[at].next;
-            if self.postings[at].key != key {
-                self.postings[at].next = kept;
-                kept = at;
-                length = u8::saturating_add(length, 1);
-            }
-            at = next;
-        }
-        (self.buckets[bucket], self.lengths[bucket]) = (kept, length);
-        self.hot.insert(key, members);
-        self.crossed.entry(key).or_insert(true);
-    }
-
-    /// Chains a key's postings again.
-    fn cool(&mut self, key: u32) {
-        let slots = self.hot.remove(&key).expect("only a hot key cools");
-        self.crossed.entry(key).or_insert(false);
-        slots.into_iter().for_each(|slot| self.chain(slot));
-    }
-
-    fn widen(&mut self) {
-        self.buckets = vec![END; self.buckets.len() * 2];
-        self.lengths = vec![0; self.buckets.len()];
-        for slot in 0..u32::try_from(self.postings.length).expect("the register is far below 2^32 keys") {
-            let posting = self.postings[slot];
-            if posting.profile != END && !self.is_hot(posting.key) {
-                self.chain(slot);
-            }
-        }
+    fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * 4
     }
 }
 
@@ -301,40 +359,55 @@ impl Postings {
 mod tests {
     use super::*;
 
-    fn candidates(index: &Postings, profile: u32, run: Run) -> Vec<u32> {
+    fn candidates(index: &mut Postings, profile: u32, run: Run) -> Vec<u32> {
         let mut found = Vec::new();
+        index.post();
         index.candidates(profile, run, &mut found);
         found
+    }
+
+    /// Spreads a small number over all bits, as a keyed hash would.
+    fn spread(number: u32) -> u32 {
+        number.wrapping_mul(0x9e37_79b9)
     }
 
     #[test]
     fn keys_heat_and_cool_with_the_set_alone() {
         let mut index = Postings::new(3);
         let runs: Vec<Run> = (0..4).map(|profile| index.insert(profile, &[7, 100 + profile])).collect();
-        assert!(candidates(&index, 0, runs[0]).is_empty(), "four share key 7: it is hot");
+        assert!(candidates(&mut index, 0, runs[0]).is_empty(), "four share key 7: it is hot");
         let crossed = index.take_crossed();
         assert_eq!(crossed.len(), 1);
         assert!(!crossed[0].live && crossed[0].profiles.len() == 4);
-        index.remove(runs[2]);
-        assert_eq!(candidates(&index, 0, runs[0]), [1, 3]);
+        index.remove(2, runs[2]);
+        assert_eq!(candidates(&mut index, 0, runs[0]), [1, 3]);
         assert!(index.share(runs[0], runs[3]));
         assert!(index.take_crossed()[0].live);
         // Up and down again between two questions is no crossing.
         let run = index.insert(9, &[7, 1]);
-        index.remove(run);
+        index.remove(9, run);
         assert!(index.take_crossed().is_empty());
     }
 
     #[test]
-    fn many_profiles_are_found_after_widening_and_removal() {
+    fn many_profiles_are_found_after_growth_and_removal() {
         let mut index = Postings::new(50);
-        let runs: Vec<Run> =
-            (0..5000).map(|profile| index.insert(profile, &[profile / 10, (1 << 20) | (profile % 977)])).collect();
-        let found = candidates(&index, 4242, runs[4242]);
-        assert!((4240..4250).filter(|other| *other != 4242).all(|other| found.contains(&other)));
+        let keys = |profile: u32| [spread(profile / 10), spread((1 << 20) | (profile % 977))];
+        let runs: Vec<Run> = (0..5000).map(|profile| index.insert(profile, &keys(profile))).collect();
+        let found = candidates(&mut index, 4242, runs[4242]);
+        let alike: Vec<u32> =
+            (0..5000).filter(|other| *other != 4242 && (other / 10 == 424 || other % 977 == 4242 % 977)).collect();
+        assert_eq!(found, alike);
         for profile in (0..5000).filter(|profile| profile % 2 == 0) {
-            index.remove(runs[profile as usize]);
+            index.remove(profile, runs[profile as usize]);
         }
-        assert!(candidates(&index, 4243, runs[4243]).iter().all(|other| other % 2 == 1));
+        let odd: Vec<u32> = (0..5000)
+            .filter(|other| *other != 4243 && other % 2 == 1 && (other / 10 == 424 || other % 977 == 4243 % 977))
+            .collect();
+        assert_eq!(candidates(&mut index, 4243, runs[4243]), odd);
+        for profile in (0..5000).filter(|profile| profile % 2 == 1) {
+            index.remove(profile, runs[profile as usize]);
+        }
+        assert!(index.shards.iter().all(|shard| shard.used == 0));
     }
 }

@@ -1,19 +1,18 @@
 //! The linker of one scope: records, the profiles of tokens they share, edges between profiles, and clusters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use super::Decision;
-use super::changes::{PossibleMatch, Settled};
+use super::changes::{PossibleMatch, Settled, Snapshot, differences};
 use super::compare::Features;
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::rows::{self, BadRow, ProfileKey, RecordRow, Row};
+use super::rows::{self, BadRow, Head, ProfileKey, Row};
 use super::slab::Slab;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
@@ -31,6 +30,8 @@ pub(super) struct Record {
     pub(super) unit: u32,
     pub(super) cluster: u32,
     pub(super) first_seen: i64,
+    /// Did any other record ever have the same reference? Saves looking for those of nearly everybody.
+    pub(super) shares_reference: bool,
 }
 
 /// Distinct tokens, compared once for all records that have them.
@@ -143,6 +144,7 @@ impl Linker {
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
     /// the first settlement. Never for a running register.
     pub fn calibrate(&mut self) {
+        self.postings.post();
         self.model = Arc::new(super::calibrate::fit(self));
         for slot in self.profile_of.values() {
             let features = &self.profiles[*slot].features;
@@ -162,11 +164,12 @@ impl Linker {
         if self.record_of.contains_key(&record) {
             return;
         }
-        let row = RecordRow { agency, local_ref, tokens };
+        let written = rows::tokens(&tokens);
         if self.keeps_rows {
-            self.rows.push(rows::record(record, &row));
+            self.rows.push(rows::record(record, &Head { agency, local_ref }, &written));
         }
-        self.place(record, &row);
+        let profile = self.profile(rows::profile_key(&written), &tokens);
+        self.place(record, local_ref, profile);
     }
 
     /// Lets a record go: an erased or corrected identity.
@@ -232,8 +235,13 @@ impl Linker {
 
     /// Compares what is new, clusters what it touched, and tells what changed.
     pub fn settle(&mut self) -> Settled {
-        self.take_restored_edges();
         super::settle::settle(self)
+    }
+
+    /// Derives the clusters of a register that came back from its rows. Nothing of it is news to anybody.
+    pub fn settle_restored(&mut self) {
+        self.take_restored_edges();
+        super::settle::settle_anew(self);
     }
 
     /// The cluster that holds a record, as of the last settlement.
@@ -304,15 +312,15 @@ impl Linker {
         Some(comparison)
     }
 
-    /// Takes a row back, in any order of rows. Settle once after the last one; its `changes` then list every cluster as
-    /// created, and nothing else of it is news.
+    /// Takes a row back, in any order of rows. Call [`Linker::settle_restored`] after the last one.
     pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
         match rows::read(kind, id, value)? {
             Row::Record(record, row) => {
                 if !self.record_of.contains_key(&record) {
-                    self.place(record, &row);
+                    let profile = self.profile(row.key, &row.tokens);
+                    self.place(record, row.local_ref, profile);
                     // Its edges come as rows; there is nothing to compare again.
-                    self.uncompared.remove(&self.records[self.record_of[&record]].profile);
+                    self.uncompared.remove(&profile);
                     self.restoring = true;
                 }
             }
@@ -324,15 +332,57 @@ impl Linker {
         Ok(())
     }
 
+    /// Takes a row of a register that another model made: its edges count no more and their rows go; records are compared
+    /// again. Settle with [`Linker::relink`] after the last row.
+    pub fn take_over(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
+        match rows::read(kind, id, value)? {
+            Row::Record(record, row) => {
+                if !self.record_of.contains_key(&record) {
+                    let profile = self.profile(row.key, &row.tokens);
+                    self.place(record, row.local_ref, profile);
+                }
+            }
+            Row::Edge(one, two, _) => self.rows.push(rows::edge(one, two, None)),
+            Row::Decision(one, two, decision) => {
+                self.pairs.decide(one, two, Some(decision));
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
+    /// that made the rows.
+    pub fn relink(&mut self, mut former: Self) -> Settled {
+        former.settle();
+        let before = former.snapshot();
+        let asked = former.asked();
+        drop(former);
+        let settled = self.settle();
+        let after = self.snapshot();
+        // An edge that is there again is news of its weight, not of its end.
+        let rows: BTreeMap<_, _> = settled.rows.into_iter().map(|row| ((row.kind, row.id), row.value)).collect();
+        Settled {
+            changes: differences(&before, &after, &BTreeSet::new()),
+            touched_before: before.into_keys().collect(),
+            touched_after: after.into_keys().collect(),
+            reviews_withdrawn: asked.difference(&self.asked()).copied().collect(),
+            rows: rows.into_iter().map(|((kind, id), value)| RowChange { kind, id, value }).collect(),
+            ..settled
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.clusters().map(|(id, members)| (id, members.to_vec())).collect()
+    }
+
+    fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
+        let both = self.reviews.iter().flat_map(|(one, others)| others.iter().map(move |two| (*one, *two)));
+        both.filter(|(one, two)| one < two).collect()
+    }
+
     /// Possible matches that stand, each once.
     pub fn possible_matches(&self) -> Vec<PossibleMatch> {
-        let mut pairs: Vec<(RecordId, RecordId)> = self
-            .reviews
-            .iter()
-            .flat_map(|(one, others)| others.iter().filter(move |two| one < two).map(move |two| (*one, *two)))
-            .collect();
-        pairs.sort_unstable();
-        pairs.into_iter().filter_map(|(a, b)| self.possible_match(a, b)).collect()
+        self.asked().into_iter().filter_map(|(a, b)| self.possible_match(a, b)).collect()
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
@@ -341,7 +391,9 @@ impl Linker {
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.
     pub(super) fn same_reference(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
-        let sharing = self.local_refs.get(&self.records[slot].local_ref).map_or(&[][..], |sharing| sharing.as_slice());
+        let record = &self.records[slot];
+        let sharing = record.shares_reference.then(|| self.local_refs.get(&record.local_ref)).flatten();
+        let sharing = sharing.map_or(&[][..], |sharing| sharing.as_slice());
         let telling = if sharing.len() <= self.model.block_limit { sharing } else { &[] };
         telling.iter().copied().filter(move |other| *other != slot)
     }
@@ -363,7 +415,8 @@ impl Linker {
     /// Marks those whose surroundings a record changes by coming or going; neighbours by edges are marked with the edges.
     fn mark_around(&mut self, slot: u32) {
         let record = &self.records[slot];
-        let sharing = self.local_refs.get(&record.local_ref).into_iter().flatten();
+        let sharing = record.shares_reference.then(|| self.local_refs.get(&record.local_ref)).flatten();
+        let sharing = sharing.into_iter().flatten();
         let alike = &self.profiles[record.profile].records;
         let decided = self.pairs.same_as(record.id).filter_map(|other| self.record_of.get(&other));
         let around: Vec<u32> = sharing.chain(alike).chain(decided).copied().collect();
@@ -381,26 +434,13 @@ impl Linker {
         }
     }
 
-    fn place(&mut self, id: RecordId, row: &RecordRow) {
-        let key = profile_key(&row.tokens);
-        let profile = match self.profile_of.get(&key) {
-            Some(profile) => *profile,
-            None => self.add_profile(key, &row.tokens),
-        };
-        let record = Record { id, local_ref: row.local_ref, profile, unit: NONE, cluster: NONE, first_seen: i64::MAX };
-        let slot = self.records.insert(record);
-        self.record_of.insert(id, slot);
-        self.profiles[profile].records.push(slot);
-        self.local_refs.entry(row.local_ref).or_default().push(slot);
-        self.dirty.insert(slot);
-        self.mark_around(slot);
-        // A record that comes back before anybody was told that it left did not leave.
-        self.removed.remove(&id);
-    }
-
-    fn add_profile(&mut self, key: ProfileKey, tokens: &PersonTokens) -> u32 {
+    /// The profile of these tokens, which is made if nobody has it yet.
+    pub(super) fn profile(&mut self, key: ProfileKey, tokens: &PersonTokens) -> u32 {
+        if let Some(profile) = self.profile_of.get(&key) {
+            return *profile;
+        }
         let features = Features::pack(tokens, &self.model);
-        let mut keys: Vec<u32> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
+        let mut keys: SmallVec<[u32; 32]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
         keys.sort_unstable();
         keys.dedup();
         let own_weight = weigh::weigh(&self.model, &features, &features).total;
@@ -413,9 +453,26 @@ impl Linker {
         slot
     }
 
+    pub(super) fn place(&mut self, id: RecordId, local_ref: LocalRefId, profile: u32) {
+        let sharing = self.local_refs.entry(local_ref).or_default();
+        let shares_reference = !sharing.is_empty();
+        let (unit, cluster, first_seen) = (NONE, NONE, i64::MAX);
+        let slot = self.records.insert(Record { id, local_ref, shares_reference, profile, unit, cluster, first_seen });
+        for other in sharing.iter() {
+            self.records[*other].shares_reference = true;
+        }
+        sharing.push(slot);
+        self.record_of.insert(id, slot);
+        self.profiles[profile].records.push(slot);
+        self.dirty.insert(slot);
+        self.mark_around(slot);
+        // A record that comes back before anybody was told that it left did not leave.
+        self.removed.remove(&id);
+    }
+
     fn drop_profile(&mut self, slot: u32) {
         let profile = self.profiles.remove(slot);
-        self.postings.remove(profile.run);
+        self.postings.remove(slot, profile.run);
         self.profile_of.remove(&profile.key);
         self.uncompared.remove(&slot);
         for (other, _) in profile.edges {
@@ -435,13 +492,8 @@ impl Linker {
         }
         if std::mem::take(&mut self.restoring) {
             // Keys that crossed the limit on the way in did so before the edges were written.
+            self.postings.post();
             drop(self.postings.take_crossed());
         }
     }
-}
-
-fn profile_key(tokens: &PersonTokens) -> ProfileKey {
-    let bytes = postcard::to_stdvec(tokens).expect("plain data serialises");
-    let digest: [u8; 32] = Sha256::digest(&bytes).into();
-    *digest.first_chunk().expect("SHA-256 has 32 bytes")
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::PossibleMatch;
 use super::cluster::Tie;
 use super::register::Linker;
 use super::units::{Region, neighbours, tie};
 use crate::model::ids::{ClusterId, RecordId};
 
-type Reviews = (Vec<PossibleMatch>, Vec<(RecordId, RecordId)>);
+/// Pairs that became possible matches, and pairs that no longer are.
+type Reviews = (Vec<(RecordId, RecordId)>, Vec<(RecordId, RecordId)>);
 
 /// Possible matches of the region: for two clusters, the pair of records that says most.
 pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<RecordId>) -> Reviews {
@@ -62,5 +62,5 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
         linker.reviews.entry(a).or_default().push(b);
         linker.reviews.entry(b).or_default().push(a);
     }
-    (raised.into_iter().filter_map(|(a, b)| linker.possible_match(a, b)).collect(), withdrawn)
+    (raised, withdrawn)
 }

@@ -1,6 +1,7 @@
 //! Rows of the register's changelog: records, edges and decisions, so that a restart compares nothing again.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::Decision;
 use crate::model::ids::{LocalRefId, PartyId, RecordId};
@@ -15,12 +16,18 @@ pub(super) type ProfileKey = [u8; 16];
 #[error("a {0:?} row of the register cannot be read")]
 pub struct BadRow(pub RowKind);
 
-/// The value of a record's row.
+/// What stands before the tokens in a record's row.
 #[derive(Serialize, Deserialize)]
-pub(super) struct RecordRow {
+pub(super) struct Head {
     pub(super) agency: PartyId,
     pub(super) local_ref: LocalRefId,
+}
+
+/// A record's row read back.
+pub(super) struct RecordRow {
+    pub(super) local_ref: LocalRefId,
     pub(super) tokens: PersonTokens,
+    pub(super) key: ProfileKey,
 }
 
 /// A row read back.
@@ -30,8 +37,21 @@ pub(super) enum Row {
     Decision(RecordId, RecordId, Decision),
 }
 
-pub(super) fn record(record: RecordId, row: &RecordRow) -> RowChange {
-    let value = postcard::to_stdvec(row).expect("plain data serialises");
+/// Tokens as they stand at the end of a record's row.
+pub(super) fn tokens(tokens: &PersonTokens) -> Vec<u8> {
+    postcard::to_stdvec(tokens).expect("plain data serialises")
+}
+
+/// The key of tokens in that form.
+pub(super) fn profile_key(tokens: &[u8]) -> ProfileKey {
+    let digest: [u8; 32] = Sha256::digest(tokens).into();
+    *digest.first_chunk().expect("SHA-256 has 32 bytes")
+}
+
+pub(super) fn record(record: RecordId, head: &Head, tokens: &[u8]) -> RowChange {
+    let mut value = Vec::with_capacity(tokens.len() + 40);
+    value = postcard::to_extend(head, value).expect("plain data serialises");
+    value.extend_from_slice(tokens);
     RowChange { kind: RowKind::Record, id: record.0.to_vec(), value: Some(value) }
 }
 
@@ -62,7 +82,10 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
     match kind {
         RowKind::Record => {
             let record = RecordId(id.try_into().map_err(|_| bad)?);
-            Ok(Row::Record(record, Box::new(postcard::from_bytes(value).map_err(|_| bad)?)))
+            let (head, tokens) = postcard::take_from_bytes::<Head>(value).map_err(|_| bad)?;
+            let key = profile_key(tokens);
+            let tokens = postcard::from_bytes(tokens).map_err(|_| bad)?;
+            Ok(Row::Record(record, Box::new(RecordRow { local_ref: head.local_ref, tokens, key })))
         }
         RowKind::Edge => {
             let (one, two) = pair()?;
@@ -83,6 +106,7 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
         | RowKind::Alerted
         | RowKind::Counters
         | RowKind::AuditHead
+        | RowKind::Redaction
         | RowKind::MadeWith
         | RowKind::Agreement => Err(bad),
     }

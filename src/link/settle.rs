@@ -24,29 +24,38 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
     let region = reach(linker);
     let before = snapshot(linker, &region);
     dissolve(linker, &region);
-    for unit in &region.units {
-        cluster(linker, unit);
-    }
+    cluster(linker, &region);
     let mut after = Snapshot::new();
     for &record in region.units.iter().flatten() {
         let cluster = &linker.clusters[linker.records[record].cluster];
         after.entry(cluster.id).or_insert_with(|| cluster.members.clone());
     }
     let removed = std::mem::take(&mut linker.removed);
-    let (reviews_raised, reviews_withdrawn) = review(linker, &region, &removed);
+    let (raised, reviews_withdrawn) = review(linker, &region, &removed);
     Settled {
+        reviews_raised: raised.into_iter().filter_map(|(a, b)| linker.possible_match(a, b)).collect(),
         changes: differences(&before, &after, &removed),
         touched_before: before.into_keys().collect(),
         touched_after: after.into_keys().collect(),
-        reviews_raised,
         reviews_withdrawn,
         rows: linker.take_rows(),
     }
 }
 
+/// The same for a register that was never settled before, where nobody is to be told.
+pub(super) fn settle_anew(linker: &mut Linker) {
+    compare(linker);
+    let region = reach(linker);
+    cluster(linker, &region);
+    let removed = std::mem::take(&mut linker.removed);
+    review(linker, &region, &removed);
+    drop(linker.take_rows());
+}
+
 /// Brings edges up to date with profiles and live keys: exactly the pairs that share a live key, are not vetoed by what
 /// they are, and reach the review bar.
 fn compare(linker: &mut Linker) {
+    linker.postings.post();
     let mut fresh: Vec<u32> = std::mem::take(&mut linker.uncompared).into_iter().collect();
     fresh.sort_unstable();
     let is_fresh: FxHashSet<u32> = fresh.iter().copied().collect();
@@ -76,6 +85,8 @@ fn compare(linker: &mut Linker) {
     };
     let of_fresh = |found: &mut Vec<u32>, &one: &u32| -> Vec<(u32, u32, i32)> {
         shared.postings.candidates(one, shared.profiles[one].run, found);
+        let touched = found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch());
+        std::hint::black_box(touched);
         // Of two fresh profiles the one in the lower slot finds the pair.
         let others = found.iter().filter(|two| one < **two || !is_fresh.contains(two));
         others.filter_map(|&two| edge(one, two)).collect()
@@ -146,29 +157,38 @@ fn dissolve(linker: &mut Linker, region: &Region) {
     }
 }
 
-fn cluster(linker: &mut Linker, unit: &[u32]) {
-    let parts = match unit {
+/// Partitions the units into persons, each unit by itself.
+fn cluster(linker: &mut Linker, region: &Region) {
+    let shared: &Linker = linker;
+    let part = |unit: &Vec<u32>| match unit.as_slice() {
         [only] => vec![(vec![*only], None)],
-        _ => people(linker, unit),
+        _ => people(shared, unit),
     };
-    let unit_slot = linker.units.insert(unit.to_vec());
-    for (records, weakest) in parts {
-        let earliest =
-            records.iter().map(|slot| &linker.records[*slot]).min_by_key(|record| (record.first_seen, record.id));
-        let id = cluster_id(earliest.expect("a cluster has a record").id);
-        let mut members: Vec<RecordId> = records.iter().map(|slot| linker.records[*slot].id).collect();
-        members.sort_unstable();
-        let slot = linker.clusters.insert(Cluster { id, members, weakest });
-        linker.cluster_of.insert(id, slot);
-        for record in records {
-            let record = &mut linker.records[record];
-            (record.unit, record.cluster) = (unit_slot, slot);
+    let parts: Vec<_> = if region.units.len() < WORTH_SHARING {
+        region.units.iter().map(part).collect()
+    } else {
+        region.units.par_iter().map(part).collect()
+    };
+    for (unit, parts) in region.units.iter().zip(parts) {
+        let unit_slot = linker.units.insert(unit.clone());
+        for (records, weakest) in parts {
+            let earliest =
+                records.iter().map(|slot| &linker.records[*slot]).min_by_key(|record| (record.first_seen, record.id));
+            let id = cluster_id(earliest.expect("a cluster has a record").id);
+            let mut members: Vec<RecordId> = records.iter().map(|slot| linker.records[*slot].id).collect();
+            members.sort_unstable();
+            let slot = linker.clusters.insert(Cluster { id, members, weakest });
+            linker.cluster_of.insert(id, slot);
+            for record in records {
+                let record = &mut linker.records[record];
+                (record.unit, record.cluster) = (unit_slot, slot);
+            }
         }
     }
 }
 
 /// A cluster's id tells apart from its earliest record's: the two are used in different places.
-fn cluster_id(earliest: RecordId) -> ClusterId {
+pub fn cluster_id(earliest: RecordId) -> ClusterId {
     let digest: [u8; 32] =
         Sha256::new().chain_update(b"priorityd/v1/cluster").chain_update(earliest.0).finalize().into();
     ClusterId(*digest.first_chunk().expect("SHA-256 has 32 bytes"))

@@ -11,13 +11,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Decision;
 use super::cluster::{Node, Rules, Tie, partition};
 use super::register::{Linker, NONE};
-use super::weigh::{Weight, weigh};
+use super::weigh::{Weight, weigh, weigh_namesakes};
 
 /// What a settlement touches.
 pub(super) struct Region {
     /// Units that stood there.
     pub(super) old_units: Vec<u32>,
-    /// Units that stand there now, records in order of id.
+    /// Units that stand there now, in no order of their own; the records of each in order of id.
     pub(super) units: Vec<Vec<u32>>,
 }
 
@@ -26,6 +26,8 @@ pub(super) fn reach(linker: &mut Linker) -> Region {
     let mut old_units: BTreeSet<u32> = std::mem::take(&mut linker.broken).into_iter().collect();
     let mut open: Vec<u32> = std::mem::take(&mut linker.dirty).into_iter().collect();
     open.extend(old_units.iter().flat_map(|unit| &linker.units[*unit]));
+    // Neighbouring slots lie side by side in memory.
+    open.sort_unstable();
     let mut done: FxHashSet<u32> = FxHashSet::default();
     let mut units = Vec::new();
     while let Some(record) = open.pop() {
@@ -42,16 +44,14 @@ pub(super) fn reach(linker: &mut Linker) -> Region {
         unit.sort_unstable_by_key(|member| linker.records[*member].id);
         units.push(unit);
     }
-    units.sort_unstable_by_key(|unit| linker.records[unit[0]].id);
     Region { old_units: old_units.into_iter().collect(), units }
 }
 
 /// The component of a record at the lowest bar at which it is within the limit; at the highest bar, whatever its size.
 fn unit_of(linker: &Linker, record: u32) -> Vec<u32> {
-    let limit = linker.model.unit_limit;
-    let bars: Vec<i32> = linker.model.bars().collect();
-    for (at, &bar) in bars.iter().enumerate() {
-        let limit = if at + 1 == bars.len() { usize::MAX } else { limit };
+    let mut bars = linker.model.bars().peekable();
+    while let Some(bar) = bars.next() {
+        let limit = if bars.peek().is_none() { usize::MAX } else { linker.model.unit_limit };
         if let Some(unit) = component(linker, record, bar, limit) {
             return unit;
         }
@@ -59,15 +59,22 @@ fn unit_of(linker: &Linker, record: u32) -> Vec<u32> {
     vec![record]
 }
 
+/// Up to how many records a list is searched faster than a set.
+const SMALL: usize = 24;
+
 fn component(linker: &Linker, record: u32, bar: i32, limit: usize) -> Option<Vec<u32>> {
+    // Nearly all components are small; a set pays only for the others.
     let mut seen: FxHashSet<u32> = FxHashSet::default();
-    seen.insert(record);
     let mut found = vec![record];
     let mut at = 0;
     while at < found.len() {
         neighbours(linker, found[at], bar, |other| {
-            if seen.insert(other) {
+            let is_new = if seen.is_empty() { !found.contains(&other) } else { seen.insert(other) };
+            if is_new {
                 found.push(other);
+                if found.len() == SMALL {
+                    seen.extend(&found);
+                }
             }
         });
         if found.len() > limit {
@@ -203,7 +210,13 @@ impl Nodes {
     fn tie(&self, linker: &Linker, one: usize, two: usize) -> Tie {
         let settled = self.settled.get(&(one, two)).copied().unwrap_or_default();
         let profile = |node: usize| linker.records[self.records[node][0]].profile;
-        let weight = profile_weight(linker, profile(one), profile(two));
+        let mut weight = profile_weight(linker, profile(one), profile(two));
+        if weight.twins {
+            let (first, second) = (&linker.profiles[profile(one)].features, &linker.profiles[profile(two)].features);
+            if (0..self.records.len()).any(|third| linker.profiles[profile(third)].features.names_both(first, second)) {
+                weight = weigh_namesakes(&linker.model, first, second);
+            }
+        }
         let shared = self.references.get(&(one, two)).copied().unwrap_or(0);
         let pairs = i64::try_from(self.records[one].len() * self.records[two].len()).expect("a unit is small");
         let clip = |bits: i32| i64::from(bits.clamp(-linker.model.clip, linker.model.clip));

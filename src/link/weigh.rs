@@ -99,7 +99,15 @@ pub(super) struct Weight {
 
 /// The weight of two people's evidence, references aside.
 pub(super) fn weigh(model: &LinkageModel, one: &Features, two: &Features) -> Weight {
-    let parts = Parts::of(model, one, two);
+    weight(model, &Parts::of(model, one, two))
+}
+
+/// The same where a third record shows that both go by a given name of one person: Gerard, Declan and Gerard Declan.
+pub(super) fn weigh_namesakes(model: &LinkageModel, one: &Features, two: &Features) -> Weight {
+    weight(model, &Parts::with_given(model, one, two, NameLevel::Alternative))
+}
+
+fn weight(model: &LinkageModel, parts: &Parts) -> Weight {
     Weight { total: parts.total(model).0, different_numbers: parts.different_numbers, twins: parts.twins }
 }
 
@@ -209,7 +217,11 @@ struct Parts {
 
 impl Parts {
     fn of(model: &LinkageModel, one: &Features, two: &Features) -> Self {
-        let (given_level, family_level) = (one.given_level(two), one.family_level(two));
+        Self::with_given(model, one, two, one.given_level(two))
+    }
+
+    fn with_given(model: &LinkageModel, one: &Features, two: &Features, given_level: NameLevel) -> Self {
+        let family_level = one.family_level(two);
         let given_rarity = rarity(one.given.rarity, two.given.rarity);
         let family_rarity = rarity(one.family.rarity, two.family.rarity);
         let mut names = Names {
@@ -218,10 +230,13 @@ impl Parts {
             family_level,
             family: name_bits(model, &model.tables[FAMILY], family_level, family_rarity),
             crossed: false,
+            one_differs: false,
         };
         if given_level >= NameLevel::Initial && family_level >= NameLevel::Initial {
             names.cross(model, one, two);
         }
+        // Names run in families, so together they tell no more than that somebody is of the family and named after it.
+        names.given = names.given.min((model.names_cap - names.family.max(0)).max(0));
         let date_level = one.date.level(&two.date);
         let date_rarity = rarity(one.date.rarity, two.date.rarity);
         let date = match date_level {
@@ -248,8 +263,15 @@ impl Parts {
             number_level = Some(number_level.map_or(level, |worst| worst.max(level)));
             different_numbers |= checked && level != NumberLevel::Exact;
         }
+        let same_sex = one.same_sex(two);
         // A number beside another given name and no agreeing date may be a relative's, borrowed or mistaken.
-        let other_given = !names.crossed && matches!(names.given_level, NameLevel::Letter | NameLevel::Nothing);
+        let other_given = match names.given_level {
+            _ if names.crossed => names.one_differs,
+            NameLevel::Letter | NameLevel::Nothing => true,
+            // Paul and Paula, born on one day.
+            NameLevel::Deletion | NameLevel::Phonetic => same_sex == Some(false),
+            _ => false,
+        };
         let disputed = other_given && date_level >= DateLevel::YearMonth;
         let same_number = number_level.is_some_and(|level| level != NumberLevel::Nothing);
         let same_home = place_level == PostcodeLevel::Unit || home_level <= AddressLevel::NumberStreet;
@@ -257,15 +279,15 @@ impl Parts {
         let like_twins = other_given && same_family && !same_number && date_level == DateLevel::Exact;
         let twins = model.twins_apart && like_twins && same_home;
         let mut relatives = if like_twins { model.perhaps_twins } else { 0 };
-        if same_home
-            && same_family
-            && names.given_level <= NameLevel::Alternative
-            && !same_number
-            && date_level == DateLevel::Nothing
-        {
-            relatives += model.generations;
+        if same_home && same_family && names.given_level <= NameLevel::Alternative && !same_number {
+            // Two of one name in one home are told apart by their dates, and by their second names.
+            relatives += match (date_level, middle_level) {
+                (DateLevel::Nothing, _) => model.generations,
+                (DateLevel::Missing, MiddleLevel::Letter | MiddleLevel::Nothing) => model.perhaps_generations,
+                _ => 0,
+            };
         }
-        if one.same_sex(two) == Some(false) {
+        if same_sex == Some(false) {
             relatives += model.other_sex;
         }
         Self {
@@ -308,6 +330,8 @@ struct Names {
     family_level: NameLevel,
     family: i32,
     crossed: bool,
+    /// Crossed, only one of the two names agrees: it may be the family's.
+    one_differs: bool,
 }
 
 impl Names {
@@ -326,8 +350,14 @@ impl Names {
         if crossed > self.given + self.family {
             let better = first.min(second);
             let half = crossed / 2;
-            *self =
-                Self { given_level: better, given: crossed - half, family_level: better, family: half, crossed: true };
+            *self = Self {
+                given_level: better,
+                given: crossed - half,
+                family_level: better,
+                family: half,
+                crossed: true,
+                one_differs: matches!(first.max(second), NameLevel::Letter | NameLevel::Nothing),
+            };
         }
     }
 }
@@ -367,6 +397,7 @@ fn middle_label(level: MiddleLevel) -> &'static str {
     match level {
         MiddleLevel::Exact => "exact",
         MiddleLevel::Initial => "initial",
+        MiddleLevel::Letter => "first_letter",
         MiddleLevel::Nothing => "nothing",
         MiddleLevel::Missing => "missing",
     }

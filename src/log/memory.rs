@@ -3,7 +3,7 @@
 //! Same promises as the real ones, and the same duty to restore after an error, which it enforces. Nothing waits:
 //! a poll or a read that finds nothing returns at once. What is random follows from the seed alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use zeroize::Zeroizing;
 
 use crate::log::{
-    Client, FeedRecord, Header, Log, LogError, Polled, Position, StoredRecord, TopicRecord, Transaction, check_size,
-    feed_topic, is_compacted,
+    Client, FeedRecord, Header, Log, LogError, Polled, Position, Rewrite, StoredRecord, TopicRecord, Transaction,
+    Unsent, check_size, feed_topic, is_compacted,
 };
 use crate::model::ids::{PartyId, ScopeId};
 
@@ -62,10 +62,11 @@ pub struct MemoryStore {
 }
 
 struct Shared {
-    feeds: BTreeMap<PartyId, Vec<Kept>>,
-    topics: BTreeMap<String, Vec<StoredRecord>>,
-    register: BTreeMap<Vec<u8>, Vec<u8>>,
-    positions: BTreeMap<PartyId, i64>,
+    partitions: i32,
+    feeds: BTreeMap<(PartyId, i32), Vec<Kept>>,
+    topics: BTreeMap<(String, i32), Vec<StoredRecord>>,
+    register: BTreeMap<i32, BTreeMap<Vec<u8>, Vec<u8>>>,
+    positions: BTreeMap<(PartyId, i32), i64>,
     faults: Faults,
     random: ChaCha8Rng,
     now_ms: i64,
@@ -85,8 +86,15 @@ impl MemoryStore {
     /// An empty log; the clock of its appends starts at 0 and moves by a millisecond per append.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
+        Self::with_partitions(1, faults)
+    }
+
+    /// An empty log whose topics have several partitions; one daemon owns them all.
+    #[must_use]
+    pub fn with_partitions(partitions: i32, faults: Faults) -> Self {
         let random = ChaCha8Rng::seed_from_u64(faults.seed);
         let shared = Shared {
+            partitions,
             feeds: BTreeMap::new(),
             topics: BTreeMap::new(),
             register: BTreeMap::new(),
@@ -108,8 +116,17 @@ impl MemoryStore {
         if shared.owner > 1 {
             shared.republish();
         }
-        let feeds = feeds.into_iter().map(|feed| (feed, 0)).collect();
-        MemoryLog { store: self.clone(), owner: shared.owner, feeds, turn: 0, state: State::New }
+        let partitions = 0..shared.partitions;
+        let places = feeds.iter().flat_map(|feed| partitions.clone().map(|partition| (feed.clone(), partition)));
+        let feeds = places.map(|place| (place, 0)).collect();
+        MemoryLog {
+            store: self.clone(),
+            owner: shared.owner,
+            feeds,
+            turn: 0,
+            state: State::New,
+            unrestored: BTreeSet::new(),
+        }
     }
 
     /// Starts an agency's or service's side.
@@ -153,14 +170,14 @@ impl Shared {
 
     /// Agencies that were not answered send again what they sent last.
     fn republish(&mut self) {
-        let parties: Vec<PartyId> = self.feeds.keys().cloned().collect();
-        for party in parties {
+        let places: Vec<_> = self.feeds.keys().cloned().collect();
+        for place in places {
             if !self.chance(self.faults.republish) {
                 continue;
             }
             let again = self.random.random_range(1..=8);
             let appended_ms = self.tick();
-            let feed = self.feeds.entry(party).or_default();
+            let feed = self.feeds.entry(place).or_default();
             for index in feed.len().saturating_sub(again)..feed.len() {
                 let (headers, payload) = (feed[index].headers.clone(), feed[index].payload.clone());
                 feed.push(Kept { appended_ms, headers, payload });
@@ -183,19 +200,24 @@ impl Shared {
     }
 
     fn check(&self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
         let partitions = (outputs.iter().map(|record| record.partition))
+            .chain(rewrites.iter().map(|rewrite| rewrite.record.partition))
             .chain(register.iter().map(|row| row.partition))
             .chain(positions.iter().map(|position| position.partition));
         for partition in partitions {
-            only_partition(partition)?;
+            self.has_partition(partition)?;
+        }
+        if rewrites.iter().any(|rewrite| self.rewritten(rewrite).is_none()) {
+            return Err(LogError::Fatal("a record to be rewritten is not there".into()));
         }
         if outputs.iter().any(|record| is_compacted(&record.topic) && record.key.is_empty()) {
             return Err(LogError::Fatal("a record of a compacted topic has no key".into()));
         }
-        for Position { feed, next_offset, .. } in positions {
-            let earlier = self.positions.get(feed).copied().unwrap_or(0);
-            let end = self.feeds.get(feed).map_or(0, |records| offset_at(records.len()));
+        for Position { feed, partition, next_offset } in positions {
+            let place = (feed.clone(), *partition);
+            let earlier = self.positions.get(&place).copied().unwrap_or(0);
+            let end = self.feeds.get(&place).map_or(0, |records| offset_at(records.len()));
             if !(earlier..=end).contains(next_offset) {
                 return Err(LogError::Fatal(format!("the position of {} left what was read", feed_topic(feed))));
             }
@@ -203,20 +225,48 @@ impl Shared {
         Ok(())
     }
 
+    /// Where a rewritten record lies in its topic.
+    fn rewritten(&self, rewrite: &Rewrite) -> Option<usize> {
+        let index = usize::try_from(rewrite.offset).ok()?;
+        let earlier = self.topics.get(&(rewrite.record.topic.clone(), rewrite.record.partition))?.get(index)?;
+        (earlier.key == rewrite.record.key).then_some(index)
+    }
+
     fn apply(&mut self, transaction: Transaction) {
         let appended_ms = self.tick();
+        for rewrite in transaction.rewrites {
+            let index = self.rewritten(&rewrite).expect("checked before");
+            let TopicRecord { topic, partition, value, .. } = rewrite.record;
+            let records = self.topics.get_mut(&(topic, partition)).expect("checked before");
+            records[index].value = value;
+        }
         for TopicRecord { topic, partition, key, value } in transaction.outputs {
-            let records = self.topics.entry(topic).or_default();
+            let records = self.topics.entry((topic, partition)).or_default();
             let offset = offset_at(records.len());
             records.push(StoredRecord { partition, offset, appended_ms, key, value });
         }
         for row in transaction.register {
+            let rows = self.register.entry(row.partition).or_default();
             match row.value {
-                Some(value) => self.register.insert(row.key, value),
-                None => self.register.remove(&row.key),
+                Some(value) => rows.insert(row.key, value),
+                None => rows.remove(&row.key),
             };
         }
-        self.positions.extend(transaction.positions.into_iter().map(|at| (at.feed, at.next_offset)));
+        self.positions.extend(transaction.positions.into_iter().map(|at| ((at.feed, at.partition), at.next_offset)));
+    }
+
+    fn has_partition(&self, partition: i32) -> Result<(), LogError> {
+        let count = self.partitions;
+        if (0..count).contains(&partition) {
+            return Ok(());
+        }
+        Err(LogError::Fatal(format!("the log in memory has no partition {partition}, but {count}")))
+    }
+
+    /// The same for every record of a scope, as Kafka's partitioner has it.
+    fn partition_of(&self, scope: &ScopeId) -> i32 {
+        let spread = scope.as_str().bytes().fold(7_i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        spread.rem_euclid(self.partitions)
     }
 }
 
@@ -224,24 +274,22 @@ fn offset_at(index: usize) -> i64 {
     i64::try_from(index).expect("memory ends far below 2^63 records")
 }
 
-fn only_partition(partition: i32) -> Result<(), LogError> {
-    if partition == 0 { Ok(()) } else { Err(LogError::Fatal("the log in memory has partition 0 only".into())) }
-}
-
 /// A daemon's side of the log in memory.
 pub struct MemoryLog {
     store: MemoryStore,
     owner: u64,
-    feeds: Vec<(PartyId, i64)>,
+    /// Where it reads each feed's partitions.
+    feeds: Vec<((PartyId, i32), i64)>,
     turn: usize,
     state: State,
+    /// Partitions that have to be restored first.
+    unrestored: BTreeSet<i32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
-    Unrestored,
-    Ready,
+    Running,
     Crashed,
 }
 
@@ -256,18 +304,16 @@ impl MemoryLog {
         match self.state {
             State::Crashed => Err(LogError::Fatal("the daemon crashed here: an injected fault".into())),
             _ if shared.owner != self.owner => Err(LogError::Fatal("another daemon took over".into())),
-            State::New | State::Unrestored | State::Ready => Ok(()),
+            State::New | State::Running => Ok(()),
         }
     }
 
     fn ready(&self, shared: &Shared) -> Result<(), LogError> {
         self.usable(shared)?;
-        match self.state {
-            State::Ready => Ok(()),
-            State::New | State::Unrestored | State::Crashed => {
-                Err(LogError::Aborted("partition 0 has to be restored first".into()))
-            }
-        }
+        let waiting = if self.state == State::New { Some(&0) } else { self.unrestored.first() };
+        waiting.map_or(Ok(()), |partition| {
+            Err(LogError::Aborted(format!("partition {partition} has to be restored first")))
+        })
     }
 }
 
@@ -277,8 +323,9 @@ impl Log for MemoryLog {
         let mut shared = store.lock();
         self.usable(&shared)?;
         if self.state == State::New {
-            self.state = State::Unrestored;
-            return Ok(Polled::Gained(vec![0]));
+            self.state = State::Running;
+            self.unrestored = (0..shared.partitions).collect();
+            return Ok(Polled::Gained((0..shared.partitions).collect()));
         }
         self.ready(&shared)?;
         let count = self.feeds.len();
@@ -294,14 +341,14 @@ impl Log for MemoryLog {
         let mut taken = Vec::new();
         for share in [max_records.div_ceil(count.max(1)), max_records] {
             for index in &order {
-                let (party, next) = &mut self.feeds[*index];
-                let Some(records) = shared.feeds.get(party) else { continue };
+                let (place, next) = &mut self.feeds[*index];
+                let Some(records) = shared.feeds.get(place) else { continue };
                 let limit = share.min(max_records - taken.len());
                 let from = usize::try_from(*next).expect("offsets start at 0");
                 for kept in records.iter().skip(from).take(limit) {
                     taken.push(FeedRecord {
-                        feed: party.clone(),
-                        partition: 0,
+                        feed: place.0.clone(),
+                        partition: place.1,
                         offset: *next,
                         appended_ms: kept.appended_ms,
                         headers: kept.headers.clone(),
@@ -319,7 +366,10 @@ impl Log for MemoryLog {
         let mut shared = store.lock();
         self.ready(&shared)?;
         let fault = shared.next_fault();
-        self.state = if matches!(fault, None | Some(Fault::Abort)) { State::Unrestored } else { State::Crashed };
+        if !matches!(fault, None | Some(Fault::Abort)) {
+            self.state = State::Crashed;
+        }
+        self.unrestored = (0..shared.partitions).collect();
         match fault {
             Some(Fault::Abort) => return Err(LogError::Aborted("an injected fault".into())),
             Some(Fault::CrashBefore) => return self.usable(&shared),
@@ -328,23 +378,23 @@ impl Log for MemoryLog {
         shared.check(&transaction)?;
         shared.apply(transaction);
         if fault.is_none() {
-            self.state = State::Ready;
+            self.unrestored.clear();
         }
         self.usable(&shared)
     }
 
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
-        only_partition(partition)?;
         let store = self.store.clone();
         let shared = store.lock();
         self.usable(&shared)?;
-        for (party, next) in &mut self.feeds {
-            *next = shared.positions.get(party).copied().unwrap_or(0);
+        shared.has_partition(partition)?;
+        for (place, next) in self.feeds.iter_mut().filter(|(place, _)| place.1 == partition) {
+            *next = shared.positions.get(place).copied().unwrap_or(0);
         }
-        for (key, value) in &shared.register {
+        for (key, value) in shared.register.get(&partition).into_iter().flatten() {
             row(key, value);
         }
-        self.state = State::Ready;
+        self.unrestored.remove(&partition);
         Ok(())
     }
 }
@@ -354,27 +404,20 @@ pub struct MemoryClient {
     store: MemoryStore,
 }
 
-impl MemoryClient {
-    /// Appends records with headers (CloudEvents binary mode), in order, atomically.
-    pub fn publish_with_headers(
-        &mut self,
-        feed: &PartyId,
-        records: Vec<(Vec<Header>, Zeroizing<Vec<u8>>)>,
-    ) -> Result<(), LogError> {
-        for (headers, payload) in &records {
+impl Client for MemoryClient {
+    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError> {
+        for (headers, payload) in &events {
             check_size(headers, payload)?;
         }
         let mut shared = self.store.lock();
-        let appended_ms = shared.tick();
-        let kept = records.into_iter().map(|(headers, payload)| Kept { appended_ms, headers, payload });
-        shared.feeds.entry(feed.clone()).or_default().extend(kept);
+        let (appended_ms, partition) = (shared.tick(), shared.partition_of(scope));
+        let kept = events.into_iter().map(|(headers, payload)| Kept { appended_ms, headers, payload });
+        shared.feeds.entry((feed.clone(), partition)).or_default().extend(kept);
         Ok(())
     }
-}
 
-impl Client for MemoryClient {
-    fn publish(&mut self, feed: &PartyId, _scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
-        self.publish_with_headers(feed, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+    fn partitions(&mut self, _topic: &str) -> Result<usize, LogError> {
+        Ok(usize::try_from(self.store.lock().partitions).unwrap_or(0))
     }
 
     fn read(
@@ -385,10 +428,17 @@ impl Client for MemoryClient {
         max: usize,
         _wait: Duration,
     ) -> Result<Vec<StoredRecord>, LogError> {
-        only_partition(partition)?;
         let shared = self.store.lock();
-        let records = shared.topics.get(topic).map(Vec::as_slice).unwrap_or_default();
+        shared.has_partition(partition)?;
+        let records = shared.topics.get(&(topic.to_owned(), partition)).map(Vec::as_slice).unwrap_or_default();
         let from = usize::try_from(from_offset).unwrap_or(0);
         Ok(records.iter().skip(from).take(max).cloned().collect())
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        let shared = self.store.lock();
+        shared.has_partition(partition)?;
+        shared.register.get(&partition).into_iter().flatten().for_each(|(key, value)| row(key, value));
+        Ok(())
     }
 }

@@ -6,12 +6,14 @@
 pub mod embedded;
 pub mod kafka;
 pub mod memory;
+mod reader;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+pub use self::reader::TopicReader;
 use crate::model::ids::{PartyId, ScopeId};
 
 /// The largest feed record taken, headers included. Larger ones are refused where they are published.
@@ -22,6 +24,15 @@ pub const POLL_BYTES: usize = 32 << 20;
 
 /// A header of a record: its name and value, as they came.
 pub type Header = (String, Vec<u8>);
+
+/// An event on its way to a feed: its headers and its value.
+pub type Unsent = (Vec<Header>, Zeroizing<Vec<u8>>);
+
+/// An event as the CloudEvents binding for Kafka has it in structured mode: whole, and its content type says so.
+#[must_use]
+pub fn structured(event: Zeroizing<Vec<u8>>) -> Unsent {
+    (vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())], event)
+}
 
 /// Tells the time of appends, milliseconds since 1970 UTC.
 pub type ClockMs = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -45,10 +56,17 @@ pub fn feed_topic(party: &PartyId) -> String {
     topic_name("feeds", party)
 }
 
-/// Whether a topic keeps only the latest record of each key: lists, and the questions that wait for a person.
+/// Every collection, combination, disclosure and rejection, chained by hashes.
+pub const AUDIT_TOPIC: &str = "audit.v1";
+/// Signed heads of the audit's trees.
+pub const HEADS_TOPIC: &str = "audit-heads.v1";
+/// Questions that wait for a person.
+pub const REVIEW_TOPIC: &str = "review.v1";
+
+/// Whether a topic keeps only the latest record of each key: lists, heartbeats, and the questions that wait for a person.
 #[must_use]
 pub fn is_compacted(topic: &str) -> bool {
-    topic.starts_with("list.") || topic == "review.v1"
+    topic.starts_with("list.") || topic.starts_with("status.") || topic == REVIEW_TOPIC
 }
 
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
@@ -104,6 +122,15 @@ pub struct StoredRecord {
     pub value: Option<Vec<u8>>,
 }
 
+/// A record that takes the place of an earlier one of the same topic, partition and key, for good.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Where the earlier one was read.
+    pub offset: i64,
+    /// What stands there from now on. On Kafka it comes at the end, and compaction removes the earlier one.
+    pub record: TopicRecord,
+}
+
 /// One changed row of the register: `RowKind`, scope and id already encoded in the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RegisterRow {
@@ -135,6 +162,17 @@ pub struct Transaction {
     pub register: Vec<RegisterRow>,
     /// How far the feeds were read.
     pub positions: Vec<Position>,
+    /// Records that lose what was erased.
+    pub rewrites: Vec<Rewrite>,
+}
+
+impl Transaction {
+    /// Adds another's; the positions of the two are of different partitions.
+    pub fn append(&mut self, mut other: Self) {
+        self.outputs.append(&mut other.outputs);
+        self.register.append(&mut other.register);
+        self.positions.append(&mut other.positions);
+    }
 }
 
 /// What a poll found.
@@ -147,6 +185,26 @@ pub enum Polled {
     Lost(Vec<i32>),
 }
 
+/// How the log stands, for those who watch: from what is known already, without asking anybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why nothing can come or go just now.
+    pub cut_off: Option<&'static str>,
+    /// How far behind each feed's partition is, where that is known.
+    pub lag: Vec<Lag>,
+}
+
+/// How many records of a feed's partition are there and not yet committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Partition.
+    pub partition: i32,
+    /// So many.
+    pub records: u64,
+}
+
 /// The daemon's side: read feeds, commit what they caused. One owner, one thread.
 pub trait Log: Send {
     /// Reads up to `max_records` after the committed positions and the ones polled since, waiting at most `wait`.
@@ -157,12 +215,26 @@ pub trait Log: Send {
 
     /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
+
+    /// How it stands; a log that cannot be away and is never behind need not say.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
 }
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
 pub trait Client: Send {
-    /// Appends events to a feed, in order, atomically; `scope` is the record key. Headers are empty in structured mode.
-    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError>;
+    /// Appends events to a feed, in order, atomically, with their headers; `scope` is the record key, so that a scope's
+    /// records meet in one partition.
+    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError>;
+
+    /// Appends whole events, in structured mode.
+    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
+        self.publish_with_headers(feed, scope, events.into_iter().map(structured).collect())
+    }
+
+    /// How many partitions a topic has; they count from 0. [`TopicReader`] reads them all.
+    fn partitions(&mut self, topic: &str) -> Result<usize, LogError>;
 
     /// Reads committed records of a topic's partition from `from_offset` on, waiting at most `wait` if there are none.
     fn read(
@@ -173,6 +245,9 @@ pub trait Client: Send {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<StoredRecord>, LogError>;
+
+    /// Hands every committed register row of a partition to `row`, in key order, for looking things up.
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
 }
 
 /// Protects what must lie on disk in a form that says nothing: AES-256-GCM in earnest.
@@ -192,7 +267,23 @@ pub enum LogError {
     /// The transaction was undone: restore and go on.
     #[error("the transaction was undone: {0}")]
     Aborted(String),
+    /// We may not: credentials or access lists are in the way, and trying again would only trouble the broker.
+    #[error("the log refuses us: {0}")]
+    Denied(String),
+    /// Another instance has our name, or our place in the group for good: leave the field to it.
+    #[error("another instance has taken over: {0}")]
+    Fenced(String),
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),
+}
+
+impl LogError {
+    /// What went wrong, without what follows from it.
+    #[must_use]
+    pub fn into_why(self) -> String {
+        match self {
+            Self::Retriable(why) | Self::Aborted(why) | Self::Denied(why) | Self::Fenced(why) | Self::Fatal(why) => why,
+        }
+    }
 }

@@ -34,6 +34,52 @@ pub enum DecisionReason {
     CounterAllegation,
 }
 
+/// On what ground a person is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErasureReason {
+    /// The person asked for it (UK GDPR Art 17, DPA 2018 s47), or objected.
+    DataSubjectRequest,
+    /// A court, or the Information Commissioner, ordered it.
+    Ordered,
+    /// It should never have been held.
+    Unlawful,
+    /// The agencies reviewed what they hold and no longer need it.
+    NoLongerNeeded,
+}
+
+/// What somebody looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consulted {
+    /// The open questions.
+    Reviews,
+    /// Why somebody was told something, or why records are one person.
+    Explanation,
+    /// Records of the audit.
+    Audit,
+    /// What is held about a person and what was shared of it.
+    Person,
+}
+
+/// Why somebody looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsultationReason {
+    /// To decide what the machine cannot.
+    Review,
+    /// The person asked what is held.
+    SubjectAccess,
+    /// To erase or correct.
+    Erasure,
+    /// A recipient asked about something that it was told.
+    RecipientQuery,
+    /// To check that all is well: quality, an incident, an inspection.
+    Oversight,
+    /// A homicide or safeguarding review.
+    CaseReview,
+}
+
 /// What a decision is about. Of several in force about the same, the last counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {

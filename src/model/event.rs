@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::decision::{DecisionReason, Judgement};
+use super::decision::{ConsultationReason, Consulted, DecisionReason, ErasureReason, Judgement};
 use super::ids::{EventId, FindingId, LocalRefId, PartyId, RecordId, ScopeId};
 use super::sealed::Sealed;
 use super::tokens::PersonTokens;
@@ -282,6 +282,31 @@ pub enum Detail {
         finding: Option<FindingId>,
         /// Why.
         reason: DecisionReason,
+        /// Initials and a number of the reviewers' own, never a name.
+        decided_by: String,
+    },
+    /// Review: a person is erased. What was recorded of them up to `recorded_at` of this event is forgotten, and stays so
+    /// whatever comes late; what is recorded afterwards begins anew. Cannot be withdrawn, for nothing is left to bring back.
+    Erasure {
+        /// The person's records.
+        records: Vec<RecordId>,
+        /// The agencies' own references for the person, hashed.
+        local_refs: Vec<LocalRefId>,
+        /// On what ground.
+        reason: ErasureReason,
+        /// The reference of the request or ruling: letters, digits, `/` and `-`.
+        authority: String,
+        /// Initials and a number of the reviewers' own, never a name.
+        decided_by: String,
+    },
+    /// Review: somebody looked something up. Changes nothing; it is there to be recorded.
+    Consultation {
+        /// What was looked at.
+        action: Consulted,
+        /// The id looked at, if it was one: of a record, a linked person or a message.
+        subject: Option<String>,
+        /// Why.
+        reason: ConsultationReason,
         /// Initials and a number of the reviewers' own, never a name.
         decided_by: String,
     },

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Declares a 128-bit identifier that is the truncated output of a keyed hash: shown and serialised as 32 hex digits
@@ -21,7 +22,7 @@ macro_rules! hashed_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+                out.write_str(&hex(&self.0))
             }
         }
 
@@ -50,7 +51,7 @@ macro_rules! hashed_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                if out.is_human_readable() { out.collect_str(self) } else { self.0.serialize(out) }
+                if out.is_human_readable() { out.serialize_str(&hex(&self.0)) } else { self.0.serialize(out) }
             }
         }
 

@@ -31,6 +31,16 @@ pub struct OutcomeCounts {
     pub superseded: u64,
 }
 
+impl std::ops::AddAssign for OutcomeCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.duplicate += other.duplicate;
+        self.superseded += other.superseded;
+    }
+}
+
 impl OutcomeCounts {
     /// Counts one record.
     pub fn count(&mut self, outcome: Outcome) {

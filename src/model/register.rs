@@ -22,8 +22,11 @@ pub enum RowKind {
     Counters = b'c',
     /// Head of the audit chain (audit).
     AuditHead = b'h',
-    /// The linkage model and key epoch that a scope's rows were made with (pipeline).
-    MadeWith = b'm',
+    /// The linkage model and key epoch that a scope's rows were made with (pipeline). Before all others in key order, so
+    /// that whoever reads rows back knows by what to read them.
+    MadeWith = b'M',
+    /// Ids that the audit still has to lose (pipeline).
+    Redaction = b'x',
     /// The agreement that what was told rests on (pipeline).
     Agreement = b'p',
 }
@@ -43,6 +46,7 @@ impl RowKind {
             Self::Counters,
             Self::AuditHead,
             Self::MadeWith,
+            Self::Redaction,
             Self::Agreement,
         ]
         .into_iter()

@@ -1,10 +1,14 @@
 //! Counters in the OpenMetrics form. Labels are configured names and codes, never anything from an event.
 
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::model::ids::PartyId;
@@ -26,6 +30,32 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartitionLabel {
+    partition: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FeedLabel {
+    feed: String,
+    partition: i32,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEnd {
+    /// All of it is visible.
+    Committed,
+    /// Nothing of it is visible, and it is done again.
+    Aborted,
+    /// Another instance has our name.
+    Fenced,
+    /// The log refuses us.
+    Denied,
+    /// The log cannot be used.
+    Failed,
+}
+
 /// All counters of the daemon.
 pub struct Metrics {
     registry: Registry,
@@ -34,8 +64,12 @@ pub struct Metrics {
     dropped_identifiers: Counter,
     messages: Family<MessageLabel, Counter>,
     held: Family<ReasonLabel, Counter>,
-    commits: Counter,
-    aborts: Counter,
+    transactions: Family<OutcomeLabel, Counter>,
+    commit_seconds: Histogram,
+    log_failures: Counter,
+    lag: Family<FeedLabel, Gauge>,
+    partition_ready: Family<PartitionLabel, Gauge>,
+    restore_ratio: Family<PartitionLabel, Gauge<f64, AtomicU64>>,
     agreement_serial: Gauge,
     agreement_held: Gauge,
 }
@@ -45,15 +79,30 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("priorityd");
         let (events, messages, held) = (Family::default(), Family::default(), Family::default());
         let (ignored_fields, dropped_identifiers) = (Counter::default(), Counter::default());
-        let (commits, aborts) = (Counter::default(), Counter::default());
+        let (transactions, log_failures) = (Family::default(), Counter::default());
+        // From half a millisecond, doubled, to longer than a transaction may take.
+        let commit_seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 18));
+        let (lag, partition_ready, restore_ratio) = (Family::default(), Family::default(), Family::default());
         registry.register("events", "Feed records read, by their one outcome", Family::clone(&events));
         registry.register("ignored_fields", "Unknown fields ignored in accepted events", ignored_fields.clone());
         let help = "Identifiers dropped for a failed check letter or form";
         registry.register("dropped_identifiers", help, dropped_identifiers.clone());
-        registry.register("messages", "Messages committed, by recipient and topic", Family::clone(&messages));
+        registry.register(
+            "messages",
+            "Messages committed, ends of list entries included, by recipient and topic",
+            Family::clone(&messages),
+        );
         registry.register("held", "Disclosures held, by reason", Family::clone(&held));
-        registry.register("commits", "Transactions committed", commits.clone());
-        registry.register("aborts", "Transactions undone or polls failed", aborts.clone());
+        registry.register("transactions", "Transactions, by how they ended", Family::clone(&transactions));
+        registry.register("commit_seconds", "How long commits took, whatever came of them", commit_seconds.clone());
+        let help = "Turns that the log failed: polls, restores and transactions";
+        registry.register("log_failures", help, log_failures.clone());
+        let help = "Records of a feed's partition that are there and not yet committed (Kafka)";
+        registry.register("lag_records", help, Family::clone(&lag));
+        let help = "Partitions of this instance: 1 when it works on it, 0 while its register is being restored";
+        registry.register("partition_ready", help, Family::clone(&partition_ready));
+        let help = "How much of a partition's changelog was read when it was last restored (Kafka)";
+        registry.register("restore_ratio", help, Family::clone(&restore_ratio));
         let (agreement_serial, agreement_held) = (Gauge::default(), Gauge::default());
         registry.register("agreement_serial", "Serial of the agreement in use", agreement_serial.clone());
         let help = "1 while everything is held: the agreement is not signed, not in force or older than the register's";
@@ -65,8 +114,12 @@ impl Default for Metrics {
             dropped_identifiers,
             messages,
             held,
-            commits,
-            aborts,
+            transactions,
+            commit_seconds,
+            log_failures,
+            lag,
+            partition_ready,
+            restore_ratio,
             agreement_serial,
             agreement_held,
         }
@@ -84,7 +137,41 @@ impl Metrics {
         }
         self.ignored_fields.inc_by(ignored_fields);
         self.dropped_identifiers.inc_by(dropped_identifiers);
-        self.commits.inc();
+    }
+
+    /// Counts one transaction and how long its commit took.
+    pub fn transaction(&self, end: TransactionEnd, took: Duration) {
+        let outcome = match end {
+            TransactionEnd::Committed => "committed",
+            TransactionEnd::Aborted => "aborted",
+            TransactionEnd::Fenced => "fenced",
+            TransactionEnd::Denied => "denied",
+            TransactionEnd::Failed => "failed",
+        };
+        self.transactions.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// How far behind each feed's partition is; what is not named any more is forgotten.
+    pub fn lag<'a>(&self, lags: impl Iterator<Item = (&'a PartyId, i32, u64)>) {
+        self.lag.clear();
+        for (feed, partition, records) in lags {
+            let label = FeedLabel { feed: feed.to_string(), partition };
+            self.lag.get_or_create(&label).set(i64::try_from(records).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Which partitions are ours, and whether they are worked on.
+    pub fn partitions(&self, partitions: impl Iterator<Item = (i32, bool)>) {
+        self.partition_ready.clear();
+        for (partition, is_ready) in partitions {
+            self.partition_ready.get_or_create(&PartitionLabel { partition }).set(i64::from(is_ready));
+        }
+    }
+
+    /// How much of a partition's changelog is read.
+    pub fn restoring(&self, partition: i32, ratio: f64) {
+        self.restore_ratio.get_or_create(&PartitionLabel { partition }).set(ratio);
     }
 
     /// Counts messages to one recipient on one kind of topic.
@@ -104,8 +191,8 @@ impl Metrics {
     }
 
     /// Counts a failure of the log.
-    pub fn abort(&self) {
-        self.aborts.inc();
+    pub fn log_failure(&self) {
+        self.log_failures.inc();
     }
 
     /// Feed records processed and committed since the start.
@@ -113,6 +200,12 @@ impl Metrics {
     pub fn events_read(&self) -> u64 {
         let outcomes = ["accepted", "rejected", "duplicate", "superseded"];
         outcomes.into_iter().map(|outcome| self.events.get_or_create(&OutcomeLabel { outcome }).get()).sum()
+    }
+
+    /// Messages committed for a recipient on one kind of topic since the start.
+    #[must_use]
+    pub fn messages_sent(&self, recipient: &PartyId, topic: &'static str) -> u64 {
+        self.messages.get_or_create(&MessageLabel { recipient: recipient.to_string(), topic }).get()
     }
 
     /// The whole in OpenMetrics text.

@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::scope::Scope;
 use super::work::Work;
 use super::{Engine, Now};
 use crate::audit::AuditKind;
 use crate::config::agreement::{Agreement, Recipient};
-use crate::model::ids::hex;
+use crate::model::ids::{ScopeId, hex};
 use crate::model::register::{RowChange, RowKind};
 
 /// An agreement to the byte.
@@ -37,7 +36,7 @@ impl Engine {
     pub(super) fn note_agreement(&mut self, now: Now, work: &mut Work) {
         let agreement = &self.setup.agreement;
         let ours = ToldUnder::of(agreement);
-        if self.held(now.as_of).is_some() || self.told_under.as_ref() == Some(&ours) {
+        if self.holds_everything(now.as_of).is_some() || self.told_under.as_ref() == Some(&ours) {
             return;
         }
         let value = postcard::to_allocvec(&ours).expect("a number and a digest have a plain form");
@@ -51,13 +50,14 @@ impl Engine {
             "serial_before": before,
         });
         if let Some(scope) = agreement.scopes.first().cloned() {
-            self.audit(AuditKind::Agreement, &scope, &body, now, work);
+            self.audit(AuditKind::Agreement, &scope, body, now, work);
         }
         self.told_under = Some(ours);
     }
 
     /// Who was told something and is no recipient any more: the policies know nothing of them, so it ends.
-    pub(super) fn former_recipients(&self, scope: &Scope) -> Vec<Recipient> {
+    pub(super) fn former_recipients(&self, scope: &ScopeId) -> Vec<Recipient> {
+        let Some(scope) = self.scopes.get(scope) else { return Vec::new() };
         let current: BTreeSet<_> = self.setup.agreement.recipients.iter().map(|recipient| &recipient.party).collect();
         let told = scope.told.parties().into_iter().filter(|party| !current.contains(party));
         told.filter(|party| self.setup.outputs.contains_key(party)).map(Recipient::former).collect()

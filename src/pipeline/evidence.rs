@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::audit::AuditKind;
 use crate::link::{ClusterChange, Comparison, Link, LinkageModel, PossibleMatch};
 use crate::model::event::Detail;
 use crate::model::ids::RecordId;
@@ -48,6 +49,24 @@ pub(super) fn decision(detail: &Detail) -> Option<Value> {
     Some(json!({
         "decision": decision, "records": records, "finding": finding, "reason": reason, "decided_by": decided_by,
     }))
+}
+
+/// An erasure or a consultation, and what its line says of it; nothing for other events.
+pub(super) fn ruling(detail: &Detail) -> Option<(AuditKind, Value)> {
+    match detail {
+        Detail::Erasure { reason, authority, decided_by, .. } => {
+            let body = json!({"reason": reason, "authority": authority, "decided_by": decided_by});
+            Some((AuditKind::Erasure, body))
+        }
+        Detail::Consultation { action, subject, reason, decided_by } => {
+            let mut body = json!({"action": action, "reason": reason, "decided_by": decided_by});
+            if let Some(subject) = subject {
+                body["looked_at"] = json!(subject);
+            }
+            Some((AuditKind::Consultation, body))
+        }
+        _ => None,
+    }
 }
 
 /// How each field compared.

@@ -7,16 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use rand::{CryptoRng, SeedableRng};
+use rand::{CryptoRng, Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::agreed::ToldUnder;
+use self::erasure::forget;
 use self::evidence::{combination, question};
 use self::reviews::{possible_match, review_key};
 use self::scope::{Scope, opposing};
+use self::setup::MadeWith;
 use self::work::{Touched, Work, read_key};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, awaits_review, cases};
@@ -26,7 +28,7 @@ use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
-use crate::link::{Bits, Linker};
+use crate::link::{Bits, Linker, Settled};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
 use crate::model::event::BlindEvent;
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
@@ -34,20 +36,21 @@ use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
 mod agreed;
+mod erasure;
 mod evidence;
 mod reviews;
 mod scope;
 mod send;
 mod setup;
+mod status;
+mod subject;
 mod work;
 
 pub use self::setup::{Now, Setup, feed_contexts};
+pub use self::status::HEARTBEAT;
+pub use self::subject::{HeldEvent, Person, Resembling};
 pub use self::work::BatchReport;
-
-/// Where audit lines go.
-pub const AUDIT_TOPIC: &str = "audit.v1";
-/// Where what a human must look at goes.
-pub const REVIEW_TOPIC: &str = "review.v1";
+pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 
 /// From here on a link is called strong: the odds are a thousand to one and better.
 const STRONG_BITS: f64 = 10.0;
@@ -65,16 +68,36 @@ pub struct Engine {
     told_under: Option<ToldUnder>,
     /// Scopes whose register says what it was made with.
     marked: BTreeSet<ScopeId>,
+    /// Ids that the audit must lose, each in records up to a number.
+    redactions: BTreeMap<[u8; 16], u64>,
+    /// Number of the last record that a signed head covers.
+    signed_seq: u64,
+    /// While rows that another model made are read back: the same register as that model sees it.
+    former: BTreeMap<ScopeId, Linker>,
+    /// What a new model changed, until it is told.
+    relinked: BTreeMap<ScopeId, Settled>,
 }
 
 impl Engine {
     /// An engine with an empty register.
     #[must_use]
     pub fn new(setup: Arc<Setup>, partition: i32) -> Self {
-        let chain = Chain::resume(None).expect("a chain starts from nothing");
-        let (scopes, counters, marked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        let (sealer, assessed_as_of, told_under) = (Sealer::default(), None, None);
-        Self { setup, partition, scopes, counters, chain, sealer, assessed_as_of, told_under, marked }
+        let chain = Chain::resume(partition, None).expect("a chain starts from nothing");
+        Self {
+            setup,
+            partition,
+            scopes: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            chain,
+            sealer: Sealer::default(),
+            assessed_as_of: None,
+            told_under: None,
+            marked: BTreeSet::new(),
+            redactions: BTreeMap::new(),
+            signed_seq: 0,
+            former: BTreeMap::new(),
+            relinked: BTreeMap::new(),
+        }
     }
 
     /// Goes on under another agreement: `advance` decides anew about everything that was told.
@@ -85,16 +108,16 @@ impl Engine {
 
     /// Why everything is held on that day, if it is.
     #[must_use]
-    pub fn held(&self, as_of: Date) -> Option<&'static str> {
+    pub fn holds_everything(&self, as_of: Date) -> Option<&'static str> {
         let ours = ToldUnder::of(&self.setup.agreement);
         let is_older = self.told_under.as_ref().is_some_and(|told| told.excludes(&ours));
         is_older.then_some("agreement_older_than_register").or_else(|| self.setup.agreement.held(as_of))
     }
 
-    /// Takes one register row back in. Call `finish_restore` after the last.
+    /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
     ///
     /// # Errors
-    /// When the row has a form that this version cannot read, or was made with another linkage model or key.
+    /// When the row has a form that this version cannot read, or was made with another linkage key.
     pub fn restore_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRegister> {
         let (kind, scope, id) = read_key(key).ok_or(BadRegister::Form)?;
         match kind {
@@ -104,18 +127,39 @@ impl Engine {
             }
             RowKind::MadeWith => {
                 let scope = scope.parse().map_err(|_| BadRegister::Form)?;
-                if value != self.setup.made_with(&scope).as_bytes() {
-                    return Err(BadRegister::MadeWithOther);
+                let made_with: MadeWith = postcard::from_bytes(value).map_err(|_| BadRegister::Form)?;
+                let ours = self.setup.made_with(&scope);
+                if made_with.key_epoch != ours.key_epoch {
+                    return Err(BadRegister::OtherKey);
                 }
-                self.marked.insert(scope);
+                if made_with == ours {
+                    self.marked.insert(scope);
+                } else {
+                    // Of a model that cannot be read any more only the people it linked are known, not how.
+                    let model = self.setup.model_that_made(&scope, &made_with).map(Arc::new);
+                    let model = model.unwrap_or_else(|| self.setup.model_of(&scope));
+                    self.former.insert(scope, Linker::ephemeral(model));
+                }
             }
             RowKind::Agreement => {
                 self.told_under = Some(postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
             }
-            RowKind::AuditHead => self.chain = Chain::resume(Some(value)).map_err(|_| BadRegister::Form)?,
+            RowKind::Redaction => {
+                let id = id.try_into().map_err(|_| BadRegister::Form)?;
+                let until = value.try_into().map_err(|_| BadRegister::Form)?;
+                self.redactions.insert(id, u64::from_be_bytes(until));
+            }
+            RowKind::AuditHead => {
+                self.chain = Chain::resume(self.partition, Some(value)).map_err(|_| BadRegister::Form)?
+            }
             RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
             RowKind::Record | RowKind::Edge | RowKind::Decision => {
-                self.scope(scope)?.linker.restore(kind, id, value).map_err(|_| BadRegister::Form)?;
+                let scope: ScopeId = scope.parse().map_err(|_| BadRegister::Form)?;
+                let former = self.former.get_mut(&scope).map(|former| former.restore(kind, id, value));
+                let relinks = former.transpose().map_err(|_| BadRegister::Form)?.is_some();
+                let linker = &mut self.scope_mut(&scope).linker;
+                let taken = if relinks { linker.take_over(kind, id, value) } else { linker.restore(kind, id, value) };
+                taken.map_err(|_| BadRegister::Form)?;
             }
             RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister::Form)?,
             RowKind::Listed | RowKind::Alerted => {
@@ -125,15 +169,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Derives what is not stored: who may not be linked to whom, and the clusters.
+    /// Derives what is not stored: who may not be linked to whom, and the clusters. Where another model made the register,
+    /// what that changes is told at the next [`Engine::advance`].
     pub fn finish_restore(&mut self) {
-        for scope in self.scopes.values_mut() {
+        for (id, scope) in &mut self.scopes {
+            let mut former = self.former.remove(id);
             for (_, event) in scope.ledger.iter() {
                 for (one, other) in opposing(event) {
                     scope.linker.forbid(one, other);
+                    if let Some(former) = &mut former {
+                        former.forbid(one, other);
+                    }
                 }
             }
-            scope.linker.settle();
+            match former {
+                Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
+                None => scope.linker.settle_restored(),
+            }
         }
     }
 
@@ -154,7 +206,8 @@ impl Engine {
             setup.read_guarded(record, &mut nonces)
         };
         let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
-        let mut work = Work::default();
+        let mut work = Work::new(rng);
+        self.tell_relinked(now, &mut work);
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);
             let outcome = match taken {
@@ -175,20 +228,36 @@ impl Engine {
         self.finish(work)
     }
 
-    /// Looks at everybody again when the day has changed, or once after a restart: windows move, orders run out, the
-    /// agreement may have changed. `None` when there is nothing to do.
+    /// Has the day changed since `advance`, or was it never called?
+    #[must_use]
+    pub fn is_due(&self, now: Now) -> bool {
+        self.assessed_as_of != Some(now.as_of)
+    }
+
+    /// Looks at everybody again when the day has changed, or once after a restart: windows move, orders run out, retention
+    /// ends, the agreement may have changed. `None` when there is nothing to do.
     pub fn advance(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Option<(Transaction, BatchReport)> {
-        if self.assessed_as_of == Some(now.as_of) {
+        if !self.is_due(now) {
             return None;
         }
         self.assessed_as_of = Some(now.as_of);
-        let mut work = Work::default();
+        let mut work = Work::new(rng);
+        self.tell_relinked(now, &mut work);
         self.note_agreement(now, &mut work);
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
-            let scope = self.scopes.get(&id).expect("listed above");
+            if let Some(touched) = self.expire(&id, now, &mut work) {
+                self.settle(&id, touched, now, rng, &mut work);
+            }
+            let (keys, salts) = (Arc::clone(&self.setup.keys), &mut work.salts);
+            let former = self.former_recipients(&id);
+            let scope = self.scopes.get_mut(&id).expect("listed above");
+            scope.identities.reseal(&id, &keys, || {
+                let mut nonce = [0; 12];
+                salts.fill_bytes(&mut nonce);
+                nonce
+            });
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
-            let former = self.former_recipients(scope);
             self.publish(&id, People { before: &before, concerned: &everybody, former }, now, rng, &mut work);
         }
         let (transaction, report) = self.finish(work);
@@ -237,16 +306,16 @@ impl Engine {
         let (id, supersedes, scope_id, agency) =
             (event.id, event.supersedes, event.facts.scope.clone(), event.facts.agency.clone());
         let decision = evidence::decision(&event.facts.detail);
+        let ruling = evidence::ruling(&event.facts.detail);
+        let lapsed = self.setup.lapsed(&agency, event.facts.occurred_at, now.as_of);
         let scope = self.scope_mut(&scope_id);
-        let Acceptance { outcome, entered, left } = scope.ledger.accept(event);
+        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, lapsed);
         let Some(outcome) = outcome else {
             return self.reject(record, &id_reused(), now, work);
         };
         let touched = work.touched.entry(scope_id.clone()).or_default();
-        for (_, event) in &left {
-            scope.leave(event, touched);
-            scope.decide(event, touched);
-        }
+        scope.let_go(left.iter().chain(&narrowed), touched);
+        scope.narrow(&narrowed);
         if let Some((entered, persons)) = entered {
             for person in persons {
                 scope.identities.insert(person.record, person.sealed);
@@ -261,16 +330,27 @@ impl Engine {
             let event = event.clone();
             scope.decide(&event, touched);
         }
-        scope.forget_unmentioned(&left);
-        if outcome != Outcome::Duplicate {
-            let alters = supersedes.is_some() || decision.is_some();
-            let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
-            let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
-            if let Some(decision) = decision {
-                body["decided"] = decision;
-            }
-            self.audit(kind, &scope_id, &body, now, work);
+        scope.forget_unmentioned(left.iter().chain(&narrowed).map(|(_, event)| event));
+        if outcome == Outcome::Duplicate {
+            return outcome;
         }
+        if let Some((kind, mut body)) = ruling {
+            body["event"] = json!(id);
+            if kind == AuditKind::Erasure {
+                (body["events_erased"], body["events_narrowed"]) = (json!(left.len()), json!(narrowed.len()));
+                body["records_erased"] = json!(erased.len());
+                forget(&scope_id, &left, &narrowed, &erased, work);
+            }
+            self.audit(kind, &scope_id, body, now, work);
+            return outcome;
+        }
+        let alters = supersedes.is_some() || decision.is_some();
+        let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
+        let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
+        if let Some(decision) = decision {
+            body["decided"] = decision;
+        }
+        self.audit(kind, &scope_id, body, now, work);
         outcome
     }
 
@@ -298,7 +378,7 @@ impl Engine {
             let body = json!({
                 "feed": record.feed, "partition": record.partition, "offset": record.offset, "code": rejection.code,
             });
-            self.audit(AuditKind::Rejection, &scope, &body, now, work);
+            self.audit(AuditKind::Rejection, &scope, body, now, work);
         }
         Outcome::Rejected
     }
@@ -309,35 +389,50 @@ impl Engine {
         let mut before: BTreeSet<ClusterId> = touched.clusters;
         before.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         let settled = scope.linker.settle();
-        before.extend(settled.touched_before);
-        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.into_iter().collect();
+        before.extend(&settled.touched_before);
+        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.iter().copied().collect();
         concerned.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
         // Findings count distinct counterparties, so whoever shares an event with somebody who was touched is looked at too.
         let neighbours: Vec<_> = concerned.iter().flat_map(|cluster| scope.neighbours(*cluster)).collect();
         before.extend(&neighbours);
         concerned.extend(neighbours);
+        self.tell(id, settled, now, work);
+        let people = People { before: &before, concerned: &concerned, former: Vec::new() };
+        self.publish(id, people, now, rng, work);
+    }
+
+    /// What a new model changed: told once, in one transaction with the note that it was.
+    fn tell_relinked(&mut self, now: Now, work: &mut Work) {
+        for (id, settled) in std::mem::take(&mut self.relinked) {
+            let body = json!({"change": "relinked", "model_version": self.setup.model.version()});
+            self.audit(AuditKind::Alteration, &id, body, now, work);
+            self.tell(&id, settled, now, work);
+        }
+    }
+
+    /// Writes down what a settlement changed, with the reasons, and asks people what it leaves open.
+    fn tell(&mut self, id: &ScopeId, settled: Settled, now: Now, work: &mut Work) {
+        let Some(scope) = self.scopes.get(id) else { return };
         for row in settled.rows {
             work.change(self.partition, id.as_str(), row);
         }
         let model = &self.setup.model;
         let told = |change| combination(change, &scope.linker.links_of(change), model);
         let lines: Vec<_> = settled.changes.par_iter().flat_map_iter(told).collect();
-        for line in &lines {
+        for line in lines {
             self.audit(AuditKind::Combination, id, line, now, work);
         }
         for possible in &settled.reviews_raised {
             let key = review_key(id, possible.a, possible.b);
             let line = question(&key, possible, &self.setup.model);
-            self.audit(AuditKind::Combination, id, &line, now, work);
+            self.audit(AuditKind::Combination, id, line, now, work);
             let body = possible_match(&key, id, possible).to_string().into_bytes();
             work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
         }
         for (a, b) in &settled.reviews_withdrawn {
             work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
         }
-        let people = People { before: &before, concerned: &concerned, former: Vec::new() };
-        self.publish(id, people, now, rng, work);
     }
 
     /// Assesses some people, decides what each recipient is told, seals and records it.
@@ -350,12 +445,17 @@ impl Engine {
         work: &mut Work,
     ) {
         let setup = Arc::clone(&self.setup);
-        let held = self.held(now.as_of);
+        let held = self.holds_everything(now.as_of);
         let Some(scope) = self.scopes.get_mut(id) else { return };
         let people: Vec<Assessed> = {
             let scope = &*scope;
             let concerned: Vec<_> = concerned.iter().copied().collect();
-            concerned.par_iter().map(|cluster| scope.assess(*cluster, now.as_of, &setup.rules)).collect()
+            let kept = |cluster: &ClusterId| {
+                let mut person = scope.assess(*cluster, now.as_of, &setup.rules);
+                person.findings.retain(|finding| !setup.is_withdrawn(finding, now.as_of));
+                person
+            };
+            concerned.par_iter().map(kept).collect()
         };
         let Scope { ledger, linker, identities, told } = scope;
         let desk = Desk {
@@ -381,13 +481,16 @@ impl Engine {
         self.review_both_roles(id, before, &people, work);
         self.send(id, disclosed, &people, now, rng, work);
         let scope = self.scopes.get_mut(id).expect("present above");
+        scope.told.forget(&work.finished.remove(id).unwrap_or_default());
         for row in scope.rows() {
             work.change(self.partition, id.as_str(), row);
         }
     }
 
-    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, body: &Value, now: Now, work: &mut Work) {
-        let line = self.chain.append(now.at.as_millisecond(), kind, scope, body);
+    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: Value, now: Now, work: &mut Work) {
+        let mut salt = [0; 16];
+        work.salts.fill_bytes(&mut salt);
+        let line = self.chain.append(now.at.as_millisecond(), kind, scope, said, salt);
         work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
     }
 
@@ -400,7 +503,8 @@ impl Engine {
         }
         for scope in self.scopes.keys() {
             if self.marked.insert(scope.clone()) {
-                let value = Some(self.setup.made_with(scope).into_bytes());
+                let made_with = postcard::to_allocvec(&self.setup.made_with(scope));
+                let value = Some(made_with.expect("text and a number have a plain form"));
                 work.change(
                     self.partition,
                     scope.as_str(),
@@ -409,8 +513,14 @@ impl Engine {
             }
         }
         if work.transaction.outputs.iter().any(|output| output.topic == AUDIT_TOPIC) {
-            let value = Some(self.chain.head().to_bytes().to_vec());
+            let value = Some(self.chain.row());
             work.change(self.partition, "", RowChange { kind: RowKind::AuditHead, id: Vec::new(), value });
+        }
+        let until = self.chain.head().seq;
+        for id in std::mem::take(&mut work.redact) {
+            self.redactions.insert(id, until);
+            let value = Some(until.to_be_bytes().to_vec());
+            work.change(self.partition, "", RowChange { kind: RowKind::Redaction, id: id.to_vec(), value });
         }
         let positions = std::mem::take(&mut work.positions).into_iter();
         work.transaction.positions =
@@ -453,9 +563,7 @@ pub enum BadRegister {
     /// A row that this version cannot read.
     #[error("the register holds a row of an unknown form: it may have been written by a newer version")]
     Form,
-    /// Rows whose weights and tokens mean nothing to this deployment.
-    #[error(
-        "the register was made with another linkage model or linkage key: go back to those, or start a new register"
-    )]
-    MadeWithOther,
+    /// Rows whose tokens mean nothing to this deployment.
+    #[error("the register was made with another linkage key: go back to that, or start a new register")]
+    OtherKey,
 }

@@ -1,5 +1,7 @@
 //! The register of one scope: the state of each room, side by side.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::work::Touched;
@@ -9,7 +11,7 @@ use crate::config::rules::Rules;
 use crate::disclose::identities::Identities;
 use crate::disclose::told::Told;
 use crate::link::Linker;
-use crate::model::ids::{ClusterId, EventId, RecordId};
+use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
 
 /// The register of one scope, each part owned by its room.
@@ -43,14 +45,15 @@ impl Scope {
         }
     }
 
-    /// Forgets the records of events that left force, unless another event names them.
-    pub(super) fn forget_unmentioned(&mut self, left: &[(EventId, LedgerEvent)]) {
-        for person in left.iter().flat_map(|(_, event)| &event.participants) {
-            if self.ledger.mentions(person.record) == 0 {
-                self.linker.remove(person.record);
-                self.identities.remove(person.record);
-            }
+    /// Forgets the records of events that left force, unless another event names them, and says which.
+    pub(super) fn forget_unmentioned<'a>(&mut self, left: impl Iterator<Item = &'a LedgerEvent>) -> BTreeSet<RecordId> {
+        let named = left.flat_map(|event| &event.participants).map(|person| person.record);
+        let forgotten: BTreeSet<_> = named.filter(|record| self.ledger.mentions(*record) == 0).collect();
+        for record in &forgotten {
+            self.linker.remove(*record);
+            self.identities.remove(*record);
         }
+        forgotten
     }
 
     /// Rows that the rooms changed, other than linkage's.

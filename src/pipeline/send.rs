@@ -35,7 +35,9 @@ impl Engine {
         let mut ready = Vec::with_capacity(disclosed.messages.len());
         for message in &disclosed.messages {
             let Some(key) = setup.keys.recipient(&message.recipient) else { continue };
-            let envelope = cloud_event(message, id, now.at)
+            let told = self.scopes.get(id).map(|scope| &scope.told).filter(|_| message.kind == MessageKind::ListEntry);
+            let revision = told.and_then(|told| told.listed(message.cluster, &message.recipient));
+            let envelope = cloud_event(message, id, now.at, revision)
                 .map(|event| self.sealer.prepare(key, now.at, rng).map(|envelope| (event, envelope)));
             ready.push((message, envelope));
         }
@@ -61,8 +63,7 @@ impl Engine {
             };
             let topic = topic_name(message.kind.topic_kind(), &message.recipient);
             work.output(self.partition, topic, message.id.clone(), value);
-            let sent = work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind()));
-            *sent.or_insert(0) += u64::from(message.kind != MessageKind::Tombstone);
+            *work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind())).or_insert(0) += 1;
             let finding = message.finding.and_then(|finding| findings.get(&finding));
             let body = json!({
                 "recipient": message.recipient,
@@ -78,7 +79,7 @@ impl Engine {
                 "agreement_version": setup.agreement.version,
                 "rules_version": setup.rules.version,
             });
-            self.audit(AuditKind::Disclosure, id, &body, now, work);
+            self.audit(AuditKind::Disclosure, id, body, now, work);
         }
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
 
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
@@ -17,6 +19,8 @@ use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
 use crate::model::event::BlindEvent;
+use crate::model::feed::FeedKind;
+use crate::model::finding::Finding;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::model::outcome::{RejectCode, Rejection};
 use crate::model::tokens::Token;
@@ -108,10 +112,43 @@ impl Setup {
         Arc::clone(self.models.get(scope).unwrap_or(&self.model))
     }
 
-    /// The linkage model and key epoch that a scope's rows are made with: weights and tokens of another mean nothing here.
-    pub(super) fn made_with(&self, scope: &ScopeId) -> String {
-        let epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
-        format!("model {}, linkage key epoch {epoch}", self.model.version())
+    /// What a scope's rows are made with.
+    pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
+        let key_epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
+        MadeWith { key_epoch, model: self.model.text().to_owned() }
+    }
+
+    /// The model that a register was made with, if this version can still read it.
+    pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
+        let model = LinkageModel::parse(&made_with.model).ok()?;
+        let hash = self.pseudonymisers.get(scope)?;
+        Some(model.with_frequencies(hash.public_frequencies()))
+    }
+
+    /// Is the retention of what an agency told of that day over? Decisions and erasures stay as long as any event may.
+    pub(super) fn lapsed(&self, agency: &PartyId, occurred_at: Timestamp, as_of: Date) -> bool {
+        is_over(occurred_at, self.retention_days(agency), as_of)
+    }
+
+    /// For how many days what an agency told is held.
+    pub(super) fn retention_days(&self, agency: &PartyId) -> u32 {
+        let feed = self.agreement.feed(agency).filter(|feed| feed.kind != FeedKind::Review);
+        feed.map_or_else(|| self.longest_retention(), |feed| feed.retention_days)
+    }
+
+    /// Would every event that was recorded then have lapsed?
+    pub(super) fn all_lapsed(&self, recorded_at: Timestamp, as_of: Date) -> bool {
+        is_over(recorded_at, self.longest_retention(), as_of)
+    }
+
+    fn longest_retention(&self) -> u32 {
+        self.agreement.feeds.iter().map(|feed| feed.retention_days).max().unwrap_or(u32::MAX)
+    }
+
+    /// Is a finding withdrawn by that day, whatever else is held?
+    pub(super) fn is_withdrawn(&self, finding: &Finding, as_of: Date) -> bool {
+        let days = self.agreement.finding_days.get(&finding.kind);
+        days.is_some_and(|days| finding.on.saturating_add(i64::from(*days).days()) < as_of)
     }
 
     /// The agreement in use.
@@ -158,6 +195,18 @@ impl Setup {
 
 fn validator(agreement: &Agreement, record_bytes: usize) -> Validator {
     Validator::new(feed_contexts(agreement)).with_max_record_bytes(record_bytes)
+}
+
+fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
+    since.to_zoned(TimeZone::UTC).date().saturating_add(i64::from(days).days()) < as_of
+}
+
+/// The linkage model and key epoch that a scope's rows were made with: weights and tokens of another mean nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MadeWith {
+    pub(super) key_epoch: u32,
+    /// The model file, so that a later model can tell what it changes.
+    pub(super) model: String,
 }
 
 /// What the validator needs to know of each feed.

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rand::{CryptoRng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
 use crate::log::{FeedRecord, RegisterRow, TopicRecord, Transaction};
-use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId};
+use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::OutcomeCounts;
 use crate::model::register::{RowChange, RowKind};
 
@@ -16,10 +19,25 @@ pub struct BatchReport {
     pub ignored_fields: u64,
     /// Identifiers dropped for a failed check letter or form.
     pub dropped_identifiers: u64,
-    /// Messages by recipient and kind of topic.
+    /// Messages by recipient and kind of topic, ends of list entries included.
     pub messages: BTreeMap<(PartyId, &'static str), u64>,
     /// Held, by reason.
     pub held: BTreeMap<&'static str, u64>,
+}
+
+impl BatchReport {
+    /// Adds what another batch came to.
+    pub fn add(&mut self, other: Self) {
+        self.outcomes += other.outcomes;
+        self.ignored_fields += other.ignored_fields;
+        self.dropped_identifiers += other.dropped_identifiers;
+        for (to, count) in other.messages {
+            *self.messages.entry(to).or_default() += count;
+        }
+        for (reason, count) in other.held {
+            *self.held.entry(reason).or_default() += count;
+        }
+    }
 }
 
 /// What a batch touched in one scope: records as they are, and clusters as they were.
@@ -30,16 +48,34 @@ pub(super) struct Touched {
 }
 
 /// A transaction under construction.
-#[derive(Default)]
 pub(super) struct Work {
     pub(super) transaction: Transaction,
     pub(super) report: BatchReport,
     pub(super) touched: BTreeMap<ScopeId, Touched>,
     pub(super) counted: BTreeSet<PartyId>,
     pub(super) positions: BTreeMap<(PartyId, i32), i64>,
+    /// Ids that the audit must lose: of people and events that were erased.
+    pub(super) redact: BTreeSet<[u8; 16]>,
+    /// Findings that nothing can bring back.
+    pub(super) finished: BTreeMap<ScopeId, BTreeSet<FindingId>>,
+    /// Salts of audit records.
+    pub(super) salts: ChaCha20Rng,
 }
 
 impl Work {
+    pub(super) fn new(rng: &mut dyn CryptoRng) -> Self {
+        Self {
+            transaction: Transaction::default(),
+            report: BatchReport::default(),
+            touched: BTreeMap::new(),
+            counted: BTreeSet::new(),
+            positions: BTreeMap::new(),
+            redact: BTreeSet::new(),
+            finished: BTreeMap::new(),
+            salts: ChaCha20Rng::from_rng(rng),
+        }
+    }
+
     pub(super) fn note_position(&mut self, record: &FeedRecord) {
         let next = self.positions.entry((record.feed.clone(), record.partition)).or_insert(0);
         *next = (*next).max(record.offset + 1);

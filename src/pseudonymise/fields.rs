@@ -59,10 +59,10 @@ impl FieldKeys {
             address_word: key.field("address.word"),
             uprn: key.field("uprn"),
             block: key.field("block"),
-            event: key.field("event"),
-            local_ref: key.field("local_ref"),
-            record: key.field("record"),
-            fingerprint: key.field("fingerprint"),
+            event: key.identifier("event"),
+            local_ref: key.identifier("local_ref"),
+            record: key.identifier("record"),
+            fingerprint: key.identifier("fingerprint"),
             numbers: NumberKind::ALL.map(|kind| {
                 let field = format!("number.{}", kind.name());
                 (key.field(&field), key.field(&format!("{field}.deletion")))

@@ -186,8 +186,10 @@ impl Population {
                 let child = self.count() - 1;
                 self.people[child as usize].child = self.age(child, self.start) < 18;
                 let like_father = !self.people[child as usize].female && dice.chance(rates::NAMED_AFTER_FATHER);
-                if like_father && self.people[father as usize].custom == self.people[child as usize].custom {
-                    self.people[child as usize].given[0] = self.people[father as usize].given[0];
+                let (his, like_him) = (self.people[father as usize], &mut self.people[child as usize]);
+                // The first of two women stands in his place.
+                if like_father && !his.female && his.custom == like_him.custom {
+                    like_him.given[0] = his.given[0];
                 }
                 self.close();
                 let parent = if dice.chance(rates::MOTHER_IS_VICTIM) { mother } else { father };

@@ -39,5 +39,5 @@ event_types! {
     Crc "crc": "order_start", "programme_start", "programme_complete", "programme_breach", "cancel";
     LocalAuthority "local_authority": "mash_contact", "marac_referral", "cancel";
     Service "service": "caseload_entry", "referral_received", "alert_acknowledged", "cancel";
-    Review "review": "decision", "cancel";
+    Review "review": "decision", "erasure", "consultation", "cancel";
 }

@@ -482,3 +482,15 @@ fn nothing_but_a_good_signature_counts() {
     let first = manifest.lines().next().expect("a line");
     assert!(first.ends_with("  agreement.toml") && first.len() == 64 + 2 + "agreement.toml".len(), "{first}");
 }
+
+#[test]
+fn parties_that_would_share_topics_are_refused() {
+    let keys = |package: &Package| -> Vec<String> {
+        let problems = Agreement::check(package).expect_err("two are alike");
+        problems.into_iter().map(|problem| problem.key).filter(|key| !key.starts_with("policies/")).collect()
+    };
+    let feeds = amended("party = \"hampton_trust\"\nkind", "party = \"local-authority\"\nkind");
+    assert_eq!(keys(&feeds), ["feed[9].party"]);
+    let recipients = amended("party = \"stop_domestic_abuse\"\nname", "party = \"stop-domestic-abuse\"\nname");
+    assert_eq!(keys(&recipients), ["recipient[2].party"]);
+}

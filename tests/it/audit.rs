@@ -89,7 +89,7 @@ fn whoever_lays_hands_on_the_chain_is_found_out() {
     }
     // Without the head a cut end looks whole: that is why it is printed, to be kept elsewhere.
     assert_eq!(evidence.verify(&whole[..7], None).code, 0);
-    let other = format!("{}:{}", whole.len(), "0".repeat(64));
+    let other = format!("0:{}:{}", whole.len(), "0".repeat(64));
     assert_eq!(evidence.verify(whole, Some(&other)).code, 1);
     assert_eq!(evidence.verify(whole, Some("7")).code, 2);
 

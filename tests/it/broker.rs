@@ -25,10 +25,15 @@ struct Ports {
     clear: u16,
     scram: u16,
     mutual: u16,
+    via: u16,
+    proxy: u16,
 }
 
 /// The password of every SCRAM user.
 pub(crate) const PASSWORD: &str = "correct horse";
+
+/// SCRAM users. `daemon` may do everything, `stranger` nothing, the others what the access lists say.
+const USERS: [&str; 5] = ["daemon", "stranger", "hub", "police", "idva"];
 
 /// A topic to create.
 pub(crate) struct Topic {
@@ -89,7 +94,7 @@ impl Broker {
         format!("127.0.0.1:{}", self.ports.clear)
     }
 
-    /// Where clients find it that come with TLS and SCRAM. `daemon` may do everything there, `stranger` nothing.
+    /// Where clients find it that come with TLS and SCRAM.
     pub(crate) fn scram_bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.ports.scram)
     }
@@ -97,6 +102,11 @@ impl Broker {
     /// Where clients find it that come with a certificate of their own.
     pub(crate) fn mutual_bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.ports.mutual)
+    }
+
+    /// Where it listens for what a proxy passes on, and where it tells those clients to come: the proxy's port.
+    pub(crate) fn via(&self) -> (u16, u16) {
+        (self.ports.via, self.ports.proxy)
     }
 
     /// A file of the broker's folder: `ca.pem`, `other-ca.pem`, `daemon.crt` and `daemon.key`, `password`.
@@ -124,23 +134,26 @@ impl Broker {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         certify(folder.path());
-        let [clear, scram, mutual, controller] = free_ports();
+        let [clear, scram, mutual, via, proxy, controller] = free_ports();
         let settings = include_str!("../kafka/server.properties")
             .replace("@PORT@", &clear.to_string())
             .replace("@SCRAM_PORT@", &scram.to_string())
             .replace("@MUTUAL_PORT@", &mutual.to_string())
+            .replace("@VIA_PORT@", &via.to_string())
+            .replace("@PROXY_PORT@", &proxy.to_string())
             .replace("@CONTROLLER_PORT@", &controller.to_string())
             .replace("@FOLDER@", &folder.path().to_string_lossy());
         let settings_file = folder.path().join("server.properties");
         fs::write(&settings_file, settings).expect("writes the settings");
         let id = "cHJpb3JpdHlkLXRlc3RzMQ";
-        let user = |name: &str| format!("SCRAM-SHA-512=[name={name},password={PASSWORD}]");
-        let (daemon, stranger) = (user("daemon"), user("stranger"));
-        let users = ["--add-scram", &daemon, "--add-scram", &stranger];
+        let user = |name: &&str| format!("SCRAM-SHA-512=[name={name},password={PASSWORD}]");
+        let mut users: Vec<String> = USERS.iter().map(user).collect();
+        users.push(format!("SCRAM-SHA-256=[name=daemon,password={PASSWORD}]"));
+        let users: Vec<&str> = users.iter().flat_map(|user| ["--add-scram", user.as_str()]).collect();
         let format = [&["kafka.tools.StorageTool", "format", "--standalone", "-g", "-t", id], &users[..], &["-c"]];
         let formatted = java(&format.concat(), &settings_file).output().expect("java runs: the tests need Java 17");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let broker = Self { process: Mutex::new(None), ports: Ports { clear, scram, mutual }, folder };
+        let broker = Self { process: Mutex::new(None), ports: Ports { clear, scram, mutual, via, proxy }, folder };
         broker.launch();
         broker
     }

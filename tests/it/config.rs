@@ -62,6 +62,35 @@ fn every_mistake_of_a_configuration_is_reported_at_once() {
 }
 
 #[test]
+fn every_mistake_about_principals_is_reported_at_once() {
+    let text = r#"
+        log = "kafka"
+        agreement = "a.toml"
+        keys = "keys"
+        [kafka]
+        bootstrap = "kafka-1:9093"
+        replicas = 12
+        [kafka.principals]
+        police = "User:*"
+        crc = "User:both"
+        idva = "User:both"
+        parcs = "Group:parcs"
+        "Up 2 U" = "User:up2u"
+    "#;
+    let problems = Settings::check(&text.parse().expect("TOML"), Path::new("p.toml")).expect_err("all wrong");
+    let expected = [
+        "kafka.replicas",
+        "kafka.principal",
+        "kafka.principals, line 1",
+        "kafka.principals.idva",
+        "kafka.principals.parcs",
+        "kafka.principals.police",
+    ];
+    assert_eq!(keys_of(&problems), expected);
+    assert!(!problems.iter().any(|problem| problem.to_string().contains("both")), "a value is repeated");
+}
+
+#[test]
 fn a_syntax_error_is_told_by_its_line_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("priorityd.toml");

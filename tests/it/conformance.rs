@@ -1,10 +1,11 @@
 //! What every log promises, asked of each of them: the same questions run on memory, embedded and Kafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use priorityd::log::{
-    Client, FeedRecord, Header, Log, LogError, Polled, Position, RegisterRow, StoredRecord, TopicRecord, Transaction,
+    Client, FeedRecord, Log, LogError, Polled, Position, RegisterRow, StoredRecord, TopicReader, TopicRecord,
+    Transaction,
 };
 use priorityd::model::ids::{PartyId, ScopeId};
 use rand::{RngExt, SeedableRng};
@@ -18,8 +19,6 @@ pub(crate) trait House {
     fn log(&self) -> Box<dyn Log>;
     /// Starts a client.
     fn client(&self) -> Box<dyn Client>;
-    /// Publishes one record with headers.
-    fn publish_with_headers(&self, feed: &PartyId, headers: Vec<Header>, payload: &[u8]);
     /// Adds something to a transaction that its commit must refuse.
     fn poison(&self, transaction: &mut Transaction);
 }
@@ -136,8 +135,8 @@ fn numbered(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}{number}")).collect()
 }
 
-/// Asks everything, each question of a fresh log.
-pub(crate) fn suite<H: House>(fresh: impl Fn() -> H) {
+/// Asks everything, each question of a fresh log; `wide` makes one with as many partitions as this log can have.
+pub(crate) fn suite<H: House>(fresh: impl Fn() -> H, wide: impl Fn() -> H) {
     order_and_headers(&fresh());
     resumes_where_it_committed(&fresh());
     redelivers_what_was_not_committed(&fresh());
@@ -147,6 +146,89 @@ pub(crate) fn suite<H: House>(fresh: impl Fn() -> H) {
     large_records(&fresh());
     what_is_there_needs_no_wait(&fresh());
     restoring_comes_first(&fresh());
+    a_topic_is_read_whole(&wide());
+    a_scope_stays_in_its_partition(&wide());
+}
+
+/// Polls until every partition is there, and restores them.
+fn ready_with_all(log: &mut dyn Log) -> Vec<i32> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "no partition came");
+        if let Polled::Gained(partitions) = log.poll(1, WAIT).expect("poll") {
+            partitions.iter().for_each(|partition| log.restore(*partition, &mut |_, _| {}).expect("restore"));
+            return partitions;
+        }
+    }
+}
+
+/// Every partition, in their order, each to its end; what comes later is handed over then, and nothing twice.
+fn a_topic_is_read_whole(house: &impl House) {
+    let mut client = house.client();
+    let mut log = house.log();
+    let partitions = ready_with_all(log.as_mut());
+    assert_eq!(client.partitions(ALERTS).expect("it is there"), partitions.len());
+    let mut commit = |partitions: &[i32], count: usize| {
+        let place = |number| partitions[number % partitions.len()];
+        let outputs =
+            (0..count).map(|number| TopicRecord { partition: place(number), ..output(ALERTS, "", Some("x")) });
+        log.commit(Transaction { outputs: outputs.collect(), ..Transaction::default() }).expect("commit");
+    };
+    // Whoever waits for a transaction may see it partition by partition.
+    let read = |client: &mut dyn Client, reader: &mut TopicReader, at_least: usize| {
+        let (mut places, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+        loop {
+            let each = |record: StoredRecord| {
+                places.push((record.partition, record.offset));
+                Ok::<_, LogError>(())
+            };
+            reader.read(client, WAIT, each).expect("read");
+            if places.len() >= at_least {
+                return places;
+            }
+            assert!(Instant::now() < deadline, "{} of {at_least} records came", places.len());
+        }
+    };
+    let mut reader = TopicReader::new(ALERTS);
+    assert!(read(client.as_mut(), &mut reader, 0).is_empty());
+    // More than one portion, so that a partition's end is not that of its first read.
+    commit(&partitions, 1_300);
+    let mut places = read(client.as_mut(), &mut reader, 1_300);
+    assert!(read(client.as_mut(), &mut reader, 0).is_empty());
+    for partition in partitions.iter().rev() {
+        commit(&[*partition], 1);
+        let later = read(client.as_mut(), &mut reader, 1);
+        assert!(later.len() == 1 && later[0].0 == *partition && !places.contains(&later[0]));
+        places.extend(later);
+    }
+    // Somebody who comes now sees the same, partition by partition, each in its order.
+    let whole = read(house.client().as_mut(), &mut TopicReader::new(ALERTS), places.len());
+    assert!(whole.is_sorted_by(|one, next| one < next));
+    places.sort_unstable();
+    assert_eq!(whole, places);
+}
+
+/// The scope is the key: its events meet in one partition, of every feed the same, and scopes spread.
+fn a_scope_stays_in_its_partition(house: &impl House) {
+    let mut client = house.client();
+    let scopes = ["portsmouth", "southampton", "gosport", "fareham", "havant", "eastleigh"];
+    for feed in feeds() {
+        for name in scopes {
+            let scope: ScopeId = name.parse().expect("a valid name");
+            for _ in 0..2 {
+                client.publish(&feed, &scope, payloads(&[name])).expect("publish");
+            }
+        }
+    }
+    let mut log = house.log();
+    let partitions = ready_with_all(log.as_mut());
+    let mut places: BTreeMap<Vec<u8>, BTreeSet<i32>> = BTreeMap::new();
+    for record in take(log.as_mut(), 2 * 2 * scopes.len(), 100) {
+        places.entry(record.payload.to_vec()).or_default().insert(record.partition);
+    }
+    assert!(places.len() == scopes.len() && places.values().all(|places| places.len() == 1));
+    let used: BTreeSet<_> = places.values().flatten().collect();
+    assert!(partitions.len() == 1 || used.len() > 1, "scopes spread");
 }
 
 /// A reader that does not want to wait for more still gets what is there, from a client that has only just connected.
@@ -156,7 +238,8 @@ fn what_is_there_needs_no_wait(house: &impl House) {
     ready(log.as_mut());
     let records = take(log.as_mut(), 1, 10);
     let outputs = vec![output(ALERTS, "k", Some("one")), output(ALERTS, "k", Some("two"))];
-    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records) }).expect("commit");
+    log.commit(Transaction { outputs, register: Vec::new(), positions: positions(&records), ..Transaction::default() })
+        .expect("commit");
     let waited = values(&all(house.client().as_mut(), ALERTS));
     let mut client = house.client();
     let at_once = client.read(ALERTS, 0, 0, 10, Duration::ZERO).expect("read");
@@ -172,7 +255,8 @@ fn order_and_headers(house: &impl House) {
     publish(client.as_mut(), "a", &numbered("a", 20));
     publish(client.as_mut(), "b", &numbered("b", 3));
     let headers = vec![("ce_id".to_owned(), b"1".to_vec()), ("ce_type".to_owned(), b"t".to_vec())];
-    house.publish_with_headers(&party("b"), headers.clone(), b"b3");
+    let with_headers = vec![(headers.clone(), Zeroizing::new(b"b3".to_vec()))];
+    client.publish_with_headers(&party("b"), &scope(), with_headers).expect("publish");
     let mut log = house.log();
     assert!(ready(log.as_mut()).is_empty());
     let records = take(log.as_mut(), 24, 5);
@@ -183,7 +267,8 @@ fn order_and_headers(house: &impl House) {
         assert!(offsets.clone().is_sorted_by(|one, next| one < next), "offsets rise");
     }
     let plain = |record: &&FeedRecord| record.payload.as_slice() != b"b3";
-    assert!(records.iter().filter(plain).all(|record| record.headers.is_empty()));
+    let content_type = vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())];
+    assert!(records.iter().filter(plain).all(|record| record.headers == content_type));
     assert!(records.iter().any(|record| !plain(&record) && record.headers == headers));
     nothing_more(log.as_mut());
 }
@@ -203,8 +288,12 @@ fn resumes_where_it_committed(house: &impl House) {
             key: Vec::new(),
             value: Some(record.payload.to_vec()),
         });
-        let transaction =
-            Transaction { outputs: outputs.collect(), register: Vec::new(), positions: positions(&records) };
+        let transaction = Transaction {
+            outputs: outputs.collect(),
+            register: Vec::new(),
+            positions: positions(&records),
+            ..Transaction::default()
+        };
         log.commit(transaction).expect("commit");
         seen.extend(records);
     }
@@ -249,6 +338,7 @@ fn a_refused_transaction_leaves_no_trace(house: &impl House) {
         outputs: vec![output(ALERTS, "", Some("one")), output(LIST, "k", Some("v1"))],
         register: vec![row("r1", Some("x"))],
         positions: positions(&records),
+        ..Transaction::default()
     };
     let mut refused = transaction.clone();
     house.poison(&mut refused);

@@ -88,7 +88,7 @@ fn outcome(hub: &Hub<'_>) -> (Outcome, Alerted) {
                 let live = told.into_iter().filter(|(_, alert)| alert.live);
                 alerted.extend(live.map(|(recipient, alert)| ((finding, recipient), alert.digest)));
             }
-            RowKind::Counters | RowKind::AuditHead => {}
+            RowKind::Counters | RowKind::AuditHead | RowKind::Redaction => {}
         }
     }
     let counts = hub.outcomes();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
-use priorityd::log::{AtRest, Client, Header, Log, LogError, Polled, Position, Transaction};
+use priorityd::log::{AtRest, Client, Log, LogError, Polled, Position, Transaction};
 use priorityd::model::ids::PartyId;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -85,11 +85,6 @@ impl House for Embedded {
         Box::new(self.open_client())
     }
 
-    fn publish_with_headers(&self, feed: &PartyId, headers: Vec<Header>, payload: &[u8]) {
-        let record = (headers, Zeroizing::new(payload.to_vec()));
-        self.open_client().publish_with_headers(feed, vec![record]).expect("publish");
-    }
-
     fn poison(&self, transaction: &mut Transaction) {
         transaction.positions.push(Position { feed: party("b"), partition: 0, next_offset: 1_000 });
     }
@@ -98,14 +93,14 @@ impl House for Embedded {
 fn fatal<T>(outcome: Result<T, LogError>) -> String {
     match outcome {
         Err(LogError::Fatal(why)) => why,
-        Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+        Err(error) => panic!("not fatal: {error}"),
         Ok(_) => panic!("no error"),
     }
 }
 
 #[test]
 fn conforms() {
-    conformance::suite(Embedded::new);
+    conformance::suite(Embedded::new, Embedded::new);
 }
 
 #[test]
@@ -139,7 +134,8 @@ fn clear_text_never_touches_the_disk() {
     let mut log = house.open().expect("opens");
     ready(&mut log);
     publish(&mut house.open_client(), "a", &[canary]);
-    house.publish_with_headers(&party("a"), vec![("ce_subject".into(), canary.into())], b"x");
+    let with_header = vec![(vec![("ce_subject".into(), canary.into())], Zeroizing::new(b"x".to_vec()))];
+    house.open_client().publish_with_headers(&party("a"), &scope(), with_header).expect("publish");
     assert_eq!(take(&mut log, 2, 2).len(), 2);
     let contains = |needle: &[u8]| house.bytes().windows(needle.len()).any(|window| window == needle);
     assert!(contains(b"feeds.a.v1"), "the search searches");
@@ -294,7 +290,8 @@ fn child_process() {
         let text = |at: usize| std::str::from_utf8(&records[at].payload).expect("text");
         let outputs = (0..records.len()).map(|at| output(ALERTS, "", Some(text(at)))).collect();
         let register = (0..records.len()).map(|at| row(text(at), Some("x"))).collect();
-        log.commit(Transaction { outputs, register, positions: positions(&records) }).expect("commit");
+        log.commit(Transaction { outputs, register, positions: positions(&records), ..Transaction::default() })
+            .expect("commit");
     }
 }
 
@@ -392,8 +389,12 @@ fn filled() -> (Vec<u8>, Seen) {
             output(topic, &format!("key{number}"), Some(&long(number)))
         });
         let register = (0..30).map(|number| row(&format!("row{:03}", (round * 13 + number) % 97), Some(&long(number))));
-        let transaction =
-            Transaction { outputs: outputs.collect(), register: register.collect(), positions: positions(&records) };
+        let transaction = Transaction {
+            outputs: outputs.collect(),
+            register: register.collect(),
+            positions: positions(&records),
+            ..Transaction::default()
+        };
         log.commit(transaction).expect("commit");
     }
     drop((client, log));
@@ -422,7 +423,7 @@ fn damage_is_told_and_never_taken_for_data() {
                 told += 1;
                 assert!(!why.contains("row0") && !why.contains("-0-"), "{why}");
             }
-            Err(LogError::Retriable(why) | LogError::Aborted(why)) => panic!("not fatal: {why}"),
+            Err(error) => panic!("not fatal: {error}"),
             Ok(seen) => {
                 // An empty file is a new one; of a list, the manifest tells what is missing.
                 let known = seen.list.iter().all(|record| whole.list.contains(record));

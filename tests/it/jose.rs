@@ -1,11 +1,12 @@
-//! Messages between us and stock JOSE libraries: Python `jwcrypto` and Node `jose` open what we seal and refuse what was
-//! changed, and we open what `jwcrypto` sealed. The libraries are installed by `tests/setup`; without them these tests fail.
+//! Messages between us and stock JOSE libraries: Python's `jwcrypto` and `joserfc`, Node's `jose`, Java's JDK alone and the
+//! `jose` command open what we seal and refuse what was changed, and we open what `jwcrypto` sealed. Without them these
+//! tests fail: `.ci/run` and `tests/setup` install them.
 
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -66,22 +67,33 @@ impl World {
     }
 }
 
+/// A client of stock libraries, one per language and library.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Client {
-    Python,
+    /// Python with jwcrypto.
+    Jwcrypto,
+    /// Python with joserfc.
+    Joserfc,
+    /// Node with jose.
     Node,
+    /// Java with nothing but the JDK.
+    Java,
+    /// The `jose` command of Debian, in a shell script.
+    Shell,
 }
 
 impl Client {
-    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 5] = [Self::Jwcrypto, Self::Joserfc, Self::Node, Self::Java, Self::Shell];
 
     pub(crate) fn run(self, task: &Value) -> Vec<Value> {
+        let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         // Beside cargo's own directory for integration tests: target/tests.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory").join("tests");
         let mut command = match self {
-            Self::Python => {
+            Self::Jwcrypto | Self::Joserfc => {
                 let mut command = Command::new(target.join("venv/bin/python"));
-                command.args(["-c", include_str!("../clients/open.py")]);
+                let script = if matches!(self, Self::Jwcrypto) { "open.py" } else { "open_joserfc.py" };
+                command.arg(clients.join(script));
                 command
             }
             Self::Node => {
@@ -90,13 +102,44 @@ impl Client {
                 command.current_dir(target.join("node"));
                 command
             }
+            Self::Java => {
+                let mut command = Command::new("java");
+                command.arg(clients.join("Open.java"));
+                command
+            }
+            Self::Shell => return Self::one_by_one(&clients.join("open.sh"), task),
         };
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut child = child.unwrap_or_else(|error| panic!("{self:?} cannot be started ({error}): run tests/setup"));
-        child.stdin.take().expect("piped").write_all(task.to_string().as_bytes()).expect("it reads its task");
-        let output = child.wait_with_output().expect("it ends");
+        let output = self.fed(&mut command, &task.to_string());
         assert!(output.status.success(), "{self:?} failed, see above; was tests/setup run?");
         serde_json::from_slice(&output.stdout).expect("a JSON array")
+    }
+
+    /// The script opens one message, with keys from files.
+    fn one_by_one(script: &Path, task: &Value) -> Vec<Value> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (key, signers) = (dir.path().join("key.jwk.json"), dir.path().join("signing.jwks.json"));
+        fs::write(&key, task["key"].to_string()).expect("written");
+        fs::write(&signers, task["signers"].to_string()).expect("written");
+        let messages = task["messages"].as_array().expect("messages").iter();
+        let open = |message: &Value| {
+            let mut command = Command::new(script);
+            command.arg(&key).arg(&signers);
+            command.args([&task["recipient"], &task["now"]].map(|word| word.as_str().expect("a string")));
+            let output = Self::Shell.fed(&mut command, message.as_str().expect("a string"));
+            match output.status.code() {
+                Some(0) => json!({"opened": String::from_utf8(output.stdout).expect("UTF-8")}),
+                Some(1) => json!({"refused": "exit code 1"}),
+                other => panic!("the script ended with {other:?}: is `jose` installed?"),
+            }
+        };
+        messages.map(open).collect()
+    }
+
+    fn fed(self, command: &mut Command, input: &str) -> Output {
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{self:?} cannot be started ({error}): run tests/setup"));
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads its task");
+        child.wait_with_output().expect("it ends")
     }
 }
 
@@ -156,6 +199,8 @@ fn everybody_refuses_what_was_changed() {
         (with_header(&message, "alg", "dir"), OpenError::KeyAlgorithmRefused),
         (with_header(&message, "alg", "none"), OpenError::KeyAlgorithmRefused),
         (with_header(&message, "enc", "A128GCM"), OpenError::ContentEncryptionRefused),
+        (with_header(&message, "enc", "A256CBC-HS512"), OpenError::ContentEncryptionRefused),
+        (with_header(&message, "zip", "DEF"), OpenError::Compressed),
         (flip(1, 0), OpenError::ContentKeyRefused),
         (flip(2, 11), OpenError::Tampered),
         (flip(3, 40), OpenError::Tampered),
@@ -195,5 +240,22 @@ fn we_open_what_a_stock_library_sealed() {
         let message = vector["message"].as_str().expect("a string");
         let opened = open(message, &key, &signers, &party("up2u"), now).expect("opened");
         assert_eq!(opened.event(), vector["event"].as_str().expect("a string").as_bytes());
+    }
+}
+
+/// What is wrong inside the encryption: expired, or signed for somebody else and passed on by whoever opened it.
+#[test]
+fn stock_clients_mind_recipient_and_expiry() {
+    let world = World::new();
+    let good = event("up2u", "2028-01-01T00:00:00Z", "x");
+    let messages = world.seal(&[good]);
+    let key: Value = serde_json::from_slice(&fs::read(world.private_key("up2u")).expect("read")).expect("JSON");
+    let signers: Value = serde_json::from_slice(world.ring.signing_jwks()).expect("JSON");
+    for client in Client::ALL {
+        for (recipient, now) in [("stop", NOW.to_string()), ("up2u", "2028-01-01T00:00:00Z".to_owned())] {
+            let task =
+                json!({"key": key, "signers": signers, "recipient": recipient, "now": now, "messages": messages});
+            assert!(client.run(&task)[0]["refused"].is_string(), "{client:?} as {recipient} at {now}");
+        }
     }
 }

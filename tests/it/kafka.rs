@@ -8,17 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use priorityd::log::kafka::{KafkaClient, KafkaLog, KafkaSettings, REGISTER_TOPIC};
-use priorityd::log::{
-    Client, FeedRecord, Header, Log, LogError, Polled, RegisterRow, TopicRecord, Transaction, feed_topic,
-};
-use priorityd::model::ids::PartyId;
+use priorityd::log::{Client, FeedRecord, Log, LogError, Polled, RegisterRow, TopicRecord, Transaction, feed_topic};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use zeroize::Zeroizing;
 
 use crate::broker::{Broker, Topic};
 use crate::conformance::{
-    self, ALERTS, House, LIST, all, feeds, output, party, positions, publish, ready, restored, scope, take, values,
+    self, ALERTS, House, LIST, all, feeds, output, party, positions, publish, ready, restored, take, values,
 };
 
 /// Topics and a group of our own on the shared broker.
@@ -79,11 +75,6 @@ impl House for Cluster {
         Box::new(self.open_client())
     }
 
-    fn publish_with_headers(&self, feed: &PartyId, headers: Vec<Header>, payload: &[u8]) {
-        let record = (headers, Zeroizing::new(payload.to_vec()));
-        KafkaClient::new(self.settings("other")).publish_with_headers(feed, &scope(), &[record]).expect("publish");
-    }
-
     fn poison(&self, transaction: &mut Transaction) {
         let value = Some(vec![0; 3_000_000]);
         transaction.outputs.push(TopicRecord { topic: ALERTS.into(), partition: 0, key: Vec::new(), value });
@@ -92,7 +83,7 @@ impl House for Cluster {
 
 #[test]
 fn conforms() {
-    conformance::suite(Cluster::new);
+    conformance::suite(Cluster::new, || Cluster::with_partitions(3));
 }
 
 /// A daemon as the pipeline is one: it copies its feeds to a topic and the register, restoring as it has to.
@@ -141,7 +132,7 @@ impl Copier {
     fn go_on(&mut self, wait: Duration) {
         match self.step(wait) {
             Ok(()) | Err(LogError::Retriable(_) | LogError::Aborted(_)) => {}
-            Err(LogError::Fatal(why)) => panic!("{why}"),
+            Err(error) => panic!("{error}"),
         }
     }
 
@@ -178,7 +169,12 @@ fn copied(records: &[FeedRecord]) -> Transaction {
         key: record.payload.to_vec(),
         value: Some(b"x".to_vec()),
     });
-    Transaction { outputs: outputs.collect(), register: register.collect(), positions: positions(records) }
+    Transaction {
+        outputs: outputs.collect(),
+        register: register.collect(),
+        positions: positions(records),
+        ..Transaction::default()
+    }
 }
 
 fn numbered(count: usize) -> Vec<String> {
@@ -232,7 +228,7 @@ fn whoever_takes_the_name_fences_the_one_before() {
     ready(&mut zombie);
     let records = take(&mut zombie, 3, 3);
     let mut heir = Copier::new(cluster.open("same"));
-    assert!(matches!(zombie.commit(copied(&records)), Err(LogError::Fatal(why)) if why.contains("taken our name")));
+    assert!(matches!(zombie.commit(copied(&records)), Err(LogError::Fenced(why)) if why.contains("taken our name")));
     drop(zombie);
     heir.run(|heir| heir.rows() == 3);
     assert_eq!(values(&all(&mut client, ALERTS)), all_once(3));

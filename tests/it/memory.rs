@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use priorityd::log::memory::{Fault, Faults, MemoryStore};
-use priorityd::log::{Client, Header, Log, LogError, Polled, Position, Transaction};
-use priorityd::model::ids::PartyId;
-use zeroize::Zeroizing;
+use priorityd::log::{Client, Log, LogError, Polled, Position, Transaction};
 
 use crate::conformance::{self, ALERTS, House, all, feeds, output, party, positions, publish, ready, take, values};
 
@@ -21,11 +19,6 @@ impl House for Memory {
         Box::new(self.0.client())
     }
 
-    fn publish_with_headers(&self, feed: &PartyId, headers: Vec<Header>, payload: &[u8]) {
-        let record = (headers, Zeroizing::new(payload.to_vec()));
-        self.0.client().publish_with_headers(feed, vec![record]).expect("publish");
-    }
-
     fn poison(&self, transaction: &mut Transaction) {
         transaction.positions.push(Position { feed: party("b"), partition: 0, next_offset: 1_000 });
     }
@@ -33,7 +26,10 @@ impl House for Memory {
 
 #[test]
 fn conforms() {
-    conformance::suite(|| Memory(MemoryStore::new(Faults::default())));
+    conformance::suite(
+        || Memory(MemoryStore::new(Faults::default())),
+        || Memory(MemoryStore::with_partitions(3, Faults::default())),
+    );
 }
 
 #[test]

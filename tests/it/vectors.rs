@@ -13,10 +13,13 @@ fn vectors() -> Value {
 }
 
 fn key(vectors: &Value) -> LinkageKey {
-    let secret = vectors["secret"].as_str().expect("hex");
-    let byte = |at: usize| u8::from_str_radix(&secret[2 * at..2 * at + 2], 16).expect("hex");
+    let secret = |name: &str| {
+        let hex = vectors[name].as_str().expect("hex");
+        let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex");
+        Zeroizing::new(std::array::from_fn(byte))
+    };
     let scope = vectors["scope"].as_str().expect("a scope").parse().expect("a scope");
-    LinkageKey::new(scope, 3, Zeroizing::new(std::array::from_fn(byte)))
+    LinkageKey::new(scope, 3, secret("secret")).with_identifiers(&secret("identifiers"))
 }
 
 fn text(text: &str) -> Option<ClearText> {

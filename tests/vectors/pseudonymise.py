@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SECRET = bytes(range(32))
+IDENTIFIERS = bytes(range(32, 64))
 SCOPE = "portsmouth"
 EPOCH = 3
 
@@ -23,7 +24,17 @@ def field_key(field):
 
 
 def mac(field, *parts):
-    state = hmac.new(field_key(field), digestmod=hashlib.sha256)
+    return keyed(field_key(field), parts)
+
+
+def id_mac(kind, *parts):
+    """Ids come from a key of their own, which outlives the epochs of the linkage key."""
+    info = f"priorityd/v1/{SCOPE}/ids/{kind}".encode()
+    return keyed(HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(IDENTIFIERS), parts)
+
+
+def keyed(key, parts):
+    state = hmac.new(key, digestmod=hashlib.sha256)
     for part in parts:
         part = part if isinstance(part, bytes) else part.encode()
         state.update(len(part).to_bytes(4, "big") + part)
@@ -127,7 +138,7 @@ def record(agency, local_ref, p):
         parts += [kind, number]
     parts += ["written_given", p["written"][0], "written_family", p["written"][1]]
     parts += ["date", p["date"], "sex", p["sex"]]
-    return mac("record", *parts)[:16].hex()
+    return id_mac("record", *parts)[:16].hex()
 
 
 SARAH = {
@@ -142,11 +153,11 @@ SARAH = {
 
 def main():
     print(json.dumps({
-        "secret": SECRET.hex(), "scope": SCOPE, "epoch": EPOCH,
-        "field_keys": {field: mac(field).hex() for field in ("name", "date", "block", "record")},
-        "event_id": {"source": "urn:priorityd:police", "id": "e-1", "hash": mac("event", "urn:priorityd:police", "e-1")[:16].hex()},
-        "local_ref": {"agency": "police", "local_ref": "P-77", "hash": mac("local_ref", "police", "P-77")[:16].hex()},
-        "fingerprint": {"content": "{\"a\":1}", "hash": mac("fingerprint", "{\"a\":1}")[:8].hex()},
+        "secret": SECRET.hex(), "identifiers": IDENTIFIERS.hex(), "scope": SCOPE, "epoch": EPOCH,
+        "field_keys": {field: mac(field).hex() for field in ("name", "date", "block")},
+        "event_id": {"source": "urn:priorityd:police", "id": "e-1", "hash": id_mac("event", "urn:priorityd:police", "e-1")[:16].hex()},
+        "local_ref": {"agency": "police", "local_ref": "P-77", "hash": id_mac("local_ref", "police", "P-77")[:16].hex()},
+        "fingerprint": {"content": "{\"a\":1}", "hash": id_mac("fingerprint", "{\"a\":1}")[:8].hex()},
         "record": record("police", "P-77", SARAH),
         "tokens": person(SARAH),
     }, indent=1))

@@ -252,10 +252,10 @@ mod tests {
 
     fn evidence(lines: &[(AuditKind, Value)]) -> Evidence {
         let scope: ScopeId = "portsmouth".parse().expect("a name");
-        let mut chain = Chain::resume(None).expect("a new chain");
+        let mut chain = Chain::resume(0, None).expect("a new chain");
         let mut evidence = Evidence::default();
         for (kind, body) in lines {
-            let line = chain.append(1_700_000_000_000, *kind, &scope, body);
+            let line = chain.append(1_700_000_000_000, *kind, &scope, body.clone(), [1; 16]);
             evidence.add(AuditRecord::read(&line.json).expect("as written"));
         }
         evidence

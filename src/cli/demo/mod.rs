@@ -1,13 +1,10 @@
-//! `priorityd demo`: the whole job on a synthetic city. The real daemon on a temporary embedded log, the agencies' feeds
-//! played into it, and every specialist service reading with its own key.
+//! `priorityd demo`: the whole job on a synthetic city. The real daemon on a temporary embedded log or on topics of its own
+//! on a Kafka cluster, the agencies' feeds played into it, and every specialist service reading with its own key.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -19,20 +16,19 @@ use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use super::agreement::sign;
-use super::daemon::Worker;
+use super::daemon::Running;
 use super::deployment::{Deployment, subscriber};
 use super::failure::{Failure, Kind};
-use super::reload::AgreementWatch;
 use super::shipped;
 use super::show::{Reader, Seen};
 use crate::config::agreement::Agreement;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
 use crate::keys::{KeyRing, NewKeys};
-use crate::log::{Client, LogError};
-use crate::model::ids::PartyId;
-use crate::ops::health::Health;
-use crate::ops::metrics::Metrics;
+use crate::log::Client;
+use crate::log::kafka::KafkaAdmin;
+use crate::log::kafka::topics::{Layout, Topic, wanted};
+use crate::model::ids::{PartyId, hex};
 use crate::ops::telemetry;
 use crate::pipeline::Engine;
 use crate::simulate::{City, Play};
@@ -41,8 +37,11 @@ use summary::Summary;
 mod print;
 mod summary;
 
-/// How long one commit may take before the demonstration says that the daemon hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Partitions of its topics on a cluster. Its scope lies in one of them; whoever reads, reads all.
+const PARTITIONS: i32 = 3;
+
+/// How long messages that were sent may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Plays months of a synthetic city and shows what each service learns. Everything is made up; the same seed gives the
 /// same list, in whatever order the events come.
@@ -60,7 +59,10 @@ pub(super) struct DemoArgs {
     /// Publish in an order shuffled by this seed
     #[arg(long, value_name = "SEED")]
     shuffle: Option<u64>,
-    /// Keep everything in this directory [default: a temporary one, removed at the end]
+    /// Play through this Kafka cluster, on topics of the demonstration's own [default: an embedded log]
+    #[arg(long, value_name = "BOOTSTRAP")]
+    kafka: Option<String>,
+    /// Keep everything in this directory, and the topics [default: a temporary one, removed at the end]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Further people whose every particular is a distinctive made-up string, to search for afterwards
@@ -99,25 +101,26 @@ pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
         print::opening(out, &city, &play, house.deployment.agreement.recipients.len())?;
     }
     let mut services = house.services()?;
-    let daemon = Daemon::start(&house.deployment, city.end)?;
-    let engine = act(&house.deployment, daemon, &play, &mut services, args, out)?;
-    let summary = Summary::of(&engine, &services, &play, &city, started.elapsed());
+    let daemon = Running::start(&house.deployment, house.deployment.log()?, Some(city.end))?;
+    let engines = act(&house.deployment, daemon, &play, &mut services, args, out)?;
+    let summary = Summary::of(&engines, &services, &play, &city, started.elapsed());
     match args.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&summary).expect("a summary has a JSON form"))?,
         Format::Human => print::closing(out, &summary, &services, house.kept.as_deref())?,
     }
-    Ok(())
+    drop(services);
+    house.clear_away()
 }
 
 /// Publishes month by month; after each, every service reads what is new.
 fn act(
     deployment: &Deployment,
-    daemon: Daemon,
+    daemon: Running,
     play: &Play,
     services: &mut [Service],
     args: &DemoArgs,
     out: &mut dyn Write,
-) -> Result<Engine, Failure> {
+) -> Result<Vec<Engine>, Failure> {
     let show = args.format == Format::Human;
     let progress = if show { ProgressBar::new(play.feeds.len() as u64) } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} events, {per_sec}");
@@ -139,22 +142,24 @@ fn act(
             }
         }
         published += events.len() as u64;
-        daemon.wait_for(published, &progress)?;
+        daemon.wait_for(published, |read| progress.set_position(read))?;
         for service in services.iter_mut() {
-            let new = service.read()?;
+            let new = service.read_all_of(&daemon)?;
             if show {
                 progress.suspend(|| print::alerts(out, act + 1, service, &new))?;
             }
         }
     }
     progress.finish_and_clear();
-    daemon.stop()
+    Ok(daemon.stop()?.into_values().collect())
 }
 
 /// The demonstration's own deployment in a directory.
 struct House {
     deployment: Deployment,
     private_keys: PathBuf,
+    /// What was made on a cluster.
+    topics: Vec<Topic>,
     /// The directory, if it is kept.
     kept: Option<PathBuf>,
     temporary: Option<PathBuf>,
@@ -174,6 +179,10 @@ impl House {
         let temporary = args.dir.is_none().then(|| dir.clone());
         shipped::write_agreement(&dir).map_err(cannot)?;
         let config = shipped::CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
+        let config = match &args.kafka {
+            None => config,
+            Some(bootstrap) => on_kafka(&config, bootstrap),
+        };
         fs::write(dir.join("priorityd.toml"), config).map_err(cannot)?;
         let agreement = Agreement::load(&dir.join("agreement.toml"))?;
         let private_keys = dir.join("services");
@@ -188,8 +197,26 @@ impl House {
         sign(&dir.join("agreement.toml"), &dir.join("signers/ig_lead.jwk.json"))?;
         let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
         deployment.settings.listen = None;
-        deployment.settings.batch_records = 2_000;
-        Ok(Self { deployment, private_keys, kept: args.dir.clone(), temporary })
+        let mut house = Self { deployment, private_keys, topics: Vec::new(), kept: args.dir.clone(), temporary };
+        if let Some(settings) = house.deployment.kafka() {
+            let agreement = &house.deployment.agreement;
+            let feeds: Vec<_> = agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
+            let recipients: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
+            let layout = Layout { partitions: PARTITIONS, replicas: 1, in_sync_replicas: 1, ..Layout::default() };
+            house.topics = wanted(&layout, &feeds, &recipients);
+            let admin = KafkaAdmin::open(settings)?;
+            admin.apply(&admin.plan(&house.topics)?)?;
+        }
+        Ok(house)
+    }
+
+    /// Removes what was made on a cluster, unless all is kept.
+    fn clear_away(mut self) -> Result<(), Failure> {
+        let topics = std::mem::take(&mut self.topics);
+        match self.deployment.kafka().filter(|_| self.kept.is_none()) {
+            Some(settings) => Ok(KafkaAdmin::open(settings)?.remove(&topics)?),
+            None => Ok(()),
+        }
     }
 
     /// A desk for every recipient, with its own key.
@@ -205,6 +232,7 @@ impl House {
                     name: recipient.name.clone(),
                     client: subscriber(&self.deployment.settings.log)?,
                     reader: Reader::new(recipient.party.clone(), key, signers),
+                    seen: 0,
                     alerts: 0,
                     corrections: 0,
                     list: BTreeMap::new(),
@@ -216,11 +244,29 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
+        if let Some(settings) = self.deployment.kafka().filter(|_| self.kept.is_none() && !self.topics.is_empty()) {
+            // The demonstration failed, which is what it says; a cluster that is out of reach keeps its topics.
+            KafkaAdmin::open(settings).and_then(|admin| admin.remove(&self.topics)).ok();
+        }
         if let Some(dir) = &self.temporary {
             // Whatever cannot be removed lies in the system's own folder for temporary files.
             fs::remove_dir_all(dir).ok();
         }
     }
+}
+
+/// The configuration with Kafka for a log. Nobody else's topics or group have the names of this demonstration's.
+fn on_kafka(config: &str, bootstrap: &str) -> String {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    let name = format!("priorityd-demo-{}", hex(&random));
+    let kafka = toml::toml! {
+        [kafka]
+        bootstrap = bootstrap
+        group = (name.clone())
+        topic_prefix = (format!("{name}."))
+    };
+    format!("{}\n{kafka}", config.replace("log = \"embedded\"", "log = \"kafka\""))
 }
 
 fn temporary_dir() -> PathBuf {
@@ -233,6 +279,8 @@ struct Service {
     name: String,
     client: Box<dyn Client>,
     reader: Reader,
+    /// Records read, on both topics.
+    seen: u64,
     alerts: u64,
     corrections: u64,
     /// Its list as it stands, by entry.
@@ -240,7 +288,23 @@ struct Service {
 }
 
 impl Service {
-    /// Reads what is new; gives the new alerts back.
+    /// Reads until nothing is missing that the daemon says it sent; gives the new alerts back. On a cluster a transaction
+    /// that was committed is seen a moment later.
+    fn read_all_of(&mut self, daemon: &Running) -> Result<Vec<serde_json::Value>, Failure> {
+        let (mut new, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+        loop {
+            new.extend(self.read()?);
+            let sent = ["alerts", "list"].map(|topic| daemon.messages_sent(&self.party, topic)).iter().sum();
+            if self.seen >= sent {
+                return Ok(new);
+            }
+            if Instant::now() >= deadline {
+                let line = format!("{} has not received all that was sent to it", self.party);
+                return Err(Failure::new(Kind::Bug, line));
+            }
+        }
+    }
+
     fn read(&mut self) -> Result<Vec<serde_json::Value>, Failure> {
         let mut new = Vec::new();
         for seen in self.reader.read(self.client.as_mut(), "alerts", Duration::ZERO)? {
@@ -262,69 +326,21 @@ impl Service {
     }
 
     fn opened(&mut self, seen: Seen) -> Result<Option<serde_json::Value>, Failure> {
+        self.seen += 1;
         match seen {
             Seen::Event(event) => Ok(Some(event)),
             Seen::Tombstone(entry) => {
                 self.list.remove(&entry);
                 Ok(None)
             }
-            Seen::Refused(offset, error) => {
-                let line = format!("{} cannot open its message at offset {offset}: {error}", self.party);
+            Seen::Refused { partition, offset, why } => {
+                let line = format!(
+                    "{} cannot open its message in partition {partition} at offset {offset}: {why}",
+                    self.party
+                );
                 Err(Failure::new(Kind::BadData, line))
             }
         }
-    }
-}
-
-/// The daemon on a thread of its own.
-struct Daemon {
-    metrics: Arc<Metrics>,
-    stop: Arc<AtomicBool>,
-    worker: JoinHandle<Result<BTreeMap<i32, Engine>, LogError>>,
-}
-
-impl Daemon {
-    fn start(deployment: &Deployment, as_of: jiff::civil::Date) -> Result<Self, Failure> {
-        let (metrics, stop) = (Arc::new(Metrics::default()), Arc::new(AtomicBool::new(false)));
-        let worker = Worker {
-            setup: Arc::new(deployment.setup()),
-            watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
-            log: deployment.log()?,
-            batch_records: deployment.settings.batch_records,
-            poll_wait: Duration::from_millis(deployment.settings.poll_ms),
-            as_of: Some(as_of),
-            metrics: Arc::clone(&metrics),
-            health: Arc::new(Health::default()),
-            stop: Arc::clone(&stop),
-        };
-        let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
-        Ok(Self { metrics, stop, worker })
-    }
-
-    /// Waits until so many events are processed and committed.
-    fn wait_for(&self, events: u64, progress: &ProgressBar) -> Result<(), Failure> {
-        let (mut seen, mut since) = (0, Instant::now());
-        loop {
-            let read = self.metrics.events_read();
-            progress.set_position(read);
-            if read >= events {
-                return Ok(());
-            }
-            if read != seen {
-                (seen, since) = (read, Instant::now());
-            }
-            if self.worker.is_finished() || since.elapsed() > PATIENCE {
-                return Err(Failure::new(Kind::Bug, "the daemon stopped before it had read everything"));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn stop(self) -> Result<Engine, Failure> {
-        self.stop.store(true, Ordering::Relaxed);
-        let ended = self.worker.join().map_err(|_| Failure::new(Kind::Bug, "the daemon ended by a fault of ours"))?;
-        let engine = ended?.into_values().next();
-        engine.ok_or_else(|| Failure::new(Kind::Bug, "the daemon had no partition"))
     }
 }
 

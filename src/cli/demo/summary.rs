@@ -49,9 +49,9 @@ pub(super) struct Linkage {
 }
 
 impl Summary {
-    pub(super) fn of(engine: &Engine, services: &[Service], play: &Play, city: &City, took: Duration) -> Self {
+    pub(super) fn of(engines: &[Engine], services: &[Service], play: &Play, city: &City, took: Duration) -> Self {
         let mut events = OutcomeCounts::default();
-        for counts in engine.counters().values() {
+        for counts in engines.iter().flat_map(|engine| engine.counters().values()) {
             events.read += counts.read;
             events.accepted += counts.accepted;
             events.rejected += counts.rejected;
@@ -59,11 +59,12 @@ impl Summary {
             events.superseded += counts.superseded;
         }
         let mut findings: BTreeMap<_, _> = FindingKind::ALL.iter().map(|kind| (kind.as_str(), 0)).collect();
-        let assessed = engine.assess_everybody(city.end);
-        for finding in assessed.values().flatten().flat_map(|person| &person.findings) {
+        let assessed = engines.iter().flat_map(|engine| engine.assess_everybody(city.end).into_values().flatten());
+        let assessed: Vec<_> = assessed.collect();
+        for finding in assessed.iter().flat_map(|person| &person.findings) {
             *findings.entry(finding.kind.as_str()).or_insert(0) += 1;
         }
-        let truth = true_people(engine, play, city);
+        let truth = true_people(engines, play, city);
         let people: BTreeSet<_> = truth.values().map(|(_, person)| person).collect();
         let messages = services.iter().map(|service| {
             let (alerts, corrections, list) = (service.alerts, service.corrections, service.list.len());
@@ -73,7 +74,7 @@ impl Summary {
             events,
             people: people.len(),
             records: truth.len(),
-            clusters: assessed.values().map(Vec::len).sum(),
+            clusters: assessed.len(),
             findings,
             messages: messages.collect(),
             list_digest: list_digest(services),
@@ -96,10 +97,11 @@ fn list_digest(services: &[Service]) -> String {
 }
 
 /// Which linked person and which true person each record of an event in force is.
-fn true_people(engine: &Engine, play: &Play, city: &City) -> BTreeMap<RecordId, (ClusterId, u32)> {
+fn true_people(engines: &[Engine], play: &Play, city: &City) -> BTreeMap<RecordId, (ClusterId, u32)> {
     let mut truth = BTreeMap::new();
     for event in &play.truth.events {
-        let Some(participants) = engine.participants(&city.scope, &event.source(), &event.id) else { continue };
+        let found = |engine: &Engine| engine.participants(&city.scope, &event.source(), &event.id);
+        let Some(participants) = engines.iter().find_map(found) else { continue };
         for ((record, cluster), person) in participants.into_iter().zip(&event.persons) {
             truth.insert(record, (cluster, *person));
         }

@@ -72,6 +72,10 @@ fn terms(old: &Agreement, new: &Agreement, changes: &mut Vec<Change>) {
     term(about, "scopes", scopes(old), scopes(new), changes);
     term(about, "valid_from", old.valid_from, new.valid_from, changes);
     term(about, "expires_on", old.expires_on, new.expires_on, changes);
+    let days = |agreement: &Agreement| -> Vec<String> {
+        agreement.finding_days.iter().map(|(kind, days)| format!("{kind} {days}")).collect()
+    };
+    term(about, "finding_days", joined(&days(old)), joined(&days(new)), changes);
     term(about, "hold_both_roles", old.hold_both_roles, new.hold_both_roles, changes);
 }
 

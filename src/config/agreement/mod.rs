@@ -9,7 +9,7 @@ mod package;
 mod policies;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use super::reader::{Problem, Problems, Reader, parse_toml};
 use crate::model::event::Regime;
 use crate::model::feed::FeedKind;
+use crate::model::finding::FindingKind;
 use crate::model::ids::{PartyId, ScopeId};
 
 pub use diff::{Change, Effect, diff};
@@ -47,6 +48,8 @@ pub struct Agreement {
     pub policies: Arc<Policies>,
     /// Keep people who appear in both roles off the lists until a human has looked.
     pub hold_both_roles: bool,
+    /// Findings that are withdrawn, and counted nowhere, so many days after the event that triggered them.
+    pub finding_days: BTreeMap<FindingKind, u32>,
     /// What is signed: the SHA-256 of each file.
     pub manifest: String,
     /// The id of the key that signed it; without one everything is held.
@@ -66,7 +69,7 @@ pub struct Feed {
     pub gateway: String,
     /// CloudEvents `source` values it may speak for.
     pub sources: Vec<String>,
-    /// What it sent is kept for so many days.
+    /// Its events are erased so many days after what they tell of.
     pub retention_days: u32,
 }
 
@@ -103,6 +106,10 @@ const FEED_KINDS: &[(&str, FeedKind)] = &[
 const REGIMES: &[(&str, Regime)] = &[("law-enforcement", Regime::LawEnforcement), ("general", Regime::General)];
 /// A message may be opened for so many days unless the agreement says otherwise.
 const MESSAGE_DAYS: u32 = 31;
+/// Six years: the least that the police's Management of Police Information guidance reviews after.
+const RETENTION_DAYS: u32 = 2192;
+/// A hundred years: the longest that the guidance knows.
+const MOST_DAYS: u64 = 36_525;
 const NAME_FORM: &str = "use 1-32 lower-case letters, digits, _ and -, starting with a letter";
 
 impl Agreement {
@@ -141,6 +148,7 @@ impl Agreement {
             recipients: terms.recipients,
             policies,
             hold_both_roles: terms.hold_both_roles,
+            finding_days: terms.finding_days,
             manifest: package.manifest(),
             signed_by: None,
         });
@@ -219,6 +227,7 @@ struct Terms {
     feeds: Vec<Feed>,
     recipients: Vec<Recipient>,
     hold_both_roles: bool,
+    finding_days: BTreeMap<FindingKind, u32>,
 }
 
 fn read_terms(root: &mut Reader<'_>, problems: &mut Problems) -> Option<Terms> {
@@ -234,10 +243,12 @@ fn read_terms(root: &mut Reader<'_>, problems: &mut Problems) -> Option<Terms> {
         problems.add("expires_on", "it is before valid_from", "let the agreement end after it starts");
     }
     let hold_both_roles = root.flag("hold_both_roles", true, problems);
+    let finding_days = read_finding_days(root, problems);
     let feeds: Vec<Feed> = read_all(root, "feed", read_feed, problems);
     let recipients: Vec<Recipient> = read_all(root, "recipient", read_recipient, problems);
     report_doubles("feed", feeds.iter().map(|feed| feed.party.as_str()), problems);
     report_doubles("recipient", recipients.iter().map(|recipient| recipient.party.as_str()), problems);
+    report_lookalikes(feeds.iter().map(|feed| &feed.party), recipients.iter().map(|one| &one.party), problems);
     check_conflicts(&feeds, &recipients, problems);
     Some(Terms {
         version: version?,
@@ -248,7 +259,21 @@ fn read_terms(root: &mut Reader<'_>, problems: &mut Problems) -> Option<Terms> {
         feeds,
         recipients,
         hold_both_roles,
+        finding_days,
     })
+}
+
+/// `[finding_days]`: days by kind of finding.
+fn read_finding_days(root: &mut Reader<'_>, problems: &mut Problems) -> BTreeMap<FindingKind, u32> {
+    let Some(mut from) = root.table("finding_days", problems) else { return BTreeMap::new() };
+    let mut by_kind = BTreeMap::new();
+    for kind in FindingKind::ALL {
+        if from.value(kind.as_str()).is_some() {
+            by_kind.insert(*kind, days(&mut from, kind.as_str(), RETENTION_DAYS, MOST_DAYS, problems));
+        }
+    }
+    from.finish(problems);
+    by_kind
 }
 
 fn read_scopes(root: &mut Reader<'_>, problems: &mut Problems) -> Vec<ScopeId> {
@@ -287,7 +312,7 @@ fn read_feed(mut from: Reader<'_>, problems: &mut Problems) -> Option<Feed> {
     if sources.is_empty() {
         problems.add(from.key("sources"), "there is none", "name the CloudEvents sources it may speak for");
     }
-    let retention_days = days(&mut from, "retention_days", 2192, 36_600, problems);
+    let retention_days = days(&mut from, "retention_days", RETENTION_DAYS, MOST_DAYS, problems);
     from.finish(problems);
     Some(Feed { party: party?, kind: kind?, regime: regime?, gateway: gateway?, sources, retention_days })
 }
@@ -362,6 +387,23 @@ fn required_date(from: &mut Reader<'_>, key: &'static str, problems: &mut Proble
         problems.add(from.key(key), "it is missing", "add a date as YYYY-MM-DD");
     }
     from.date(key, problems)
+}
+
+/// Topics spell `_` as `-`, so two parties that differ in nothing else would share theirs.
+fn report_lookalikes<'a>(
+    feeds: impl Iterator<Item = &'a PartyId>,
+    recipients: impl Iterator<Item = &'a PartyId>,
+    problems: &mut Problems,
+) {
+    let mut spelled: BTreeMap<String, &PartyId> = BTreeMap::new();
+    let feeds = feeds.enumerate().map(|(at, party)| ("feed", at, party));
+    let recipients = recipients.enumerate().map(|(at, party)| ("recipient", at, party));
+    for (key, at, party) in feeds.chain(recipients) {
+        if *spelled.entry(party.as_str().replace('_', "-")).or_insert(party) != party {
+            let found = "its name differs from another party's in _ and - only, so they would share topics";
+            problems.add(format!("{key}[{}].party", at + 1), found, "choose another name, or spell it the same");
+        }
+    }
 }
 
 fn report_doubles<'a>(key: &str, names: impl Iterator<Item = &'a str>, problems: &mut Problems) {

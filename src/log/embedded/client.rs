@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
-use zeroize::Zeroizing;
 
 use super::store::{self, damaged, explain};
-use super::{frame, only_partition, topic_sum};
+use super::{frame, only_partition, register, topic_sum};
 use crate::log::{
-    AtRest, Client, ClockMs, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic, is_compacted,
+    AtRest, Client, ClockMs, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic, is_compacted,
     system_clock,
 };
 use crate::model::ids::{PartyId, ScopeId};
@@ -34,30 +33,6 @@ impl EmbeddedClient {
     /// Opens the file with a clock of one's own.
     pub fn open_with(path: &Path, at_rest: Arc<dyn AtRest>, clock: ClockMs) -> Result<Self, LogError> {
         Ok(Self { connection: store::open(path, CACHE_KIB)?, at_rest, clock })
-    }
-
-    /// Appends records with headers (CloudEvents binary mode), in order, atomically.
-    pub fn publish_with_headers(
-        &mut self,
-        feed: &PartyId,
-        records: Vec<(Vec<Header>, Zeroizing<Vec<u8>>)>,
-    ) -> Result<(), LogError> {
-        let name = feed_topic(feed);
-        let now_ms = (self.clock)();
-        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-        let mut stream = store::stream_or_new(&sqlite, &name)?;
-        {
-            let mut insert = sqlite.prepare_cached("INSERT INTO feed_records VALUES (?, ?, ?)").map_err(explain)?;
-            for (headers, payload) in records {
-                check_size(&headers, &payload)?;
-                let offset = stream.take_offset()?;
-                let sealed =
-                    frame::seal(self.at_rest.as_ref(), &frame::context(&name, offset, now_ms), &headers, &payload);
-                insert.execute((stream.place(offset), now_ms, sealed)).map_err(explain)?;
-            }
-        }
-        store::store_stream(&sqlite, &name, stream)?;
-        sqlite.commit().map_err(explain)
     }
 
     fn read_once(&self, topic: &str, from_offset: i64, max: usize) -> Result<Vec<StoredRecord>, LogError> {
@@ -104,13 +79,32 @@ impl EmbeddedClient {
 }
 
 impl Client for EmbeddedClient {
-    fn publish(
+    fn publish_with_headers(
         &mut self,
         feed: &PartyId,
         _scope: &ScopeId, // It chooses the partition elsewhere; here there is one.
-        payloads: Vec<Zeroizing<Vec<u8>>>,
+        events: Vec<Unsent>,
     ) -> Result<(), LogError> {
-        self.publish_with_headers(feed, payloads.into_iter().map(|payload| (Vec::new(), payload)).collect())
+        let name = feed_topic(feed);
+        let now_ms = (self.clock)();
+        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+        let mut stream = store::stream_or_new(&sqlite, &name)?;
+        {
+            let mut insert = sqlite.prepare_cached("INSERT INTO feed_records VALUES (?, ?, ?)").map_err(explain)?;
+            for (headers, payload) in events {
+                check_size(&headers, &payload)?;
+                let offset = stream.take_offset()?;
+                let sealed =
+                    frame::seal(self.at_rest.as_ref(), &frame::context(&name, offset, now_ms), &headers, &payload);
+                insert.execute((stream.place(offset), now_ms, sealed)).map_err(explain)?;
+            }
+        }
+        store::store_stream(&sqlite, &name, stream)?;
+        sqlite.commit().map_err(explain)
+    }
+
+    fn partitions(&mut self, _topic: &str) -> Result<usize, LogError> {
+        Ok(1)
     }
 
     fn read(
@@ -131,5 +125,13 @@ impl Client for EmbeddedClient {
             }
             store::wait_for_change(&self.connection, version, deadline)?;
         }
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        only_partition(partition)?;
+        // One view of rows and totals, whatever the daemon commits meanwhile.
+        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(explain)?;
+        register::read(&sqlite, row)?;
+        sqlite.commit().map_err(explain)
     }
 }

@@ -18,12 +18,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use self::store::{Stream, damaged, explain};
 use crate::log::{
-    AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, TopicRecord, Transaction, feed_topic,
-    is_compacted, system_clock,
+    AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, Rewrite, TopicRecord, Transaction,
+    feed_topic, is_compacted, system_clock,
 };
 use crate::model::ids::PartyId;
 
@@ -124,10 +124,11 @@ impl EmbeddedLog {
     }
 
     fn write(&mut self, transaction: Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         write_outputs(&sqlite, outputs, now_ms)?;
+        rewrites.iter().try_for_each(|rewrite| write_again(&sqlite, rewrite))?;
         register::write(&sqlite, register)?;
         for position in positions {
             write_position(&sqlite, &position, cutoff(now_ms, self.settings.feed_retention))?;
@@ -237,7 +238,7 @@ impl Log for EmbeddedLog {
             match error {
                 // The transaction was consumed: there is nothing left to try again with.
                 LogError::Retriable(why) => LogError::Aborted(why),
-                LogError::Aborted(_) | LogError::Fatal(_) => error,
+                error => error,
             }
         })
     }
@@ -304,6 +305,24 @@ fn write_outputs(sqlite: &Connection, outputs: Vec<TopicRecord>, now_ms: i64) ->
     for (name, stream) in streams {
         store::store_stream(sqlite, &name, stream)?;
     }
+    Ok(())
+}
+
+/// Overwrites a record where it lies; `secure_delete` wipes what does not fit there any more.
+fn write_again(sqlite: &Connection, rewrite: &Rewrite) -> Result<(), LogError> {
+    let Rewrite { offset, record: TopicRecord { topic, partition, key, value } } = rewrite;
+    only_partition(*partition)?;
+    let gone = || LogError::Fatal("a record to be rewritten is not there".into());
+    let place = store::stream(sqlite, topic)?.ok_or_else(gone)?.place(*offset);
+    let appended_ms: Option<i64> = sqlite
+        .prepare_cached("SELECT appended_ms FROM topic_records WHERE place = ? AND key = ?")
+        .and_then(|mut find| find.query_row((place, key), |row| row.get(0)).optional())
+        .map_err(explain)?;
+    let sum = topic_sum(place, appended_ms.ok_or_else(gone)?, key, value.as_deref());
+    sqlite
+        .prepare_cached("UPDATE topic_records SET value = ?, sum = ? WHERE place = ?")
+        .and_then(|mut update| update.execute((value.as_deref(), sum, place)))
+        .map_err(explain)?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use super::errors::{sort, sort_code};
 use super::events::Events;
 use super::settings::KafkaSettings;
 use super::topics::{FoundTopic, Topic, TopicChange, changes};
+use super::wire::Wire;
 use crate::log::LogError;
 
 /// The administrator's side of a cluster.
@@ -29,8 +30,10 @@ const LOOKING: &str = "looking at the topics";
 const CHANGING: &str = "changing the topics";
 
 impl KafkaAdmin {
-    /// Prepares the client; it connects when it is first used.
+    /// Connects.
     pub fn open(settings: KafkaSettings) -> Result<Self, LogError> {
+        // librdkafka would try for as long as a call may take and then say less.
+        Wire::connect(&settings)?;
         let client = AdminClient::from_config_and_context(&settings.administrator()?, Events::default())
             .map_err(|error| sort(LOOKING, &error))?;
         Ok(Self { settings, client })
@@ -71,6 +74,16 @@ impl KafkaAdmin {
             }
         }
         settings.iter().try_for_each(|(name, settings)| self.set(name, settings))
+    }
+
+    /// Removes topics with all that they hold, and the group that read them: for demonstrations.
+    pub fn remove(&self, topics: &[Topic]) -> Result<(), LogError> {
+        let names: Vec<_> = topics.iter().map(|topic| self.settings.topic(&topic.name)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let removed = wait_for(self.client.delete_topics(&names, &self.options()));
+        each(removed.map_err(|error| sort(CHANGING, &error))?)?;
+        let removed = wait_for(self.client.delete_groups(&[&self.settings.group], &self.options()));
+        each(removed.map_err(|error| sort(CHANGING, &error))?)
     }
 
     fn create(&self, topic: &Topic) -> Result<(), LogError> {

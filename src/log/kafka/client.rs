@@ -1,25 +1,27 @@
 //! The side of agencies and services on a cluster.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use zeroize::Zeroizing;
 
 use super::errors::{is_passing, sort, sort_code};
 use super::events::Events;
-use super::settings::KafkaSettings;
+use super::restore::Changelog;
+use super::settings::{KafkaSettings, party_prefix};
 use super::transactor::{Outgoing, Transactor};
-use crate::log::{Client, Header, LogError, POLL_BYTES, StoredRecord, check_size, feed_topic};
-use crate::model::ids::{PartyId, ScopeId};
+use crate::log::{Client, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic};
+use crate::model::ids::{PartyId, ScopeId, hex};
 
 /// A publisher or subscriber. Each half connects when it is first used.
 pub struct KafkaClient {
     settings: KafkaSettings,
-    transactor: Option<Transactor>,
+    /// One for each feed, since a party may only use transactional ids of its own.
+    transactors: BTreeMap<PartyId, Transactor>,
     reader: Option<Reader>,
 }
 
@@ -29,46 +31,19 @@ struct Reader {
     place: Option<(String, i32, i64)>,
     /// The end was reached at that place: what comes next is not there yet.
     at_end: bool,
+    /// Where the partition of that place ended when the consumer was put there.
+    end: i64,
+    /// By topic and partition: from the one offset to the other there is nothing to read, only marks of transactions.
+    quiet: BTreeMap<(String, i32), (i64, i64)>,
 }
 
 const READING: &str = "reading a topic";
 
 impl KafkaClient {
-    /// Prepares a client; nothing connects yet. Its instance name must differ from other publishers' of the group.
+    /// Prepares a client; nothing connects yet.
     #[must_use]
     pub fn new(settings: KafkaSettings) -> Self {
-        Self { settings, transactor: None, reader: None }
-    }
-
-    /// Appends records with headers (CloudEvents binary mode), in order, atomically.
-    pub fn publish_with_headers(
-        &mut self,
-        feed: &PartyId,
-        scope: &ScopeId,
-        records: &[(Vec<Header>, Zeroizing<Vec<u8>>)],
-    ) -> Result<(), LogError> {
-        for (headers, payload) in records {
-            check_size(headers, payload)?;
-        }
-        let topic = self.settings.topic(&feed_topic(feed));
-        let outgoing = records.iter().map(|(headers, payload)| Outgoing {
-            topic: &topic,
-            partition: None,
-            key: Some(scope.as_str().as_bytes()),
-            value: Some(payload.as_slice()),
-            headers,
-        });
-        let mut transactor = match self.transactor.take() {
-            Some(transactor) => transactor,
-            None => {
-                let id = format!("{}-publish-{}", self.settings.group, self.settings.instance);
-                Transactor::open(&self.settings, &id)?
-            }
-        };
-        let outcome = transactor.run(outgoing, None);
-        // One that failed for good is opened anew next time.
-        self.transactor = (!matches!(outcome, Err(LogError::Fatal(_)))).then_some(transactor);
-        outcome
+        Self { settings, transactors: BTreeMap::new(), reader: None }
     }
 
     fn reader(&mut self) -> Result<&mut Reader, LogError> {
@@ -77,14 +52,23 @@ impl KafkaClient {
             config.set("enable.partition.eof", "true").set("auto.offset.reset", "earliest");
             let consumer = BaseConsumer::from_config_and_context(&config, Events::default())
                 .map_err(|error| sort(READING, &error))?;
-            self.reader = Some(Reader { consumer, place: None, at_end: false });
+            let quiet = BTreeMap::new();
+            self.reader = Some(Reader { consumer, place: None, at_end: false, end: 0, quiet });
         }
         Ok(self.reader.as_mut().expect("it was put there above"))
     }
 }
 
+/// A transactional id that no other publisher has, so that two of one party do not fence each other. An heir of the same
+/// name is of no use to a publisher: what it left open nobody sees, and what was sent twice the daemon drops.
+fn own_transactional_id(group: &str, party: &PartyId) -> String {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the operating system has random numbers");
+    format!("{}{}", party_prefix(group, party), hex(&random))
+}
+
 impl Reader {
-    /// Puts the consumer to a place, unless it stands there already. `false` where the topic does not reach it yet.
+    /// Puts the consumer to a place, unless it stands there already. `false` where nothing is to be read there yet.
     fn put(&mut self, topic: &str, partition: i32, offset: i64, call_timeout: Duration) -> Result<bool, LogError> {
         let stands = |place: &(String, i32, i64)| place.0 == topic && place.1 == partition && place.2 == offset;
         if self.place.as_ref().is_some_and(stands) {
@@ -92,7 +76,8 @@ impl Reader {
         }
         // Asked beforehand: an offset beyond the end would be answered with the topic's first record.
         let end = self.end(topic, partition, call_timeout)?;
-        if offset > end {
+        let quiet = self.quiet.get(&(topic.to_owned(), partition));
+        if offset > end || quiet.is_some_and(|(from, to)| (*from..=*to).contains(&offset) && end <= *to) {
             return Ok(false);
         }
         let mut start = TopicPartitionList::new();
@@ -101,17 +86,39 @@ impl Reader {
             .and_then(|()| self.consumer.assign(&start))
             .map_err(|error| sort(READING, &error))?;
         self.place = Some((topic.to_owned(), partition, offset));
-        self.at_end = false;
+        (self.at_end, self.end) = (false, end);
         Ok(true)
     }
 
-    /// Where a topic's partition ends. In short portions, so that a refusal is told at once and not after the timeout.
+    /// Where a topic's partition ends.
     fn end(&mut self, topic: &str, partition: i32, call_timeout: Duration) -> Result<i64, LogError> {
+        let ask = |consumer: &BaseConsumer<_>, wait| consumer.fetch_watermarks(topic, partition, wait);
+        self.ask(topic, call_timeout, ask).map(|(_, end)| end)
+    }
+
+    /// How many partitions a topic has.
+    fn partitions(&mut self, topic: &str, call_timeout: Duration) -> Result<usize, LogError> {
+        let count = self.ask(topic, call_timeout, |consumer, wait| {
+            let metadata = consumer.fetch_metadata(Some(topic), wait)?;
+            let found = metadata.topics().first();
+            let code = found.and_then(|topic| topic.error()).map(RDKafkaErrorCode::from);
+            code.map_or(Ok(()), |code| Err(KafkaError::MetadataFetch(code)))?;
+            Ok(found.map_or(0, |topic| topic.partitions().len()))
+        })?;
+        if count == 0 { Err(sort_code(READING, RDKafkaErrorCode::UnknownTopicOrPartition)) } else { Ok(count) }
+    }
+
+    /// Asks the cluster. In short portions, so that a refusal is told at once and not after the timeout.
+    fn ask<T>(
+        &mut self,
+        topic: &str,
+        call_timeout: Duration,
+        question: impl Fn(&BaseConsumer<Events>, Duration) -> KafkaResult<T>,
+    ) -> Result<T, LogError> {
         let begun = Instant::now();
         loop {
-            let answered = self.consumer.fetch_watermarks(topic, partition, Duration::from_millis(500));
-            let error = match answered {
-                Ok((_, end)) => return Ok(end),
+            let error = match question(&self.consumer, Duration::from_millis(500)) {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             // Serves what the connection reported; there are no records to take while nothing is read.
@@ -160,12 +167,17 @@ impl Reader {
                     }
                     records.push(StoredRecord { partition, offset, appended_ms, key, value });
                 }
+                // The group is a name without a function here: partitions are taken and positions kept by hand.
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::GroupAuthorizationFailed))) => {}
                 Some(Err(error)) if !matches!(error, KafkaError::PartitionEOF(_)) && !is_passing(&error) => {
                     let topic = self.place.take().map(|(topic, _, _)| topic).unwrap_or_default();
                     return Err(self.explain(&error, &topic));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     self.at_end = true;
+                    if let Some((topic, partition, next)) = &self.place {
+                        self.quiet.insert((topic.clone(), *partition), (*next, self.end));
+                    }
                     if !records.is_empty() {
                         break;
                     }
@@ -179,9 +191,33 @@ impl Reader {
 }
 
 impl Client for KafkaClient {
-    fn publish(&mut self, feed: &PartyId, scope: &ScopeId, payloads: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
-        let records: Vec<_> = payloads.into_iter().map(|payload| (Vec::new(), payload)).collect();
-        self.publish_with_headers(feed, scope, &records)
+    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError> {
+        for (headers, payload) in &events {
+            check_size(headers, payload)?;
+        }
+        let topic = self.settings.topic(&feed_topic(feed));
+        let outgoing = events.iter().map(|(headers, payload)| Outgoing {
+            topic: &topic,
+            partition: None,
+            key: Some(scope.as_str().as_bytes()),
+            value: Some(payload.as_slice()),
+            headers,
+        });
+        let mut transactor = match self.transactors.remove(feed) {
+            Some(transactor) => transactor,
+            None => Transactor::open(&self.settings, &own_transactional_id(&self.settings.group, feed))?,
+        };
+        let outcome = transactor.run(outgoing, None);
+        // One that failed for good is opened anew next time.
+        if matches!(outcome, Ok(()) | Err(LogError::Retriable(_) | LogError::Aborted(_))) {
+            self.transactors.insert(feed.clone(), transactor);
+        }
+        outcome
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<usize, LogError> {
+        let (topic, call_timeout) = (self.settings.topic(topic), self.settings.call_timeout);
+        self.reader()?.partitions(&topic, call_timeout)
     }
 
     fn read(
@@ -199,8 +235,12 @@ impl Client for KafkaClient {
             if Instant::now() >= deadline {
                 return Ok(Vec::new());
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
         }
         reader.read(max, deadline, call_timeout)
+    }
+
+    fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        Changelog::open(&self.settings)?.restore(partition, row)
     }
 }

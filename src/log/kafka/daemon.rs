@@ -13,9 +13,11 @@ use super::REGISTER_TOPIC;
 use super::errors::{is_passing, sort, sort_code};
 use super::events::{Events, Rebalanced};
 use super::restore::Changelog;
-use super::settings::KafkaSettings;
+use super::settings::{KafkaSettings, daemon_prefix};
 use super::transactor::{GroupPositions, Outgoing, Transactor};
-use crate::log::{FeedRecord, Header, Log, LogError, POLL_BYTES, Polled, Position, Transaction, feed_topic};
+use crate::log::{
+    FeedRecord, Header, Lag, Log, LogError, POLL_BYTES, Polled, Position, Standing, Transaction, feed_topic,
+};
 use crate::model::ids::PartyId;
 
 /// One instance of the group. One owner, one thread.
@@ -48,7 +50,7 @@ impl KafkaLog {
     /// Joins the group. An earlier instance of the same name is fenced, and what it left open is undone.
     pub fn open(settings: KafkaSettings, feeds: Vec<PartyId>) -> Result<Self, LogError> {
         // Fence first, then look: what is read afterwards cannot be changed by the one before.
-        let transactor = Transactor::open(&settings, &format!("{}-{}", settings.group, settings.instance))?;
+        let transactor = Transactor::open(&settings, &(daemon_prefix(&settings.group) + &settings.instance))?;
         let changelog = Changelog::open(&settings)?;
         let consumer = BaseConsumer::from_config_and_context(&settings.group_member()?, Events::default())
             .map_err(|error| sort("opening the consumer", &error))?;
@@ -192,16 +194,17 @@ impl KafkaLog {
     }
 
     fn run(&mut self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions } = transaction;
+        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let outputs = || outputs.iter().chain(rewrites.iter().map(|rewrite| &rewrite.record));
         if let Some(row) = register.iter().find(|row| !self.owned.contains_key(&row.partition)) {
             return Err(LogError::Aborted(format!("partition {} is not ours", row.partition)));
         }
         let offsets = self.offsets(positions)?;
         let group = self.group.as_ref().ok_or_else(|| LogError::Aborted("the membership was lost".into()))?;
         let names: BTreeMap<&str, String> =
-            outputs.iter().map(|record| (record.topic.as_str(), self.settings.topic(&record.topic))).collect();
+            outputs().map(|record| (record.topic.as_str(), self.settings.topic(&record.topic))).collect();
         let register_topic = self.settings.topic(REGISTER_TOPIC);
-        let outputs = outputs.iter().map(|record| Outgoing {
+        let outputs = outputs().map(|record| Outgoing {
             topic: &names[record.topic.as_str()],
             partition: Some(record.partition),
             key: (!record.key.is_empty()).then_some(&record.key),
@@ -327,6 +330,26 @@ impl Log for KafkaLog {
         self.changelog.restore(partition, row)?;
         self.owned.insert(partition, true);
         Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        let seen = self.consumer.context().seen();
+        // Fetches are answered all the time, and signs of life within a part of the session.
+        let is_silent = u128::try_from(seen.silence_us).is_ok_and(|us| us > self.settings.session_timeout.as_micros());
+        let mut lag = Vec::new();
+        for (topic, feed) in &self.feeds {
+            for partition in self.owned.keys() {
+                let cursor = self.cursors.get(&(feed.clone(), *partition));
+                let Some((cursor, (end, handed_over))) = cursor.zip(seen.ends.get(&(topic.clone(), *partition))) else {
+                    continue;
+                };
+                // The end lies behind marks of transactions, which nobody gets to read.
+                let done = *handed_over && cursor.committed == cursor.next;
+                let records = if done { 0 } else { u64::try_from(end - cursor.committed).unwrap_or(0) };
+                lag.push(Lag { feed: feed.clone(), partition: *partition, records });
+            }
+        }
+        Standing { cut_off: is_silent.then_some("cut off from the broker"), lag }
     }
 }
 

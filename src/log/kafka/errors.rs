@@ -8,18 +8,20 @@ use crate::log::LogError;
 pub(super) fn sort(doing: &str, error: &KafkaError) -> LogError {
     if let KafkaError::Transaction(transaction) = error {
         let text = describe(doing, transaction.code());
-        return if transaction.is_fatal() {
-            LogError::Fatal(text)
+        let by_code = sort_code(doing, transaction.code());
+        // A refusal stays one, whatever can be done about the transaction.
+        return if matches!(by_code, LogError::Denied(_)) || transaction.is_fatal() {
+            final_of(by_code)
         } else if transaction.txn_requires_abort() {
             LogError::Aborted(text)
         } else if transaction.is_retriable() {
             LogError::Retriable(text)
         } else {
-            sort_code(doing, transaction.code())
+            by_code
         };
     }
     match error {
-        KafkaError::MessageConsumptionFatal(code) => LogError::Fatal(describe(doing, *code)),
+        KafkaError::MessageConsumptionFatal(code) => final_of(sort_code(doing, *code)),
         // Its text repeats settings, which may hold a secret.
         KafkaError::ClientConfig(_, _, key, _) => LogError::Fatal(format!("{doing}: the setting {key} is refused")),
         KafkaError::ClientCreation(_) => {
@@ -29,6 +31,14 @@ pub(super) fn sort(doing: &str, error: &KafkaError) -> LogError {
             Some(code) => sort_code(doing, code),
             None => LogError::Fatal(format!("{doing}: the Kafka client failed")),
         },
+    }
+}
+
+/// What is final has no milder reading.
+fn final_of(sorted: LogError) -> LogError {
+    match sorted {
+        LogError::Retriable(why) | LogError::Aborted(why) | LogError::Fatal(why) => LogError::Fatal(why),
+        sorted @ (LogError::Denied(_) | LogError::Fenced(_)) => sorted,
     }
 }
 
@@ -65,6 +75,13 @@ pub(super) fn sort_code(doing: &str, code: RDKafkaErrorCode) -> LogError {
         | Code::PurgeQueue
         | Code::RebalanceInProgress
         | Code::UnknownMemberId => LogError::Aborted(text),
+        Code::Authentication
+        | Code::ClusterAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::SaslAuthenticationFailed
+        | Code::TopicAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => LogError::Denied(text),
+        Code::Fenced | Code::InvalidProducerEpoch | Code::ProducerFenced => LogError::Fenced(text),
         _ => LogError::Fatal(text),
     }
 }
@@ -108,8 +125,9 @@ mod tests {
         let sorted = |code| sort("polling", &KafkaError::MessageConsumption(code));
         assert!(matches!(sorted(RDKafkaErrorCode::AllBrokersDown), LogError::Retriable(_)));
         assert!(matches!(sorted(RDKafkaErrorCode::IllegalGeneration), LogError::Aborted(_)));
-        assert!(matches!(sorted(RDKafkaErrorCode::ProducerFenced), LogError::Fatal(_)));
-        let LogError::Fatal(why) = sorted(RDKafkaErrorCode::TopicAuthorizationFailed) else { panic!("not fatal") };
+        assert!(matches!(sorted(RDKafkaErrorCode::ProducerFenced), LogError::Fenced(_)));
+        assert!(matches!(sorted(RDKafkaErrorCode::SSL), LogError::Fatal(_)));
+        let LogError::Denied(why) = sorted(RDKafkaErrorCode::TopicAuthorizationFailed) else { panic!("not denied") };
         assert_eq!(why, "polling: an ACL for a topic is missing (TopicAuthorizationFailed)");
     }
 }

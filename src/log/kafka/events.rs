@@ -1,6 +1,6 @@
 //! What librdkafka tells us besides records: rebalances, delivery failures, the state of its connections, log lines.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::ClientContext;
@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -28,6 +29,16 @@ pub(super) struct Events {
     rebalances: Mutex<VecDeque<Rebalanced>>,
     undelivered: Mutex<Option<RDKafkaErrorCode>>,
     connection: Mutex<Option<RDKafkaErrorCode>>,
+    seen: Mutex<Seen>,
+}
+
+/// What the client last said of the cluster.
+#[derive(Default, Clone)]
+pub(super) struct Seen {
+    /// For how long no broker has said anything, microseconds; 0 where nothing is known yet.
+    pub(super) silence_us: i64,
+    /// By topic and partition: where it ends, and whether the client has handed over all that is before.
+    pub(super) ends: BTreeMap<(String, i32), (i64, bool)>,
 }
 
 impl Events {
@@ -44,6 +55,11 @@ impl Events {
     /// What could not be delivered belongs to a transaction that is over.
     pub(super) fn forget_undelivered(&self) {
         *lock(&self.undelivered) = None;
+    }
+
+    /// What was last heard of the cluster.
+    pub(super) fn seen(&self) -> Seen {
+        lock(&self.seen).clone()
     }
 
     /// Why the cluster will not have us, if it said so.
@@ -68,6 +84,22 @@ impl ClientContext for Events {
                 tracing::debug!(facility, line, "the Kafka client reports")
             }
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let up = statistics.brokers.values().filter(|broker| broker.state == "UP").map(|broker| broker.rxidle.max(0));
+        let silence_us = up.min().unwrap_or(i64::MAX);
+        let mut ends = BTreeMap::new();
+        for (name, topic) in statistics.topics {
+            for (number, partition) in topic.partitions {
+                let end = partition.ls_offset;
+                let handed_over = partition.fetchq_cnt == 0 && partition.next_offset >= end;
+                if end >= 0 && partition.desired {
+                    ends.insert((name.clone(), number), (end, handed_over));
+                }
+            }
+        }
+        *lock(&self.seen) = Seen { silence_us, ends };
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

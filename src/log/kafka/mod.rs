@@ -10,21 +10,28 @@
 //!
 //! Everything is `read_committed`; the one exception asks for the end of a changelog with open transactions included.
 
+mod access;
+pub mod acls;
 mod admin;
 mod client;
 mod daemon;
 mod errors;
 mod events;
+mod feeder;
 mod restore;
+mod scram;
 mod settings;
 pub mod topics;
 mod transactor;
 mod watchdog;
+mod wire;
 
+pub use self::access::KafkaAccess;
 pub use self::admin::KafkaAdmin;
 pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;
-pub use self::settings::{ClientCertificate, KafkaSettings, OnStuck, Scram, ScramMechanism, Tls};
+pub use self::feeder::KafkaFeeder;
+pub use self::settings::{ClientCertificate, KafkaSettings, OnRestore, OnStuck, Scram, ScramMechanism, Tls};
 
 /// The changelog of the register: compacted, partitioned like the feeds.
 pub const REGISTER_TOPIC: &str = "register.v1";

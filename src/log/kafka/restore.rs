@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::REGISTER_TOPIC;
 use super::errors::{is_passing, sort};
 use super::events::Events;
-use super::settings::KafkaSettings;
+use super::settings::{KafkaSettings, OnRestore};
 use crate::log::LogError;
 
 /// The changelog topic, for reading.
@@ -23,9 +23,13 @@ pub(super) struct Changelog {
     uncommitted: BaseConsumer<Events>,
     call_timeout: Duration,
     transaction_timeout: Duration,
+    on_restore: OnRestore,
 }
 
 const DOING: &str = "restoring the register";
+
+/// After so many records it is said how far restoring is.
+const SAID_EVERY: i64 = 1_000;
 
 impl Changelog {
     pub(super) fn open(settings: &KafkaSettings) -> Result<Self, LogError> {
@@ -40,15 +44,21 @@ impl Changelog {
             uncommitted: consumer("read_uncommitted")?,
             call_timeout: settings.call_timeout,
             transaction_timeout: settings.transaction_timeout,
+            on_restore: settings.on_restore.clone(),
         })
     }
 
     /// Hands every live row to `row`, in key order. To be called after the positions of the partition were read.
     pub(super) fn restore(&self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
-        if !self.wait_for_open_transactions(partition)? {
+        (self.on_restore)(partition, 0.0);
+        let Some((low, end)) = self.wait_for_open_transactions(partition)? else {
+            (self.on_restore)(partition, 1.0);
             return Ok(());
-        }
-        let rows = self.read(partition)?;
+        };
+        // Offsets leave gaps where records were compacted away, so this is about how much it is.
+        let share = |offset: i64| (offset - low) as f64 / (end - low) as f64;
+        let rows = self.read(partition, &|offset| (self.on_restore)(partition, share(offset).min(1.0)))?;
+        (self.on_restore)(partition, 1.0);
         let mut rows: Vec<(Vec<u8>, Vec<u8>)> = rows.into_iter().collect();
         rows.sort_unstable();
         // Each is freed once it is handed over, for the owner now holds its own form of it.
@@ -58,14 +68,15 @@ impl Changelog {
         Ok(())
     }
 
-    /// Returns when all that was in the changelog at the beginning is decided; whether there is anything at all.
-    fn wait_for_open_transactions(&self, partition: i32) -> Result<bool, LogError> {
+    /// Returns when all that was in the changelog at the beginning is decided: where it begins and ends, if there is
+    /// anything at all.
+    fn wait_for_open_transactions(&self, partition: i32) -> Result<Option<(i64, i64)>, LogError> {
         let ends = |consumer: &BaseConsumer<Events>| {
             consumer.fetch_watermarks(&self.topic, partition, self.call_timeout).map_err(|error| sort(DOING, &error))
         };
         let (low, end) = ends(&self.uncommitted)?;
         if low == end {
-            return Ok(false);
+            return Ok(None);
         }
         let deadline = Instant::now() + self.transaction_timeout + self.call_timeout;
         let mut pause = Duration::from_millis(5);
@@ -76,27 +87,30 @@ impl Changelog {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(200));
         }
-        Ok(true)
+        Ok(Some((low, end)))
     }
 
-    fn read(&self, partition: i32) -> Result<FxHashMap<Vec<u8>, Vec<u8>>, LogError> {
+    fn read(&self, partition: i32, reached: &dyn Fn(i64)) -> Result<FxHashMap<Vec<u8>, Vec<u8>>, LogError> {
         let mut start = TopicPartitionList::new();
         start
             .add_partition_offset(&self.topic, partition, Offset::Beginning)
             .and_then(|()| self.reader.assign(&start))
             .map_err(|error| sort(DOING, &error))?;
-        let outcome = self.read_to_end();
+        let outcome = self.read_to_end(reached);
         self.reader.unassign().map_err(|error| sort(DOING, &error))?;
         outcome
     }
 
-    fn read_to_end(&self) -> Result<FxHashMap<Vec<u8>, Vec<u8>>, LogError> {
+    fn read_to_end(&self, reached: &dyn Fn(i64)) -> Result<FxHashMap<Vec<u8>, Vec<u8>>, LogError> {
         let mut rows = FxHashMap::default();
         let mut heard = Instant::now();
         loop {
             match self.reader.poll(Duration::from_millis(100)) {
                 Some(Ok(record)) => {
                     heard = Instant::now();
+                    if record.offset() % SAID_EVERY == 0 {
+                        reached(record.offset());
+                    }
                     let key = record.key().unwrap_or_default();
                     match record.payload() {
                         Some(value) => rows.insert(key.to_vec(), value.to_vec()),

@@ -8,9 +8,13 @@ use rdkafka::ClientConfig;
 use zeroize::Zeroizing;
 
 use crate::log::{LogError, MAX_RECORD_BYTES};
+use crate::model::ids::PartyId;
 
 /// Called when a call to the broker outlasted every limit: the process has to end, for the call cannot be ended.
 pub type OnStuck = Arc<dyn Fn() + Send + Sync>;
+
+/// Called while a partition is restored, with how much of its changelog is read: from 0 to 1.
+pub type OnRestore = Arc<dyn Fn(i32, f64) + Send + Sync>;
 
 /// How to reach a cluster and who we are there.
 #[derive(Clone)]
@@ -36,6 +40,8 @@ pub struct KafkaSettings {
     pub session_timeout: Duration,
     /// What ends the process when a call ignores its timeout.
     pub on_stuck: OnStuck,
+    /// Hears how restoring goes on.
+    pub on_restore: OnRestore,
 }
 
 impl KafkaSettings {
@@ -53,6 +59,7 @@ impl KafkaSettings {
             transaction_timeout: Duration::from_secs(30),
             session_timeout: Duration::from_secs(10),
             on_stuck: Arc::new(|| std::process::exit(EXIT_UNREACHABLE)),
+            on_restore: Arc::new(|_, _| {}),
         }
     }
 
@@ -61,11 +68,16 @@ impl KafkaSettings {
         format!("{}{name}", self.topic_prefix)
     }
 
+    /// What the brokers' own logs and quotas call us.
+    pub(super) fn client_id(&self) -> String {
+        format!("priorityd-{}", self.instance)
+    }
+
     /// What every client of ours is told.
     fn common(&self) -> Result<ClientConfig, LogError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
-        config.set("client.id", format!("priorityd-{}", self.instance));
+        config.set("client.id", self.client_id());
         // Nobody hammers a broker that is away or that refuses us.
         config.set("reconnect.backoff.ms", "200").set("reconnect.backoff.max.ms", "10000");
         let protocol = match (&self.tls, &self.scram) {
@@ -107,6 +119,8 @@ impl KafkaSettings {
         config.set("partition.assignment.strategy", "range");
         config.set("session.timeout.ms", self.session_timeout.as_millis().to_string());
         config.set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 4).to_string());
+        // Hears each second where the feeds end and whether a broker is there.
+        config.set("statistics.interval.ms", "1000");
         // Restoring happens between two polls.
         config.set("max.poll.interval.ms", "900000");
         // Positions are always given; one that is gone means records were deleted before they were read.
@@ -121,9 +135,16 @@ impl KafkaSettings {
 
     /// For a transactional producer.
     pub(super) fn producer(&self, transactional_id: &str) -> Result<ClientConfig, LogError> {
-        let mut config = self.common()?;
+        let mut config = self.feeder()?;
         config.set("transactional.id", transactional_id);
         config.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
+        Ok(config)
+    }
+
+    /// For a producer without transactions.
+    pub(super) fn feeder(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.common()?;
+        config.set("enable.idempotence", "true");
         config.set("message.max.bytes", (MAX_RECORD_BYTES + RECORD_OVERHEAD_BYTES).to_string());
         // As Java clients do it, so that a scope's records meet in one partition whoever sends them.
         config.set("partitioner", "murmur2");
@@ -133,6 +154,17 @@ impl KafkaSettings {
         config.set("topic.metadata.propagation.max.ms", "5000");
         Ok(config)
     }
+}
+
+/// How the names of a party's transactional ids and consumer groups begin. A party's name has no dot, so no party's
+/// prefix begins another's.
+pub(super) fn party_prefix(group: &str, party: &PartyId) -> String {
+    format!("{group}.{party}.")
+}
+
+/// How the transactional ids of a group's daemons begin; no party's begin so.
+pub(super) fn daemon_prefix(group: &str) -> String {
+    format!("{group}-")
 }
 
 /// Exit code for a broker that is out of reach.
@@ -192,6 +224,16 @@ pub enum ScramMechanism {
     Sha512,
 }
 
+impl ScramMechanism {
+    /// Its registered name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SCRAM-SHA-256",
+            Self::Sha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
 /// SASL/SCRAM credentials.
 #[derive(Debug, Clone)]
 pub struct Scram {
@@ -205,18 +247,14 @@ pub struct Scram {
 
 impl Scram {
     fn apply(&self, config: &mut ClientConfig) -> Result<(), LogError> {
-        let mechanism = match self.mechanism {
-            ScramMechanism::Sha256 => "SCRAM-SHA-256",
-            ScramMechanism::Sha512 => "SCRAM-SHA-512",
-        };
-        config.set("sasl.mechanism", mechanism).set("sasl.username", &self.username);
+        config.set("sasl.mechanism", self.mechanism.name()).set("sasl.username", &self.username);
         config.set("sasl.password", secret(&self.password_file)?.as_str());
         Ok(())
     }
 }
 
 /// A secret's file without its line end.
-fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
+pub(super) fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::REGISTER_TOPIC;
-use crate::log::{MAX_RECORD_BYTES, feed_topic, is_compacted, topic_name};
+use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, MAX_RECORD_BYTES, REVIEW_TOPIC, feed_topic, is_compacted, topic_name};
 use crate::model::ids::PartyId;
 
 /// What all topics have in common, and how long each kind is kept.
@@ -74,7 +74,8 @@ pub fn wanted(layout: &Layout, feeds: &[PartyId], recipients: &[PartyId]) -> Vec
     for recipient in recipients {
         names.extend(["alerts", "list", "status"].map(|kind| (topic_name(kind, recipient), message_ms.clone())));
     }
-    names.extend(["audit.v1", "review.v1", REGISTER_TOPIC].map(|name| (name.to_owned(), FOR_EVER.to_owned())));
+    let kept = [AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC, REGISTER_TOPIC];
+    names.extend(kept.map(|name| (name.to_owned(), FOR_EVER.to_owned())));
     names.sort();
     names.into_iter().map(|(name, retention_ms)| topic(layout, name, retention_ms)).collect()
 }
@@ -87,7 +88,8 @@ fn topic(layout: &Layout, name: String, retention_ms: String) -> Topic {
         // A little more than the largest record, for what Kafka puts around it.
         ("max.message.bytes", (MAX_RECORD_BYTES + (64 << 10)).to_string()),
     ]);
-    if is_compacted(&name) || name == REGISTER_TOPIC {
+    // Audit records have keys of their own; what compaction removes is what an erased person's records said of them.
+    if is_compacted(&name) || name == REGISTER_TOPIC || name == AUDIT_TOPIC {
         settings.insert("cleanup.policy", "compact".to_owned());
         settings.insert("delete.retention.ms", milliseconds(layout.delete_retention));
     } else {
@@ -185,6 +187,7 @@ mod tests {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
         let expected = [
             "alerts.up2u.v1",
+            "audit-heads.v1",
             "audit.v1",
             "feeds.local-authority.v1",
             "feeds.police.v1",
@@ -203,7 +206,8 @@ mod tests {
             topic.settings.get(setting).map(String::as_str)
         };
         assert_eq!(setting("feeds.police.v1", "retention.ms"), Some("604800000"));
-        assert_eq!(setting("audit.v1", "retention.ms"), Some("-1"));
+        assert_eq!(setting("audit-heads.v1", "retention.ms"), Some("-1"));
+        assert_eq!(setting("audit.v1", "cleanup.policy"), Some("compact"));
         assert_eq!(setting("list.up2u.v1", "cleanup.policy"), Some("compact"));
         assert_eq!(setting("list.up2u.v1", "delete.retention.ms"), Some("2592000000"));
         assert_eq!(setting("register.v1", "retention.ms"), None);
@@ -220,11 +224,11 @@ mod tests {
         assert!(changes(&topics, &found).is_empty());
         let audit = found.get_mut("audit.v1").expect("wanted");
         audit.partitions = 1;
-        audit.settings.insert("retention.ms".into(), "5".into());
+        audit.settings.insert("cleanup.policy".into(), "delete".into());
         found.remove("review.v1");
         let lines: Vec<String> = changes(&topics, &found).iter().map(ToString::to_string).collect();
         assert!(lines[0].starts_with("audit.v1: has 1 partitions, not 6"));
-        assert_eq!(lines[1], "audit.v1: retention.ms from 5 to -1");
+        assert_eq!(lines[1], "audit.v1: cleanup.policy from delete to compact");
         assert!(lines[2].starts_with("create review.v1 with 6 partitions, 3 replicas, cleanup.policy=compact"));
         assert_eq!(lines.len(), 3);
     }

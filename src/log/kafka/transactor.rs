@@ -108,7 +108,7 @@ impl Transactor {
         self.undo()?;
         Err(match error {
             LogError::Retriable(why) => LogError::Aborted(why),
-            LogError::Aborted(_) | LogError::Fatal(_) => error,
+            error => error,
         })
     }
 
@@ -121,12 +121,14 @@ impl Transactor {
         };
         let Err(error) = aborted else { return Ok(()) };
         match self.producer.client().fatal_error() {
-            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => Err(LogError::Fatal(why(error))),
+            Some((RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced, _)) => {
+                Err(LogError::Fenced(error.into_why()))
+            }
             Some(_) | None => {
                 self.broken = true;
                 // Where this does not succeed the next transaction tries again, or the broker's patience ends it.
                 match self.reopen() {
-                    Ok(()) | Err(LogError::Retriable(_)) => Err(LogError::Aborted(why(error))),
+                    Ok(()) | Err(LogError::Retriable(_)) => Err(LogError::Aborted(error.into_why())),
                     Err(refused) => Err(refused),
                 }
             }
@@ -234,10 +236,4 @@ impl Transactor {
 fn producer(config: &ClientConfig) -> Result<BaseProducer<Events>, LogError> {
     BaseProducer::from_config_and_context(config, Events::default())
         .map_err(|error| sort("opening the producer", &error))
-}
-
-fn why(error: LogError) -> String {
-    match error {
-        LogError::Retriable(why) | LogError::Aborted(why) | LogError::Fatal(why) => why,
-    }
 }

@@ -58,6 +58,8 @@ fn every_type_has_an_example_that_becomes_its_detail() {
             Detail::AlertAcknowledged { .. } => "alert_acknowledged",
             Detail::Cancel { .. } => "cancel",
             Detail::Decision { .. } => "decision",
+            Detail::Erasure { .. } => "erasure",
+            Detail::Consultation { .. } => "consultation",
         };
         let named =
             event["data"]["amended_type"].as_str().unwrap_or(name.split('.').nth(1).expect("feed.event.v1.json"));

@@ -81,6 +81,7 @@ fn finished(output: std::process::Output) -> Ran {
 /// One deployment.
 pub(crate) struct Deployed {
     dir: TempDir,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Deployed {
@@ -104,7 +105,12 @@ impl Deployed {
             *found.unwrap_or_else(|| panic!("the shipped file has no {beginning}")) = (*line).to_owned();
         }
         fs::write(dir.path().join("priorityd.toml"), config.join("\n")).expect("written");
-        Self { dir }
+        Self { dir, environment: Vec::new() }
+    }
+
+    /// With a variable in the environment of every command.
+    pub(crate) fn set_variable(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -117,8 +123,17 @@ impl Deployed {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PRIORITYD);
-        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]);
+        command.current_dir(self.dir.path()).args(words).args(["--config", &self.config()]).env("PRIORITYD_BY", "QA1");
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         command
+    }
+
+    /// Runs `keys` on this deployment's ring.
+    pub(crate) fn keys(&self, words: &[&str]) -> Ran {
+        let mut command = Command::new(PRIORITYD);
+        command.current_dir(self.dir.path()).arg("keys").args(words).args(["--ring", "keys"]);
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
+        ran(&mut command)
     }
 
     /// Runs a command of this deployment to its end.

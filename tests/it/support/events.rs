@@ -45,7 +45,7 @@ pub(crate) fn envelope(line: &str) -> (PartyId, Value) {
     for (name, value) in usual(&amended, &at).as_object().expect("an object") {
         fields.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    if !matches!(kind, "cancel" | "alert_acknowledged" | "decision") {
+    if !matches!(kind, "cancel" | "alert_acknowledged" | "decision" | "erasure" | "consultation") {
         fields.insert("persons".to_owned(), json!(persons));
     }
     let sender = match feed {
@@ -85,6 +85,8 @@ fn usual(kind: &str, at: &str) -> Value {
         "caseload_entry" => json!({"state": "open"}),
         "referral_received" => json!({"referrer": "police"}),
         "cancel" => json!({"reason": "entered_in_error"}),
+        "erasure" => json!({"reason": "data_subject_request", "authority": "ER-2025/014", "decided_by": "JS2"}),
+        "consultation" => json!({"action": "audit", "reason": "oversight", "decided_by": "JS2"}),
         _ => json!({}),
     }
 }

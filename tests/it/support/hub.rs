@@ -21,7 +21,7 @@ use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
 use priorityd::log::{Client, Log, LogError, Polled, StoredRecord, topic_name};
 use priorityd::model::ids::{ClusterId, EventId, PartyId, ScopeId};
 use priorityd::model::outcome::OutcomeCounts;
-use priorityd::pipeline::{Engine, Now, REVIEW_TOPIC, Setup};
+use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, Setup};
 use priorityd::pseudonymise::Pseudonymiser;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -280,9 +280,16 @@ impl<'a> Hub<'a> {
             Polled::Records(records) => records,
         };
         let engine = self.engine.as_mut().expect("restored when the partition was gained");
+        let is_due = engine.is_due(self.now);
         if let Some((transaction, report)) = engine.advance(self.now, &mut self.rng) {
             self.log.commit(transaction)?;
             hold(&mut self.held, report.held);
+        }
+        if is_due && engine.awaits_redaction() {
+            let lines = self.store.client().read(AUDIT_TOPIC, 0, 0, usize::MAX, Duration::ZERO)?;
+            let lines = lines.into_iter().filter_map(|line| engine.redact(line).expect("as written"));
+            let lines = lines.collect();
+            self.log.commit(engine.redacted(lines, self.now, &mut self.rng))?;
         }
         if records.is_empty() {
             return Ok(false);
@@ -331,14 +338,26 @@ impl<'a> Hub<'a> {
         Some(participants.into_iter().map(|(_, cluster)| cluster).collect())
     }
 
+    /// What is held about a participant of an event.
+    pub(crate) fn person(&self, feed: &str, id: &str, at: usize) -> Person {
+        let cluster = self.participants(feed, id).expect("in force")[at];
+        self.engine().person(&self.office.scope, cluster).expect("a linked person")
+    }
+
+    /// A minute passes, and everybody hears that the hub is there.
+    pub(crate) fn beat(&mut self, at: Timestamp) {
+        self.now.at = at;
+        self.store.set_clock(at.as_millisecond());
+        let engine = self.engine.as_mut().expect("it has worked");
+        let transaction = engine.beat(self.now, &mut self.rng).expect("the signing key lives");
+        self.log.commit(transaction).expect("memory takes it");
+    }
+
     /// The register, as a daemon that starts now would find it.
     pub(crate) fn register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        self.store.calm();
-        let mut log = self.store.log(self.office.feeds());
-        assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
         let mut rows = BTreeMap::new();
         let mut row = |key: &[u8], value: &[u8]| drop(rows.insert(key.to_vec(), value.to_vec()));
-        log.restore(0, &mut row).expect("memory restores");
+        self.store.client().register(0, &mut row).expect("memory reads");
         rows
     }
 

@@ -1,0 +1,302 @@
+//! `priorityd bench flow`: the daemon's own code on a synthetic city. First a backlog, for how much it does in a second;
+//! then events at a steady rate, for how soon an alert can be read after the event that caused it was published.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::latency::{self, Latencies};
+use crate::cli::daemon::Running;
+use crate::cli::deployment::{Deployment, subscriber};
+use crate::cli::failure::{Failure, Kind};
+use crate::config::agreement::Agreement;
+use crate::keys::KeyRing;
+use crate::log::kafka::topics::{Layout, Topic, wanted};
+use crate::log::kafka::{KafkaAdmin, KafkaClient, KafkaFeeder, KafkaLog, KafkaSettings};
+use crate::log::{Client, Log};
+use crate::model::ids::{PartyId, ScopeId};
+use crate::simulate::{City, Line};
+
+/// The agreement and the configuration that ship with priorityd.
+const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
+const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
+
+/// Months that the city plays; a little more than two events come of each of its people in that time.
+const MONTHS: u32 = 12;
+
+/// Events of one append to the backlog.
+const CHUNK: usize = 1_000;
+
+/// Measures the daemon on a synthetic city: a backlog as fast as it goes, then a steady rate. On a temporary embedded
+/// log, or on a cluster with topics of its own, which are removed at the end.
+#[derive(Debug, Args)]
+pub(super) struct FlowArgs {
+    /// Measure on Kafka at this address rather than on the embedded log
+    #[arg(long, value_name = "BOOTSTRAP")]
+    kafka: Option<String>,
+    /// Events of the backlog
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    events: u32,
+    /// Events a second of the steady part
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+    /// How long the steady part takes
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    seconds: u32,
+    /// Records in one transaction at the most [default: as the daemon's]
+    #[arg(long)]
+    batch_records: Option<usize>,
+    /// Everything that is left to chance in the city
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person
+    Human,
+    /// One JSON object on stdout
+    Json,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Measured {
+    log: &'static str,
+    /// Of the backlog.
+    events: u32,
+    seconds: f64,
+    events_per_second: f64,
+    steady: Option<Steady>,
+}
+
+/// The steady part.
+#[derive(Debug, Serialize)]
+struct Steady {
+    /// Events a second that were published.
+    rate: f64,
+    #[serde(flatten)]
+    event_to_alert: Latencies,
+}
+
+/// Measures and prints.
+pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let ground = Ground::build(args)?;
+    let steady = args.rate as usize * args.seconds as usize;
+    let people = (args.events + u32::try_from(steady).unwrap_or(0)) / 2;
+    let city = City::new(args.seed, people, MONTHS);
+    let stage = city.stage();
+    let mut lines = stage.lines().take(args.events as usize + steady);
+    let backlog: Vec<Line> = lines.by_ref().take(args.events as usize).collect();
+    let steady: Vec<Line> = lines.collect();
+    let mut source = ground.source()?;
+    backlog.chunks(CHUNK).try_for_each(|lines| source.append(lines, &city.scope))?;
+    source.finish()?;
+
+    let daemon = Running::start(&ground.deployment, ground.log()?, Some(city.end))?;
+    // The clock runs from the first commit: joining the group and reading an empty register are not the flow.
+    let (mut begun, total) = (None, backlog.len() as u64);
+    daemon.wait_for(total, |read| {
+        if read > 0 && begun.is_none() {
+            begun = Some((read, Instant::now()));
+        }
+    })?;
+    let (first, begun) = begun.expect("the backlog is not empty");
+    let seconds = begun.elapsed().as_secs_f64();
+    let events_per_second = (total - first) as f64 / seconds;
+
+    let measured = Measured {
+        log: if args.kafka.is_some() { "kafka" } else { "embedded" },
+        events: args.events,
+        seconds,
+        events_per_second,
+        steady: if steady.is_empty() {
+            None
+        } else {
+            let readers = latency::Readers::start(&ground.recipients(), || ground.client())?;
+            let published = play(source.as_mut(), &steady, &city.scope, args.rate)?;
+            let rate = steady.len() as f64 / published.took.as_secs_f64();
+            daemon.wait_for(total + steady.len() as u64, |_| ())?;
+            let read = readers.finish()?;
+            let event_to_alert =
+                latency::match_up(&ground.deployment, &city.scope, &published.at, &read, ground.client()?)?;
+            Some(Steady { rate, event_to_alert })
+        },
+    };
+    daemon.stop()?;
+    match args.format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&measured).expect("it has a JSON form"))?,
+        Format::Human => print(&measured, out)?,
+    }
+    Ok(())
+}
+
+fn print(measured: &Measured, out: &mut dyn Write) -> Result<(), Failure> {
+    let Measured { log, events, seconds, events_per_second, steady } = measured;
+    writeln!(out, "{log} log: {events} events in {seconds:.1} s, {events_per_second:.0} events/s from feed to commit")?;
+    if let Some(Steady { rate, event_to_alert: Latencies { alerts, p50_ms, p99_ms, max_ms } }) = steady {
+        writeln!(
+            out,
+            "at {rate:.0} events/s, event to alert readable: p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, longest {max_ms:.1} ms, of {alerts} alerts"
+        )?;
+    }
+    Ok(())
+}
+
+/// When the steady part's events were published, by source and id.
+struct Published {
+    at: BTreeMap<(String, String), Instant>,
+    took: Duration,
+}
+
+/// Publishes at a steady rate; an event that is late is sent at once.
+fn play(source: &mut dyn Source, lines: &[Line], scope: &ScopeId, rate: u32) -> Result<Published, Failure> {
+    let (begun, mut at) = (Instant::now(), BTreeMap::new());
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let sent = lines.len() - rest.len();
+        let due = (begun.elapsed().as_secs_f64() * f64::from(rate)) as usize;
+        if due <= sent {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        let (now, later) = rest.split_at((due - sent).min(rest.len()));
+        let moment = Instant::now();
+        at.extend(now.iter().map(|line| ((line.truth.source(), line.truth.id.clone()), moment)));
+        source.append(now, scope)?;
+        rest = later;
+    }
+    source.finish()?;
+    Ok(Published { at, took: begun.elapsed() })
+}
+
+/// Where events are fed in.
+trait Source {
+    fn append(&mut self, lines: &[Line], scope: &ScopeId) -> Result<(), Failure>;
+    fn finish(&mut self) -> Result<(), Failure>;
+}
+
+/// The embedded log takes an append of each feed as one transaction.
+struct Publisher(Box<dyn Client>);
+
+impl Source for Publisher {
+    fn append(&mut self, lines: &[Line], scope: &ScopeId) -> Result<(), Failure> {
+        let mut by_feed: BTreeMap<&PartyId, Vec<Zeroizing<Vec<u8>>>> = BTreeMap::new();
+        for line in lines {
+            by_feed.entry(&line.party).or_default().push(Zeroizing::new(line.json.as_bytes().to_vec()));
+        }
+        by_feed.into_iter().try_for_each(|(feed, lines)| Ok(self.0.publish(feed, scope, lines)?))
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Source for KafkaFeeder {
+    fn append(&mut self, lines: &[Line], scope: &ScopeId) -> Result<(), Failure> {
+        lines.iter().try_for_each(|line| Ok(self.send(&line.party, scope, line.json.as_bytes())?))
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        Ok(KafkaFeeder::finish(self)?)
+    }
+}
+
+/// A deployment from the shipped files in a temporary directory.
+struct Ground {
+    deployment: Deployment,
+    dir: PathBuf,
+    kafka: Option<KafkaSettings>,
+    topics: Vec<Topic>,
+}
+
+impl Ground {
+    fn build(args: &FlowArgs) -> Result<Self, Failure> {
+        let dir = std::env::temp_dir().join(format!("priorityd-bench-{}", std::process::id()));
+        let cannot = |error: std::io::Error| {
+            Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", dir.display(), error.kind()))
+        };
+        fs::create_dir_all(&dir).map_err(cannot)?;
+        fs::write(dir.join("agreement.toml"), AGREEMENT).map_err(cannot)?;
+        fs::write(dir.join("priorityd.toml"), CONFIG).map_err(cannot)?;
+        let mut deployment = Self::keyed(&dir, args.seed)?;
+        if let Some(batch_records) = args.batch_records {
+            deployment.settings.batch_records = batch_records.max(1);
+        }
+        let kafka = args.kafka.as_ref().map(|bootstrap| {
+            let name = format!("bench-{}", std::process::id());
+            KafkaSettings { topic_prefix: format!("{name}."), ..KafkaSettings::new(bootstrap, &name, "1") }
+        });
+        let mut ground = Self { deployment, dir, kafka, topics: Vec::new() };
+        if let Some(settings) = &ground.kafka {
+            let layout = Layout { partitions: 1, replicas: 1, in_sync_replicas: 1, ..Layout::default() };
+            let admin = KafkaAdmin::open(settings.clone())?;
+            ground.topics = wanted(&layout, &ground.feeds(), &ground.recipients());
+            admin.apply(&admin.plan(&ground.topics)?)?;
+        }
+        Ok(ground)
+    }
+
+    /// With keys from the seed, which protect nobody.
+    fn keyed(dir: &Path, seed: u64) -> Result<Deployment, Failure> {
+        let agreement = Agreement::load(&dir.join("agreement.toml"))?;
+        let scope = agreement.scopes.first().expect("the shipped agreement names a scope");
+        let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        KeyRing::create(&dir.join("keys"), &dir.join("services"), scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
+        Deployment::load(&dir.join("priorityd.toml"))
+    }
+
+    fn feeds(&self) -> Vec<PartyId> {
+        self.deployment.agreement.feeds.iter().map(|feed| feed.party.clone()).collect()
+    }
+
+    fn recipients(&self) -> Vec<PartyId> {
+        self.deployment.agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect()
+    }
+
+    fn log(&self) -> Result<Box<dyn Log>, Failure> {
+        match &self.kafka {
+            Some(settings) => Ok(Box::new(KafkaLog::open(settings.clone(), self.feeds())?)),
+            None => self.deployment.log(),
+        }
+    }
+
+    fn source(&self) -> Result<Box<dyn Source>, Failure> {
+        match &self.kafka {
+            Some(settings) => Ok(Box::new(KafkaFeeder::open(settings.clone())?)),
+            None => Ok(Box::new(Publisher(self.deployment.publisher()?))),
+        }
+    }
+
+    fn client(&self) -> Result<Box<dyn Client>, Failure> {
+        match &self.kafka {
+            Some(settings) => Ok(Box::new(KafkaClient::new(settings.clone()))),
+            None => subscriber(&self.deployment.settings.log),
+        }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // What cannot be removed from a cluster that is gone goes with it.
+        if let Some(admin) = self.kafka.clone().and_then(|settings| KafkaAdmin::open(settings).ok()) {
+            admin.remove(&self.topics).ok();
+        }
+        // Whatever cannot be removed lies in the system's own folder for temporary files.
+        fs::remove_dir_all(&self.dir).ok();
+    }
+}

@@ -1,0 +1,42 @@
+//! `priorityd bench`: what this machine does, measured on synthetic people, by the code that the daemon runs.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+
+mod flow;
+mod latency;
+mod link;
+mod tokens;
+
+/// Measures on synthetic people; every figure comes with what was measured.
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// The whole daemon: events a second from feed to committed outputs, and how soon an alert can be read
+    Flow(flow::FlowArgs),
+    /// Linkage: fill a register, restore it, then link record by record
+    Link(link::LinkBenchArgs),
+    /// Write the tokens that a register would hold of a table, under a key of this command's own: what an attacker gets
+    #[command(hide = true)]
+    Tokens(tokens::TokensArgs),
+}
+
+/// Runs one.
+///
+/// # Errors
+/// When its input cannot be used or its result cannot be written.
+pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    match &args.command {
+        BenchCommand::Flow(args) => flow::run(args, out),
+        BenchCommand::Link(args) => link::run(args, out),
+        BenchCommand::Tokens(args) => tokens::run(args, out),
+    }
+}

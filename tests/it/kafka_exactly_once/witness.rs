@@ -1,0 +1,238 @@
+//! What a reader of committed records sees, and what there would be if nothing had ever gone wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use priorityd::audit::{self, Chain};
+use priorityd::config::agreement::Agreement;
+use priorityd::config::settings::Settings;
+use priorityd::disclose::open::Opener;
+use priorityd::keys::KeyRing;
+use priorityd::keys::recipient::RecipientPrivateKey;
+use priorityd::keys::signing::SignerKeys;
+use priorityd::link::LinkageModel;
+use priorityd::log::kafka::REGISTER_TOPIC;
+use priorityd::log::{FeedRecord, feed_topic, topic_name};
+use priorityd::model::ids::{PartyId, hex};
+use priorityd::model::outcome::OutcomeCounts;
+use priorityd::model::register::RowKind;
+use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Setup};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::fleet::Fleet;
+use super::{PARTITIONS, PATIENCE};
+use crate::support::hub::Desk;
+
+type Record = (Vec<u8>, Option<Vec<u8>>);
+
+/// The recipients' keys.
+pub(super) struct Desks {
+    private: BTreeMap<PartyId, RecipientPrivateKey>,
+    signers: SignerKeys,
+}
+
+impl Desks {
+    pub(super) fn of(fleet: &Fleet) -> Self {
+        let parties = fleet.agreement.recipients.iter().map(|recipient| recipient.party.clone());
+        let private = parties.map(|party| {
+            let file = fleet.path("services").join(format!("{party}.jwk.json"));
+            (party, RecipientPrivateKey::read(&file).expect("a private key"))
+        });
+        let signers = SignerKeys::read(&fleet.path("keys/signing.jwks.json")).expect("public keys");
+        Self { private: private.collect(), signers }
+    }
+
+    /// What every service has read, from what `topic` holds. Each alert once, under its own key; what ends an entry of a
+    /// list ends one that is there.
+    fn read(&self, topic: impl Fn(&str) -> Vec<Record>) -> BTreeMap<PartyId, Desk> {
+        self.private.iter().map(|(party, key)| (party.clone(), self.desk(party, key, &topic))).collect()
+    }
+
+    fn desk(&self, party: &PartyId, key: &RecipientPrivateKey, topic: impl Fn(&str) -> Vec<Record>) -> Desk {
+        let mut opener = Opener::new(key, &self.signers, party);
+        let mut open = |(key, value): Record| -> (String, Option<Value>) {
+            let key = String::from_utf8(key).expect("a text");
+            let event = value.map(|value| {
+                let message = std::str::from_utf8(&value).expect("a compact message");
+                let opened = opener.open(message, Timestamp::now()).expect("it can be opened");
+                serde_json::from_slice::<Value>(opened.event()).expect("JSON")
+            });
+            assert!(event.as_ref().is_none_or(|event| event["id"] == key.as_str()), "{party}: another's key");
+            (key, event)
+        };
+        let mut desk = Desk::default();
+        let mut ids = std::collections::BTreeSet::new();
+        for record in topic(&topic_name("alerts", party)) {
+            let (id, event) = open(record);
+            assert!(ids.insert(id), "{party}: an alert came twice");
+            desk.inbox.push(event.expect("an alert is never a tombstone"));
+        }
+        // Also checks that no alert id came twice, and that a correction takes back one that came.
+        desk.live();
+        let latest: BTreeMap<_, _> = topic(&topic_name("list", party)).into_iter().collect();
+        for record in latest {
+            if let (entry, Some(mut event)) = open(record) {
+                desk.list.insert(entry, event["data"].take());
+            }
+        }
+        desk
+    }
+}
+
+/// SHA-256 over the opened lists of all recipients in canonical JSON: objects by key, entries by pseudonym.
+pub(super) fn list_digest(desks: &BTreeMap<PartyId, Desk>) -> String {
+    let lists: BTreeMap<_, _> = desks.iter().map(|(party, desk)| (party.as_str(), &desk.list)).collect();
+    hex(&Sha256::digest(serde_json::to_vec(&lists).expect("lists have a JSON form")))
+}
+
+/// What is committed on the cluster.
+pub(super) struct Committed {
+    pub(super) desks: BTreeMap<PartyId, Desk>,
+    pub(super) outcomes: OutcomeCounts,
+    pub(super) audit_lines: u64,
+}
+
+/// Reads everything that is committed and checks what must always hold: alerts once, chains unbroken up to the heads in
+/// the register, counters that sum.
+pub(super) fn committed(bootstrap: &str, desks: &Desks) -> Committed {
+    let topic = |name: &str| read(bootstrap, name).into_iter().flat_map(|(_, records)| records).collect::<Vec<_>>();
+    let desks = desks.read(topic);
+    let registers = read(bootstrap, REGISTER_TOPIC);
+    let mut audit = read(bootstrap, AUDIT_TOPIC);
+    let (mut outcomes, mut audit_lines) = (OutcomeCounts::default(), 0);
+    for (partition, rows) in registers {
+        let mut head = None;
+        for (key, value) in rows.into_iter().collect::<BTreeMap<_, _>>() {
+            let Some(value) = value else { continue };
+            if key[0] == RowKind::Counters as u8 {
+                add(&mut outcomes, postcard::from_bytes(&value).expect("counters"));
+            } else if key[0] == RowKind::AuditHead as u8 {
+                head = Some(Chain::resume(partition, Some(&value)).expect("a chain").head());
+            }
+        }
+        let lines = audit.remove(&partition).unwrap_or_default();
+        let lines = lines.into_iter().map(|(_, line)| line.expect("an audit line is never a tombstone"));
+        audit_lines += audit::verify(lines, head).unwrap_or_else(|faults| panic!("{partition}: {faults:?}")).records;
+    }
+    Committed { desks, outcomes, audit_lines }
+}
+
+fn add(sum: &mut OutcomeCounts, counts: OutcomeCounts) {
+    assert_eq!(counts.read, counts.accepted + counts.rejected + counts.duplicate + counts.superseded);
+    *sum += counts;
+}
+
+fn consumer(bootstrap: &str) -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("group.id", "priorityd").set("log_level", "0");
+    config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+    config.set("enable.auto.commit", "false").set("fetch.error.backoff.ms", "50");
+    config.create().expect("a consumer")
+}
+
+/// All committed records of a topic, by partition, in order.
+fn read(bootstrap: &str, topic: &str) -> BTreeMap<i32, Vec<Record>> {
+    let consumer = consumer(bootstrap);
+    let mut places = TopicPartitionList::new();
+    let mut records: BTreeMap<i32, Vec<Record>> = BTreeMap::new();
+    for partition in 0..PARTITIONS {
+        places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
+        records.insert(partition, Vec::new());
+    }
+    consumer.assign(&places).expect("assigned");
+    let (mut ended, deadline) = (std::collections::BTreeSet::new(), Instant::now() + PATIENCE);
+    while ended.len() < records.len() {
+        assert!(Instant::now() < deadline, "{topic} cannot be read to its end");
+        match consumer.poll(Duration::from_millis(500)) {
+            Some(Ok(record)) => {
+                let value = record.payload().map(<[u8]>::to_vec);
+                let of_partition = records.get_mut(&record.partition()).expect("assigned");
+                of_partition.push((record.key().unwrap_or_default().to_vec(), value));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
+            Some(Err(_)) | None => {}
+        }
+    }
+    records
+}
+
+/// Whether the group has committed everything that was published. Feeds are written without transactions, so that their
+/// ends are records.
+pub(super) fn is_drained(bootstrap: &str, agreement: &Agreement) -> bool {
+    let consumer = consumer(bootstrap);
+    let call = Duration::from_secs(5);
+    let mut asked = TopicPartitionList::new();
+    for feed in &agreement.feeds {
+        for partition in 0..PARTITIONS {
+            asked.add_partition(&feed_topic(&feed.party), partition);
+        }
+    }
+    let Ok(positions) = consumer.committed_offsets(asked, call) else { return false };
+    positions.elements().iter().all(|place| {
+        let Ok((low, end)) = consumer.fetch_watermarks(place.topic(), place.partition(), call) else { return false };
+        low == end || place.offset() == Offset::Offset(end)
+    })
+}
+
+/// The same engine, fed the same events by one hand, without a log and without a fault.
+pub(super) struct Faultless {
+    engine: Engine,
+    now: Now,
+    rng: ChaCha20Rng,
+    offset: i64,
+    topics: BTreeMap<String, Vec<Record>>,
+}
+
+impl Faultless {
+    pub(super) fn new(fleet: &Fleet) -> Self {
+        let settings = Settings::load(&fleet.path("priorityd.toml")).expect("settings");
+        let keys = Arc::new(KeyRing::load(&fleet.path("keys")).expect("a ring"));
+        let model = Arc::new(LinkageModel::compiled_in());
+        let setup = Setup::new(fleet.agreement.clone(), settings.rules, keys, model, settings.record_bytes);
+        let now = Now { as_of: settings.as_of.expect("a day"), at: Timestamp::now() };
+        let (rng, topics) = (ChaCha20Rng::seed_from_u64(1), BTreeMap::new());
+        Self { engine: Engine::new(Arc::new(setup), 0), now, rng, offset: 0, topics }
+    }
+
+    /// Takes events in.
+    pub(super) fn take(&mut self, events: &[(PartyId, String)]) {
+        for events in events.chunks(500) {
+            let record = |(feed, line): &(PartyId, String)| {
+                self.offset += 1;
+                FeedRecord {
+                    feed: feed.clone(),
+                    partition: 0,
+                    offset: self.offset,
+                    appended_ms: self.now.at.as_millisecond(),
+                    headers: Vec::new(),
+                    payload: Zeroizing::new(line.as_bytes().to_vec()),
+                }
+            };
+            let records: Vec<_> = events.iter().map(record).collect();
+            let (transaction, _) = self.engine.process(&records, self.now, &mut self.rng);
+            for output in transaction.outputs {
+                self.topics.entry(output.topic).or_default().push((output.key, output.value));
+            }
+        }
+    }
+
+    pub(super) fn outcomes(&self) -> OutcomeCounts {
+        let mut sum = OutcomeCounts::default();
+        self.engine.counters().values().for_each(|counts| add(&mut sum, *counts));
+        sum
+    }
+
+    pub(super) fn desks(&self, desks: &Desks) -> BTreeMap<PartyId, Desk> {
+        desks.read(|topic| self.topics.get(topic).cloned().unwrap_or_default())
+    }
+}
