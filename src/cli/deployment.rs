@@ -15,10 +15,12 @@ use crate::config::agreement::{Agreement, Package};
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
 use crate::keys::agreement::{self as signature, NotSigned};
+use crate::keys::meta::{KeyState, Purpose};
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, OnRestore, Scram, ScramMechanism, Tls};
 use crate::log::{self, AtRest, Client, Log};
+use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
 use crate::pipeline::Setup;
@@ -39,6 +41,8 @@ pub(super) struct Deployment {
     pub not_signed: Option<NotSigned>,
     pub keys: Arc<KeyRing>,
     pub model: Arc<LinkageModel>,
+    /// Tables of frequencies, where only what was pseudonymised at the source is taken.
+    pub published: Option<Vec<PublishedFrequencies>>,
 }
 
 impl Deployment {
@@ -55,13 +59,23 @@ impl Deployment {
             None => Ok(LinkageModel::compiled_in()),
             Some(file) => load_model(file).map_err(|problem| lines.push(problem)),
         };
+        let published = settings.tokens_only.as_ref().map(|files| {
+            let tables = files.iter().map(|file| load_frequencies(file).map_err(|problem| lines.push(problem)));
+            tables.collect::<Vec<_>>().into_iter().flatten().collect::<Vec<_>>()
+        });
         let (Ok((agreement, not_signed)), Ok(keys), Ok(model)) = (agreement, keys, model) else {
             return Err(Failure::all(Kind::Configuration, lines));
         };
+        if let Some(tables) = &published {
+            lines.extend(beyond_tokens_only(&settings, &agreement, &keys, tables));
+        }
+        if !lines.is_empty() {
+            return Err(Failure::all(Kind::Configuration, lines));
+        }
         let without_key: Vec<_> = agreement
             .scopes
             .iter()
-            .filter(|scope| keys.linkage(scope).is_none())
+            .filter(|scope| published.is_none() && keys.linkage(scope).is_none())
             .map(|scope| {
                 let ring = settings.keys.display();
                 format!("{ring}: there is no active linkage key for the scope {scope}; make one with `priorityd keys new linkage --scope {scope}`")
@@ -74,7 +88,7 @@ impl Deployment {
         if !strangers.is_empty() {
             return Err(Failure::all(Kind::Configuration, strangers));
         }
-        Ok(Self { settings, agreement, not_signed, keys: Arc::new(keys), model: Arc::new(model) })
+        Ok(Self { settings, agreement, not_signed, keys: Arc::new(keys), model: Arc::new(model), published })
     }
 
     /// Recipients of the agreement whose public key the ring does not have: everything for them is held.
@@ -96,7 +110,12 @@ impl Deployment {
     /// What the engine needs.
     pub(super) fn setup(&self) -> Setup {
         let (agreement, rules) = (self.agreement.clone(), self.settings.rules.clone());
-        Setup::new(agreement, rules, Arc::clone(&self.keys), Arc::clone(&self.model), self.settings.record_bytes)
+        let (keys, model) = (Arc::clone(&self.keys), Arc::clone(&self.model));
+        let setup = Setup::new(agreement, rules, keys, model, self.settings.record_bytes);
+        match &self.published {
+            Some(tables) => setup.tokens_only(tables.iter().cloned()),
+            None => setup,
+        }
     }
 
     /// How to reach Kafka, if that is the log.
@@ -155,6 +174,38 @@ pub(super) fn load_agreement(settings: &Settings) -> Result<(Agreement, Option<N
         Ok(signer) => Ok((agreement.signed(signer), None)),
         Err(why) => Ok((agreement, Some(why))),
     }
+}
+
+/// What a hub must not have, or lacks, that takes only what was pseudonymised at the source.
+fn beyond_tokens_only(
+    settings: &Settings,
+    agreement: &Agreement,
+    keys: &KeyRing,
+    tables: &[PublishedFrequencies],
+) -> Vec<String> {
+    let ring = settings.keys.display();
+    let hashing = keys.listing().iter().filter(|key| {
+        matches!(key.meta.purpose, Purpose::Linkage | Purpose::Identifier) && key.meta.state != KeyState::Retired
+    });
+    let hashing = hashing.map(|key| {
+        format!(
+            "{ring}: there is a key, {}, that hashes identity; intake is tokens-only: leave it to the agencies",
+            key.kid
+        )
+    });
+    let without_table = agreement.scopes.iter().filter(|scope| tables.iter().all(|table| table.scope != **scope));
+    let without_table = without_table.map(|scope| {
+        format!("frequencies: there is none of the scope {scope}; an agency writes it with `priorityd pseudonymise --frequencies`")
+    });
+    hashing.chain(without_table).collect()
+}
+
+fn load_frequencies(file: &Path) -> Result<PublishedFrequencies, String> {
+    let text = std::fs::read(file);
+    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    serde_json::from_slice(&text).map_err(|_| {
+        format!("{}: it is no table of frequencies; take it as `priorityd pseudonymise` wrote it", file.display())
+    })
 }
 
 /// The side of services: topics only, so it needs no key of ours.

@@ -25,12 +25,14 @@ mod live;
 mod measure;
 mod pack;
 mod prove;
+mod pseudonymise;
 mod publish;
 mod reload;
 mod review;
 mod run;
 mod shipped;
 mod show;
+mod silence;
 mod simulate;
 mod subject;
 mod subscribe;
@@ -53,6 +55,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the daemon
     Run(run::RunArgs),
+    /// At an agency: turn events into tokens and sealed identity, for a hub that never holds the linkage key
+    Pseudonymise(pseudonymise::PseudonymiseArgs),
     /// Append events to a feed
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
@@ -99,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match arguments.command {
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Run(args) => run::run(&args),
+        Command::Pseudonymise(args) => pseudonymise::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),

@@ -1,6 +1,5 @@
 //! `priorityd publish`: appends events to a feed, from another process than the daemon's.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
-use crate::log::{Header, Unsent, structured};
+use crate::log::{Header, Unsent};
 use crate::model::ids::{PartyId, ScopeId};
 
 /// Events and bytes of one append at the most; each append is atomic.
@@ -60,7 +59,7 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
         let file = File::open(&args.file).map_err(|error| Failure::unreadable(&args.file, &error))?;
         Box::new(BufReader::new(file))
     };
-    let (mut count, mut chunk, mut chunked, mut bytes) = (0, BTreeMap::<ScopeId, Vec<Unsent>>::new(), 0, 0);
+    let (mut count, mut chunk, mut bytes) = (0, Vec::new(), 0);
     loop {
         // Bytes, not text: a line in a wrong encoding is the daemon's to reject, not ours to lose.
         let mut line = Zeroizing::new(Vec::new());
@@ -69,19 +68,17 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
             line.pop();
         }
         if !line.is_empty() {
-            (chunked, bytes) = (chunked + 1, bytes + line.len());
+            bytes += line.len();
             // What names no scope goes where the daemon will reject it, whichever partition that is.
             let scope = scope_of(&line).unwrap_or_else(|| first.clone());
-            chunk.entry(scope).or_default().push(match args.mode {
-                Mode::Structured => structured(line),
-                Mode::Binary => binary(&line).unwrap_or_else(|| structured(line)),
+            chunk.push(match args.mode {
+                Mode::Structured => Unsent::structured(scope, line),
+                Mode::Binary => binary(&scope, &line).unwrap_or_else(|| Unsent::structured(scope, line)),
             });
         }
-        if chunked >= CHUNK.0 || bytes >= CHUNK.1 || !more {
-            for (scope, events) in std::mem::take(&mut chunk) {
-                client.publish_with_headers(&args.feed, &scope, events)?;
-            }
-            (count, chunked, bytes) = (count + chunked, 0, 0);
+        if chunk.len() >= CHUNK.0 || bytes >= CHUNK.1 || (!more && !chunk.is_empty()) {
+            (count, bytes) = (count + chunk.len(), 0);
+            client.append(&args.feed, std::mem::take(&mut chunk))?;
         }
         if !more {
             break;
@@ -106,16 +103,16 @@ fn scope_of(line: &[u8]) -> Option<ScopeId> {
 }
 
 /// In binary mode. Not for what is no event with texts for attributes.
-fn binary(line: &[u8]) -> Option<Unsent> {
+fn binary(scope: &ScopeId, line: &[u8]) -> Option<Unsent> {
     let Ok(Value::Object(mut event)) = serde_json::from_slice(line) else { return None };
-    let data = Zeroizing::new(event.remove("data")?.to_string().into_bytes());
+    let payload = Zeroizing::new(event.remove("data")?.to_string().into_bytes());
     let content_type = event.remove("datacontenttype");
     let content_type = content_type.as_ref().map_or(Some("application/json"), Value::as_str)?;
     let mut headers = vec![header("content-type", content_type)];
     for (name, value) in &event {
         headers.push(header(&format!("ce_{name}"), value.as_str()?));
     }
-    Some((headers, data))
+    Some(Unsent { scope: scope.clone(), headers, payload })
 }
 
 fn header(name: &str, value: &str) -> Header {

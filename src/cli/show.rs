@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::silence::Watch;
 use crate::disclose::open::{OpenError, Opener};
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
@@ -18,6 +19,7 @@ pub(super) struct Reader {
     key: RecipientPrivateKey,
     signers: SignerKeys,
     topics: BTreeMap<&'static str, TopicReader>,
+    watch: Watch,
 }
 
 /// One record as the service sees it.
@@ -40,7 +42,18 @@ pub(super) enum Seen {
 impl Reader {
     /// Starts at the beginning of both topics.
     pub(super) fn new(recipient: PartyId, key: RecipientPrivateKey, signers: SignerKeys) -> Self {
-        Self { recipient, key, signers, topics: BTreeMap::new() }
+        let watch = Watch::new(&recipient);
+        Self { recipient, key, signers, topics: BTreeMap::new(), watch }
+    }
+
+    /// Reads the heartbeats: to be called before `read`.
+    pub(super) fn listen(&mut self, client: &mut dyn Client) -> Result<(), LogError> {
+        self.watch.read(client, &self.signers, Timestamp::now())
+    }
+
+    /// What there is to warn of, now that `read` has read `kinds`.
+    pub(super) fn warnings(&mut self, kinds: &[&str]) -> Vec<Value> {
+        self.watch.warnings(kinds.contains(&"list"), Timestamp::now())
     }
 
     /// Reads what is new on `alerts` or `list`, waiting at most `wait` for the first.
@@ -53,19 +66,24 @@ impl Reader {
         let topic = self.topics.entry(kind).or_insert_with(|| TopicReader::new(topic_name(kind, &self.recipient)));
         let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
         let mut seen = Vec::new();
+        let watch = &mut self.watch;
         topic.read(client, wait, |record| {
-            seen.push(open_one(record, &mut opener));
+            let one = open_one(&record, &mut opener);
+            if kind == "list" {
+                watch.note(&record, if let Seen::Event(event) = &one { Some(event) } else { None });
+            }
+            seen.push(one);
             Ok::<_, LogError>(())
         })?;
         Ok(seen)
     }
 }
 
-fn open_one(record: StoredRecord, opener: &mut Opener<'_>) -> Seen {
-    let Some(value) = record.value else {
+fn open_one(record: &StoredRecord, opener: &mut Opener<'_>) -> Seen {
+    let Some(value) = &record.value else {
         return Seen::Tombstone(String::from_utf8_lossy(&record.key).into_owned());
     };
-    let message = std::str::from_utf8(&value).unwrap_or_default();
+    let message = std::str::from_utf8(value).unwrap_or_default();
     match opener.open(message, Timestamp::now()) {
         // What was signed is a CloudEvent that was read as JSON to check its recipient.
         Ok(opened) => Seen::Event(serde_json::from_slice(opened.event()).unwrap_or_default()),

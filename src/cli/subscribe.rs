@@ -19,7 +19,8 @@ use crate::model::ids::PartyId;
 const TOPICS: [&str; 2] = ["alerts", "list"];
 
 /// Prints one JSON object a line, a topic's partitions one after the other: the opened CloudEvent, or `{"tombstone": KEY}` where a list entry ended. With
-/// `--sealed` the records as they are, for a client of one's own.
+/// `--sealed` the records as they are, for a client of one's own. `{"warning": CODE}` tells of a heartbeat that is late or
+/// missing, a list that is not what the hub says it is, a signer whose time is over.
 #[derive(Debug, Args)]
 pub(super) struct SubscribeArgs {
     #[command(flatten)]
@@ -78,8 +79,9 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
         return Err(Failure::new(Kind::Denied, line));
     }
     let mut reader = Reader::new(args.recipient.clone(), key, signers);
-    let mut refused = Vec::new();
+    let (mut refused, mut warned) = (Vec::new(), Vec::new());
     loop {
+        reader.listen(client.as_mut())?;
         for topic in &topics {
             for seen in reader.read(client.as_mut(), topic, wait(args))? {
                 match seen {
@@ -94,12 +96,20 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
                 }
             }
         }
+        for warning in reader.warnings(&topics) {
+            writeln!(out, "{warning}")?;
+            warned.push(warning);
+        }
         out.flush()?;
         if !args.follow {
             break;
         }
     }
-    if refused.is_empty() { Ok(()) } else { Err(Failure::all(Kind::BadData, refused)) }
+    match (refused.is_empty(), warned.is_empty()) {
+        (false, _) => Err(Failure::all(Kind::BadData, refused)),
+        (true, false) => Err(Failure::all(Kind::CheckFailed, warned)),
+        (true, true) => Ok(()),
+    }
 }
 
 fn print_sealed(

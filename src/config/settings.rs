@@ -23,6 +23,9 @@ pub struct Settings {
     pub agreement_signers: Vec<PathBuf>,
     /// The key ring's directory.
     pub keys: PathBuf,
+    /// Tables of frequencies from the agencies, one a scope, where only events are taken that were pseudonymised at the
+    /// source; `None` where identity may come in clear.
+    pub tokens_only: Option<Vec<PathBuf>>,
     /// A linkage model file in place of the one compiled in.
     pub linkage_model: Option<PathBuf>,
     /// Act as if it were this day; for replays and demonstrations. Without it, today in UTC.
@@ -134,6 +137,7 @@ impl Settings {
             problems.add("agreement_signers", "there is none", fix);
         }
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
+        let tokens_only = read_intake(&mut root, &home, &mut problems);
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let as_of = root.date("as_of", &mut problems);
         let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
@@ -154,6 +158,7 @@ impl Settings {
             agreement,
             agreement_signers,
             keys,
+            tokens_only,
             linkage_model,
             as_of,
             batch_records: usize::try_from(batch_records).unwrap_or(2_000),
@@ -275,6 +280,24 @@ fn read_principals(from: &mut Reader<'_>, problems: &mut Problems) -> (Option<St
         }
     }
     (principal, principals)
+}
+
+fn read_intake(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Option<Vec<PathBuf>> {
+    let tokens_only = read_or(root, "intake", &[("any", false), ("tokens-only", true)], false, problems);
+    let frequencies: Vec<_> = root.texts("frequencies", problems).into_iter().map(|file| home.join(file)).collect();
+    match (tokens_only, frequencies.is_empty()) {
+        (true, true) => {
+            let fix = "name the files that an agency writes with `priorityd pseudonymise --frequencies`, one a scope";
+            problems.add("frequencies", "it is missing, and intake is tokens-only", fix);
+            None
+        }
+        (true, false) => Some(frequencies),
+        (false, true) => None,
+        (false, false) => {
+            problems.add("frequencies", "it has no effect", "leave it out, or set intake to tokens-only");
+            None
+        }
+    }
 }
 
 fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {

@@ -2,6 +2,7 @@
 //! with the key id as associated data, so that no wrapped secret can stand in for another.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -43,10 +44,10 @@ pub struct TokenPlace {
 
 /// Encrypts a secret under the token's key, which is made if the token has none of that label.
 pub(super) fn wrap(place: &TokenPlace, kid: &str, secret: &[u8; 32], iv: [u8; 12]) -> Result<Wrapped, KeyProblem> {
-    let session = open(place)?;
-    let key = match find(&session, place)? {
+    let Open { session, .. } = &open(place)?;
+    let key = match find(session, place)? {
         Some(key) => key,
-        None => make(&session, place)?,
+        None => make(session, place)?,
     };
     let mut nonce = iv;
     let ciphertext = gcm(&mut nonce, kid)
@@ -75,8 +76,8 @@ pub(super) fn unwrap(file: &Path, kid: &str, wrapped: &Wrapped) -> Result<Zeroiz
     let mut iv = iv.ok_or_else(|| bad("`priorityd_pkcs11.iv` is not 12 bytes"))?;
     let ciphertext = URL_SAFE_NO_PAD.decode(&wrapped.ciphertext).ok().filter(|bytes| bytes.len() == 48);
     let ciphertext = ciphertext.ok_or_else(|| bad("`priorityd_pkcs11.ciphertext` is not 48 bytes"))?;
-    let session = open(&place)?;
-    let Some(key) = find(&session, &place)? else {
+    let Open { session, .. } = &open(&place)?;
+    let Some(key) = find(session, &place)? else {
         let problem = format!("has no AES key with the label {}, which wraps {kid}", place.object);
         return Err(problem_of(&place, problem, "plug in the token that wrapped it"));
     };
@@ -91,8 +92,22 @@ fn gcm<'a>(iv: &'a mut [u8; 12], kid: &'a str) -> Result<GcmParams<'a>, Error> {
     GcmParams::new(iv, kid.as_bytes(), TAG_BITS.into())
 }
 
-/// A session in which the user is logged in.
-fn open(place: &TokenPlace) -> Result<Session, KeyProblem> {
+/// A session in which the user is logged in, for as long as the lock is held: tokens in software are files, and a process
+/// that looks while another one writes finds them broken.
+struct Open {
+    session: Session,
+    _turn: File,
+}
+
+fn open(place: &TokenPlace) -> Result<Open, KeyProblem> {
+    let pin = file::read_private(&place.pin_file)?;
+    let turn = File::open(&place.pin_file).and_then(|file| file.lock().map(|()| file)).map_err(|error| {
+        let problem = format!("cannot be locked ({})", error.kind());
+        KeyProblem::new(&place.pin_file, problem, "put it on a file system that has locks")
+    })?;
+    let pin = std::str::from_utf8(&pin).map(str::trim).map_err(|_| {
+        KeyProblem::new(&place.pin_file, "is not text", "the file holds the user PIN of the token and nothing else")
+    })?;
     let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     let module = match modules.get(&place.module) {
         Some(module) => module.clone(),
@@ -102,8 +117,8 @@ fn open(place: &TokenPlace) -> Result<Session, KeyProblem> {
             module
         }
     };
-    let no_slots = |error: Error| refused(place, "cannot list its tokens", &error);
-    let slots = module.get_slots_with_initialized_token().map_err(no_slots)?;
+    let slots = module.get_slots_with_initialized_token();
+    let slots = slots.map_err(|error| refused(place, "cannot be looked for", &error))?;
     let labelled = |slot: &cryptoki::slot::Slot| {
         module.get_token_info(*slot).is_ok_and(|token| token.label().trim_end() == place.token)
     };
@@ -111,13 +126,9 @@ fn open(place: &TokenPlace) -> Result<Session, KeyProblem> {
         let problem = format!("has no token with the label {}", place.token);
         return Err(KeyProblem::new(&place.module, problem, "check the label, and that the token is plugged in"));
     };
-    let pin = file::read_private(&place.pin_file)?;
-    let pin = std::str::from_utf8(&pin).map(str::trim).map_err(|_| {
-        KeyProblem::new(&place.pin_file, "is not text", "the file holds the user PIN of the token and nothing else")
-    })?;
     let session = module.open_rw_session(slot).map_err(|error| refused(place, "cannot be opened", &error))?;
     match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(Open { session, _turn: turn }),
         Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
             let remedy = format!("write the user PIN of the token into {}", place.pin_file.display());
             Err(problem_of(place, "refuses the PIN".to_owned(), remedy))

@@ -353,7 +353,7 @@ impl Linker {
     /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
     /// that made the rows.
     pub fn relink(&mut self, mut former: Self) -> Settled {
-        former.settle();
+        former.settle_restored();
         let before = former.snapshot();
         let asked = former.asked();
         drop(former);

@@ -405,14 +405,16 @@ pub struct MemoryClient {
 }
 
 impl Client for MemoryClient {
-    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError> {
-        for (headers, payload) in &events {
+    fn append(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {
+        for Unsent { headers, payload, .. } in &events {
             check_size(headers, payload)?;
         }
         let mut shared = self.store.lock();
-        let (appended_ms, partition) = (shared.tick(), shared.partition_of(scope));
-        let kept = events.into_iter().map(|(headers, payload)| Kept { appended_ms, headers, payload });
-        shared.feeds.entry((feed.clone(), partition)).or_default().extend(kept);
+        let appended_ms = shared.tick();
+        for Unsent { scope, headers, payload } in events {
+            let place = (feed.clone(), shared.partition_of(&scope));
+            shared.feeds.entry(place).or_default().push(Kept { appended_ms, headers, payload });
+        }
         Ok(())
     }
 

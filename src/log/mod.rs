@@ -25,13 +25,23 @@ pub const POLL_BYTES: usize = 32 << 20;
 /// A header of a record: its name and value, as they came.
 pub type Header = (String, Vec<u8>);
 
-/// An event on its way to a feed: its headers and its value.
-pub type Unsent = (Vec<Header>, Zeroizing<Vec<u8>>);
+/// An event on its way to a feed. It holds clear identity, so there is no `Debug` and it is wiped on drop.
+pub struct Unsent {
+    /// The record key: a scope's records meet in one partition.
+    pub scope: ScopeId,
+    /// Names and values.
+    pub headers: Vec<Header>,
+    /// The record's value.
+    pub payload: Zeroizing<Vec<u8>>,
+}
 
-/// An event as the CloudEvents binding for Kafka has it in structured mode: whole, and its content type says so.
-#[must_use]
-pub fn structured(event: Zeroizing<Vec<u8>>) -> Unsent {
-    (vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())], event)
+impl Unsent {
+    /// A whole event, as the CloudEvents binding for Kafka has it in structured mode.
+    #[must_use]
+    pub fn structured(scope: ScopeId, event: Zeroizing<Vec<u8>>) -> Self {
+        let headers = vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())];
+        Self { scope, headers, payload: event }
+    }
 }
 
 /// Tells the time of appends, milliseconds since 1970 UTC.
@@ -224,13 +234,12 @@ pub trait Log: Send {
 
 /// The side of agencies and services: append to feeds, read topics. Usable from other processes while the daemon runs.
 pub trait Client: Send {
-    /// Appends events to a feed, in order, atomically, with their headers; `scope` is the record key, so that a scope's
-    /// records meet in one partition.
-    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError>;
+    /// Appends events to a feed, in order, atomically.
+    fn append(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError>;
 
-    /// Appends whole events, in structured mode.
+    /// Appends whole events of one scope.
     fn publish(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Zeroizing<Vec<u8>>>) -> Result<(), LogError> {
-        self.publish_with_headers(feed, scope, events.into_iter().map(structured).collect())
+        self.append(feed, events.into_iter().map(|event| Unsent::structured(scope.clone(), event)).collect())
     }
 
     /// How many partitions a topic has; they count from 0. [`TopicReader`] reads them all.

@@ -1,12 +1,17 @@
 //! How common values are, by their tokens: what agreement on a value is worth. Frozen with the linkage model.
 
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::ids::ScopeId;
 use super::tokens::{PersonTokens, Token};
 
 /// Shares of the population by value of one field.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Shares {
+    #[serde(serialize_with = "in_order")]
     listed: FxHashMap<Token, f64>,
     rest: f64,
 }
@@ -25,8 +30,25 @@ impl Shares {
     }
 }
 
+/// By token, so that one table has one text.
+fn in_order<S: Serializer>(listed: &FxHashMap<Token, f64>, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_map(listed.iter().collect::<BTreeMap<_, _>>())
+}
+
+/// The frequencies of one scope and epoch of its linkage key: what an agency that pseudonymises at the source gives to the
+/// hub, which could not hash the public lists itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PublishedFrequencies {
+    /// The partnership.
+    pub scope: ScopeId,
+    /// Epoch of the linkage key that made the tokens: the one that the hub takes events of.
+    pub linkage_epoch: u32,
+    /// How common what is.
+    pub frequencies: Frequencies,
+}
+
 /// Shares of the fields in which common values are much more common than others.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Frequencies {
     /// First given names.
     pub given: Shares,

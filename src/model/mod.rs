@@ -9,4 +9,5 @@ pub mod ids;
 pub mod outcome;
 pub mod register;
 pub mod sealed;
+pub mod source;
 pub mod tokens;

@@ -132,6 +132,12 @@ reject_codes! {
     IdReused = "EVT-050",
     /// Supersedes itself, or an event of another source.
     BadSupersedes = "EVT-051",
+    /// Identity in clear, where only what was pseudonymised at the source is taken.
+    ClearIdentity = "EVT-060",
+    /// Tokens of another epoch of the linkage key than the register's.
+    OtherEpoch = "EVT-061",
+    /// Identity that this agency's intake key did not seal for this record.
+    SealedOtherwise = "EVT-062",
     /// Any other rule of the schema.
     Schema = "EVT-090",
     /// A fault of ours.

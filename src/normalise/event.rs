@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
-use super::{NormalPerson, normalise_identity};
+use super::{DateOrder, NormalPerson, normal_form};
 use crate::model::event::Facts;
 use crate::validate::event::Validated;
 use crate::validate::identity::ClearText;
@@ -40,9 +40,12 @@ impl Normalised {
 pub fn normalise(event: Validated) -> Normalised {
     let day = event.facts.occurred_at.to_zoned(TimeZone::UTC).date();
     let persons = event.persons.into_iter().map(|person| {
-        let identity = normalise_identity(person.identity);
+        let (identity, as_sent) = (normal_form(&person.identity, DateOrder::default()), person.identity);
         let under_16 = identity.date_of_birth.is_some_and(|born| is_under_16(born, day));
-        (NormalPerson { local_ref: person.local_ref, role: person.role, status: person.status, identity }, under_16)
+        (
+            NormalPerson { local_ref: person.local_ref, role: person.role, status: person.status, identity, as_sent },
+            under_16,
+        )
     });
     Normalised {
         persons: persons.collect(),

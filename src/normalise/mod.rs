@@ -11,6 +11,7 @@ mod numbers;
 mod places;
 
 use jiff::civil::Date;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 pub use self::dates::{DateOrder, NormalDate, find_date_order};
@@ -100,25 +101,6 @@ pub struct NormalIdentity {
     pub dropped_identifiers: u32,
 }
 
-impl NormalIdentity {
-    /// Leaves out where the person lives.
-    pub(crate) fn forget_address(&mut self) {
-        (self.postcode, self.address, self.uprn) = (None, None, None);
-    }
-
-    /// Leaves out what was written for given names.
-    pub(crate) fn forget_given_names(&mut self) {
-        (self.given, self.middle, self.other_given) = (None, None, Vec::new());
-        self.written.given = Word::new(String::new());
-    }
-
-    /// Leaves out what was written for a family name.
-    pub(crate) fn forget_family_name(&mut self) {
-        (self.family, self.other_family) = (None, Vec::new());
-        self.written.family = Word::new(String::new());
-    }
-}
-
 /// A place by itself.
 pub enum Place {
     /// A whole postcode.
@@ -146,6 +128,39 @@ pub struct NormalPerson {
     pub status: Status,
     /// Who it is.
     pub identity: NormalIdentity,
+    /// The same as it was sent.
+    pub as_sent: ClearIdentity,
+}
+
+impl NormalPerson {
+    /// Leaves out where the person lives, if `lives_hidden`, and every name that `is_hidden`: in what is hashed and in what
+    /// is kept.
+    pub(crate) fn hide(&mut self, lives_hidden: bool, is_hidden: impl Fn(&str) -> bool) {
+        let joined = |names: &[ClearText]| Zeroizing::new(names.iter().map(ClearText::expose).collect::<Vec<_>>().join(" "));
+        let is_hidden = |given: &[ClearText], family: &Option<ClearText>| {
+            (is_hidden(&joined(given)), family.as_ref().is_some_and(|family| is_hidden(family.expose())))
+        };
+        let sent = &mut self.as_sent;
+        let (given, family) = is_hidden(&sent.given_names, &sent.family_name);
+        let names = sent.former_names.len() + sent.aliases.len();
+        for others in [&mut sent.former_names, &mut sent.aliases] {
+            others.retain(|name| is_hidden(&name.given_names, &name.family_name) == (false, false));
+        }
+        let others = names != sent.former_names.len() + sent.aliases.len();
+        if !(lives_hidden || given || family || others) {
+            return;
+        }
+        if lives_hidden {
+            (sent.postcode, sent.address, sent.uprn) = (None, None, None);
+        }
+        if given {
+            sent.given_names.clear();
+        }
+        if family {
+            sent.family_name = None;
+        }
+        self.identity = normal_form(sent, DateOrder::default());
+    }
 }
 
 /// Normalises what an agency says of who a person is.
@@ -157,8 +172,22 @@ pub fn normalise_identity(identity: ClearIdentity) -> NormalIdentity {
 /// The same, for tables whose dates come in another order.
 #[must_use]
 pub fn normalise_identity_with(identity: ClearIdentity, order: DateOrder) -> NormalIdentity {
-    let mut others = identity.former_names;
-    others.extend(identity.aliases);
+    normal_form(&identity, order)
+}
+
+/// Normalises an identity that was sealed as it was sent: JSON with a member `identity`. `None` when there is none.
+#[must_use]
+pub fn normalise_kept(text: &[u8]) -> Option<NormalIdentity> {
+    #[derive(Deserialize)]
+    struct Kept {
+        identity: ClearIdentity,
+    }
+    let kept: Kept = serde_json::from_slice(text).ok()?;
+    Some(normal_form(&kept.identity, DateOrder::default()))
+}
+
+fn normal_form(identity: &ClearIdentity, order: DateOrder) -> NormalIdentity {
+    let others: Vec<_> = identity.former_names.iter().chain(&identity.aliases).collect();
     let names = names::normalise_names(&identity.given_names, identity.family_name.as_ref(), &others);
     let text = |field: &Option<ClearText>| field.as_ref().map(|text| Zeroizing::new(text.expose().to_owned()));
     let birth = text(&identity.date_of_birth).and_then(|text| dates::normalise_date(&text, order));

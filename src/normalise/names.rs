@@ -71,7 +71,7 @@ pub(super) struct Names {
 }
 
 /// Reads the main name, then former names and aliases as other names.
-pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, others: &[ClearName]) -> Names {
+pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, others: &[&ClearName]) -> Names {
     let mut names = Names::default();
     let mut given_words = given.iter().flat_map(|text| words(text.expose()));
     if let Some(first) = given_words.next() {

@@ -42,6 +42,7 @@ mod reviews;
 mod scope;
 mod send;
 mod setup;
+pub mod source;
 mod status;
 mod subject;
 mod work;

@@ -18,15 +18,17 @@ use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
-use crate::model::event::BlindEvent;
+use crate::model::event::{BlindEvent, Detail};
 use crate::model::feed::FeedKind;
 use crate::model::finding::Finding;
+use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::model::outcome::{RejectCode, Rejection};
 use crate::model::tokens::Token;
 use crate::normalise::event::normalise;
 use crate::pseudonymise::Pseudonymiser;
-use crate::pseudonymise::event::blind;
+use crate::pseudonymise::event::{Keep, blind, unkeyed};
+use crate::pseudonymise::source::admit;
 use crate::validate::Validator;
 use crate::validate::feed::FeedContext;
 
@@ -52,6 +54,8 @@ pub struct Setup {
     pub(super) pseudonymisers: Arc<BTreeMap<ScopeId, Pseudonymiser>>,
     /// Of everybody whom the ring has a key of: who was a recipient once may have to be told that it is over.
     pub(super) outputs: Arc<BTreeMap<PartyId, OutputKey>>,
+    /// What agencies published that hash at source; empty where we hash.
+    published: BTreeMap<ScopeId, PublishedFrequencies>,
 }
 
 impl Setup {
@@ -77,7 +81,21 @@ impl Setup {
         let with_key = parties.filter(|party| keys.recipient(party).is_some());
         let outputs = Arc::new(with_key.map(|party| (party.clone(), keys.output(&party))).collect());
         let pseudonymisers = Arc::new(pseudonymisers);
-        Self { agreement, rules, keys, model, models, record_bytes, validator, pseudonymisers, outputs }
+        let published = BTreeMap::new();
+        Self { agreement, rules, keys, model, models, record_bytes, validator, pseudonymisers, outputs, published }
+    }
+
+    /// Takes only events that were pseudonymised at the source: for a hub without a linkage key. How common which tokens
+    /// are comes from an agency, scope by scope.
+    #[must_use]
+    pub fn tokens_only(self, published: impl IntoIterator<Item = PublishedFrequencies>) -> Self {
+        let published: BTreeMap<_, _> = published.into_iter().map(|table| (table.scope.clone(), table)).collect();
+        let model = |table: &PublishedFrequencies| {
+            Arc::new(LinkageModel::clone(&self.model).with_frequencies(table.frequencies.clone()))
+        };
+        let models = Arc::new(published.iter().map(|(scope, table)| (scope.clone(), model(table))).collect());
+        let validator = self.validator.tokens_only();
+        Self { validator, models, published, pseudonymisers: Arc::default(), ..self }
     }
 
     /// Keeps the addresses of refuges, by their tokens, out of everything.
@@ -94,8 +112,9 @@ impl Setup {
     /// The same under another agreement about the same scopes.
     #[must_use]
     pub fn under(&self, agreement: Agreement) -> Self {
+        let validator = validator(&agreement, self.record_bytes);
         Self {
-            validator: validator(&agreement, self.record_bytes),
+            validator: if self.published.is_empty() { validator } else { validator.tokens_only() },
             agreement,
             rules: self.rules.clone(),
             keys: Arc::clone(&self.keys),
@@ -104,6 +123,7 @@ impl Setup {
             record_bytes: self.record_bytes,
             pseudonymisers: Arc::clone(&self.pseudonymisers),
             outputs: Arc::clone(&self.outputs),
+            published: self.published.clone(),
         }
     }
 
@@ -114,15 +134,18 @@ impl Setup {
 
     /// What a scope's rows are made with.
     pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
-        let key_epoch = self.keys.linkage(scope).map_or(0, LinkageKey::epoch);
+        let key_epoch = self.linkage_epoch(scope).unwrap_or(0);
         MadeWith { key_epoch, model: self.model.text().to_owned() }
     }
 
     /// The model that a register was made with, if this version can still read it.
     pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
         let model = LinkageModel::parse(&made_with.model).ok()?;
-        let hash = self.pseudonymisers.get(scope)?;
-        Some(model.with_frequencies(hash.public_frequencies()))
+        let frequencies = match self.published.get(scope) {
+            Some(published) => published.frequencies.clone(),
+            None => self.pseudonymisers.get(scope)?.public_frequencies(),
+        };
+        Some(model.with_frequencies(frequencies))
     }
 
     /// Is the retention of what an agency told of that day over? Decisions and erasures stay as long as any event may.
@@ -165,18 +188,41 @@ impl Setup {
 
     /// One record from bytes to a blind event: the stages that need nobody else.
     fn read(&self, record: &FeedRecord, nonces: &mut ChaCha20Rng) -> Result<Taken, Rejection> {
-        let valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
+        let mut valid = self.validator.validate(&record.feed, &record.headers, &record.payload, record.appended_ms)?;
         let ignored_fields = valid.ignored_fields;
-        let normal = normalise(valid);
-        let dropped_identifiers = normal.dropped_identifiers();
-        let pseudonymiser = self.pseudonymisers.get(&normal.facts.scope).ok_or_else(unserved_scope)?;
+        let epoch = self.linkage_epoch(&valid.facts.scope).ok_or_else(unserved_scope)?;
         let nonce = || {
             let mut nonce = [0; 12];
             nonces.fill_bytes(&mut nonce);
             nonce
         };
-        let event = blind(pseudonymiser, self.keys.vault(), normal, nonce);
+        if let Some(source) = valid.pseudonymised.take() {
+            if source.linkage_epoch != epoch {
+                return Err(other_epoch());
+            }
+            let dropped_identifiers = source.dropped_identifiers;
+            let mut facts = valid.facts;
+            if let Detail::Crime { incident, .. } = &mut facts.detail {
+                *incident = source.incident;
+            }
+            let intake = |epoch| self.keys.intake(&record.feed, epoch);
+            let event = admit(facts, source, intake, self.keys.vault(), nonce).ok_or_else(sealed_otherwise)?;
+            return Ok(Taken { event, ignored_fields, dropped_identifiers });
+        }
+        let normal = normalise(valid);
+        let dropped_identifiers = normal.dropped_identifiers();
+        let event = match self.pseudonymisers.get(&normal.facts.scope) {
+            Some(pseudonymiser) => blind(pseudonymiser, self.keys.vault(), normal, Keep::ForRekeying, nonce),
+            // Without a linkage key the validator lets nothing in clear through but reviewers' events.
+            None => unkeyed(normal),
+        };
         Ok(Taken { event, ignored_fields, dropped_identifiers })
+    }
+
+    /// The epoch of the linkage key that a scope's tokens are made with: ours, or that of the agencies who hash at source.
+    pub(super) fn linkage_epoch(&self, scope: &ScopeId) -> Option<u32> {
+        let published = self.published.get(scope).map(|published| published.linkage_epoch);
+        published.or_else(|| self.keys.linkage(scope).map(LinkageKey::epoch))
     }
 
     /// As `read`, but a fault of ours rejects the record instead of stopping the feed for everybody.
@@ -224,6 +270,26 @@ pub(super) struct Taken {
     pub(super) event: BlindEvent,
     pub(super) ignored_fields: u32,
     pub(super) dropped_identifiers: u32,
+}
+
+fn other_epoch() -> Rejection {
+    Rejection {
+        code: RejectCode::OtherEpoch,
+        path: "/data/pseudonymised/linkage_epoch".to_owned(),
+        rule: "tokens are made with the linkage key that the register is made with".to_owned(),
+        help: "pseudonymise the event again with the active linkage key of the partnership".to_owned(),
+    }
+}
+
+fn sealed_otherwise() -> Rejection {
+    Rejection {
+        code: RejectCode::SealedOtherwise,
+        path: "/data/persons".to_owned(),
+        rule: "identity is sealed with the intake key of this feed, for this scope and record".to_owned(),
+        help:
+            "seal with the key that `priorityd keys new intake` made for this feed, and send what was written unchanged"
+                .to_owned(),
+    }
 }
 
 fn unserved_scope() -> Rejection {

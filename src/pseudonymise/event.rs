@@ -1,25 +1,40 @@
 //! An event made blind: ids hashed, people turned into tokens, what a recipient may one day see sealed.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Pseudonymiser;
 use crate::keys::vault::VaultKey;
 use crate::model::event::{BlindEvent, BlindPerson, Detail};
-use crate::model::ids::{RecordId, ScopeId};
+use crate::model::ids::{EventId, RecordId, ScopeId};
 use crate::model::sealed::{PERSON, Sealed};
-use crate::normalise::NormalPerson;
+use crate::model::tokens::PersonTokens;
 use crate::normalise::event::Normalised;
+use crate::normalise::{NormalPerson, normalise_kept};
 
-/// Makes an event blind. `nonce` must give a new random value at each call.
+/// How much of an identity is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// What a view may show: reference, names, date of birth. All that leaves an agency.
+    ForViews,
+    /// And what tokens are made of, so that a register can be hashed anew under another linkage key.
+    ForRekeying,
+}
+
+/// Makes an event blind; identity is sealed under `vault`. `nonce` must give a new random value at each call.
 pub fn blind(
     pseudonymiser: &Pseudonymiser,
     vault: &VaultKey,
     mut event: Normalised,
+    keep: Keep,
     mut nonce: impl FnMut() -> [u8; 12],
 ) -> BlindEvent {
     for (person, _) in &mut event.persons {
-        pseudonymiser.forget_refuge(&mut person.identity);
+        pseudonymiser.forget_refuge(person);
     }
     let (scope, agency) = (&event.facts.scope, &event.facts.agency);
     let event_id = |id: &str| pseudonymiser.event_id(&event.source, id);
@@ -33,7 +48,7 @@ pub fn blind(
             status: person.status,
             under_16: *under_16,
             tokens: pseudonymiser.tokens(&person.identity),
-            sealed: seal(vault, scope, record, person, nonce()),
+            sealed: seal(vault, scope, record, person, keep, nonce()),
         }
     });
     let persons = persons.collect();
@@ -50,17 +65,150 @@ pub fn blind(
     }
 }
 
-/// Reference, names as written and date of birth: all that any view can ever show. Addresses and numbers are not kept.
-fn seal(vault: &VaultKey, scope: &ScopeId, record: RecordId, person: &NormalPerson, nonce: [u8; 12]) -> Sealed {
+/// A reviewer's event: it names records and nobody else, so its ids need no key, which a hub without one has not.
+#[must_use]
+pub fn unkeyed(event: Normalised) -> BlindEvent {
+    let cut = |parts: &[&str]| -> [u8; 16] {
+        let mut hash = Sha256::new().chain_update(b"priorityd/v1/event");
+        for part in parts {
+            hash.update([0]);
+            hash.update(part);
+        }
+        *hash.finalize().first_chunk().expect("SHA-256 has 32 bytes")
+    };
+    let event_id = |id: &str| EventId(cut(&[&event.source, id]));
+    let mut fingerprint = [0; 8];
+    fingerprint.copy_from_slice(&Sha256::digest(&event.content)[..8]);
+    BlindEvent {
+        id: event_id(event.id.expose()),
+        supersedes: event.supersedes.as_ref().map(|id| event_id(id.expose())),
+        fingerprint,
+        persons: Vec::new(),
+        facts: event.facts,
+    }
+}
+
+/// The tokens of a sealed identity under another linkage key. `None` when it was not sealed for this record, or holds only
+/// what views show.
+#[must_use]
+pub fn rehashed(
+    pseudonymiser: &Pseudonymiser,
+    vault: &VaultKey,
+    scope: &ScopeId,
+    record: RecordId,
+    sealed: &Sealed,
+) -> Option<PersonTokens> {
+    let clear = vault.open(PERSON, &[scope.as_str().as_bytes(), &record.0], sealed)?;
+    Some(pseudonymiser.tokens(&normalise_kept(&clear)?))
+}
+
+/// The same under another vault key.
+#[must_use]
+pub fn resealed(
+    from: &VaultKey,
+    to: &VaultKey,
+    scope: &ScopeId,
+    record: RecordId,
+    sealed: &Sealed,
+    nonce: [u8; 12],
+) -> Option<Sealed> {
+    let context: [&[u8]; 2] = [scope.as_str().as_bytes(), &record.0];
+    let clear = from.open(PERSON, &context, sealed)?;
+    Some(to.seal(PERSON, &context, nonce, &clear))
+}
+
+/// Reference, names as written and date of birth: all that any view can ever show. Where the register must be able to get
+/// tokens under another key, the identity as it was sent stands beside them, and no view reads it.
+fn seal(
+    vault: &VaultKey,
+    scope: &ScopeId,
+    record: RecordId,
+    person: &NormalPerson,
+    keep: Keep,
+    nonce: [u8; 12],
+) -> Sealed {
     let written = &person.identity.written;
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let given: Vec<_> = written.given.expose().split_whitespace().collect();
-    let clear = json!({
-        "local_ref": person.local_ref.expose(),
-        "given_names": given,
-        "family_name": some(written.family.expose()),
-        "date_of_birth": person.identity.date_of_birth,
-    });
-    let clear = Zeroizing::new(serde_json::to_vec(&clear).expect("a JSON value has a text form"));
-    vault.seal(PERSON, &[scope.as_str().as_bytes(), &record.0], nonce, &clear)
+    let family = written.family.expose();
+    let clear = Kept {
+        local_ref: person.local_ref.expose(),
+        given_names: written.given.expose().split_whitespace().collect(),
+        family_name: (!family.is_empty()).then_some(family),
+        date_of_birth: person.identity.date_of_birth,
+        identity: (keep == Keep::ForRekeying).then(|| as_sent(person)),
+    };
+    // Room for all of it at once: a vector that grows leaves copies of its content behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(4096));
+    serde_json::to_writer(&mut *text, &clear).expect("texts become JSON");
+    vault.seal(PERSON, &[scope.as_str().as_bytes(), &record.0], nonce, &text)
+}
+
+/// What is sealed; borrowed, and written once.
+#[derive(Serialize)]
+struct Kept<'a> {
+    local_ref: &'a str,
+    given_names: Vec<&'a str>,
+    family_name: Option<&'a str>,
+    date_of_birth: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<AsSent<'a>>,
+}
+
+/// An identity as it was sent, in the names of the schema; what is missing is left out.
+#[derive(Serialize)]
+struct AsSent<'a> {
+    #[serde(flatten)]
+    name: AnyName<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    former_names: Vec<AnyName<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<AnyName<'a>>,
+    #[serde(flatten)]
+    texts: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct AnyName<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    given_names: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family_name: Option<&'a str>,
+}
+
+fn as_sent(person: &NormalPerson) -> AsSent<'_> {
+    let sent = &person.as_sent;
+    let texts = [
+        ("date_of_birth", &sent.date_of_birth),
+        ("sex", &sent.sex),
+        ("postcode", &sent.postcode),
+        ("address", &sent.address),
+        ("uprn", &sent.uprn),
+        ("pnc_id", &sent.pnc_id),
+        ("cro_number", &sent.cro_number),
+        ("nhs_number", &sent.nhs_number),
+        ("crn", &sent.crn),
+        ("noms_number", &sent.noms_number),
+    ];
+    AsSent {
+        name: AnyName {
+            given_names: sent.given_names.iter().map(|name| name.expose()).collect(),
+            family_name: sent.family_name.as_ref().map(|name| name.expose()),
+        },
+        former_names: sent
+            .former_names
+            .iter()
+            .map(|name| AnyName {
+                given_names: name.given_names.iter().map(|name| name.expose()).collect(),
+                family_name: name.family_name.as_ref().map(|name| name.expose()),
+            })
+            .collect(),
+        aliases: sent
+            .aliases
+            .iter()
+            .map(|name| AnyName {
+                given_names: name.given_names.iter().map(|name| name.expose()).collect(),
+                family_name: name.family_name.as_ref().map(|name| name.expose()),
+            })
+            .collect(),
+        texts: texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?.expose()))).collect(),
+    }
 }

@@ -8,6 +8,7 @@ pub mod event;
 mod fields;
 mod population;
 mod refuges;
+pub mod source;
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::Pseudonymiser;
 use super::fields::token;
 use crate::model::tokens::Token;
-use crate::normalise::{NormalIdentity, Place, normalise_place};
+use crate::normalise::{NormalPerson, Place, Word, normalise_place};
 
 impl Pseudonymiser {
     /// Keeps these addresses out of everything.
@@ -24,24 +24,18 @@ impl Pseudonymiser {
         })
     }
 
-    /// Takes a refuge's address out of an identity, wherever an agency wrote it.
-    pub(super) fn forget_refuge(&self, identity: &mut NormalIdentity) {
+    /// Takes a refuge's address out of what is said of a person, wherever an agency wrote it.
+    pub(super) fn forget_refuge(&self, person: &mut NormalPerson) {
         if self.refuges.is_empty() {
             return;
         }
-        let unit = identity.postcode.as_ref().and_then(|code| code.unit.as_ref());
-        let unit = unit.is_some_and(|unit| self.refuges.contains(&token(&self.keys.unit, &[unit.expose()])));
-        let uprn = identity.uprn.as_ref();
-        let uprn = uprn.is_some_and(|uprn| self.refuges.contains(&token(&self.keys.uprn, &[uprn.expose()])));
-        if unit || uprn {
-            identity.forget_address();
-        }
-        if self.is_written_in(identity.written.given.expose()) {
-            identity.forget_given_names();
-        }
-        if self.is_written_in(identity.written.family.expose()) {
-            identity.forget_family_name();
-        }
+        let listed = |key, word: Option<&Word>| {
+            word.is_some_and(|word| self.refuges.contains(&token(key, &[word.expose()])))
+        };
+        let unit = person.identity.postcode.as_ref().and_then(|code| code.unit.as_ref());
+        let lives_there = listed(&self.keys.unit, unit) || listed(&self.keys.uprn, person.identity.uprn.as_ref());
+        let in_address = person.as_sent.address.as_ref().is_some_and(|line| self.is_written_in(line.expose()));
+        person.hide(lives_there || in_address, |text| self.is_written_in(text));
     }
 
     /// Does a text have a refuge's postcode or UPRN in it? One word or two together, as postcodes are written.

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::identity::{ClearIdentity, ClearText};
 use crate::model::event::{Facts, Role, Status};
+use crate::model::source::SourceEvent;
 
 /// An event as its agency sent it, checked: every field has the form that the schema promises.
 pub struct Validated {
@@ -20,6 +21,8 @@ pub struct Validated {
     pub incident: Option<ClearText>,
     /// Who took part.
     pub persons: Vec<ClearPerson>,
+    /// What stands in place of ids and people where the agency pseudonymised at the source; `persons` is empty then.
+    pub pseudonymised: Option<SourceEvent>,
     /// What the event says, in one way of writing: its type, a line feed, and `data` as JSON with sorted keys and no
     /// spaces, unknown fields included. The fingerprint of this tells a replay from a reused id.
     pub content: Zeroizing<Vec<u8>>,

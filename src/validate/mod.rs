@@ -18,6 +18,7 @@ mod problem;
 mod read;
 mod rules;
 mod schema;
+mod source;
 mod take;
 mod unknown;
 
@@ -39,6 +40,7 @@ pub struct Validator {
     feeds: FxHashMap<PartyId, FeedContext>,
     max_record_bytes: usize,
     refuses_unknown_fields: bool,
+    tokens_only: bool,
 }
 
 impl Validator {
@@ -50,6 +52,7 @@ impl Validator {
             feeds: feeds.into_iter().map(|feed| (feed.party.clone(), feed)).collect(),
             max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
             refuses_unknown_fields: false,
+            tokens_only: false,
         }
     }
 
@@ -63,6 +66,12 @@ impl Validator {
     #[must_use]
     pub fn strict(self) -> Self {
         Self { refuses_unknown_fields: true, ..self }
+    }
+
+    /// Refuses identity in clear: for a hub that hashes nothing itself.
+    #[must_use]
+    pub fn tokens_only(self) -> Self {
+        Self { tokens_only: true, ..self }
     }
 
     /// Checks one record: the event, or the first thing that is wrong. `appended_ms` is when the log took the record,
@@ -128,6 +137,7 @@ impl Validator {
         let mut problems = Vec::new();
         let Some(kind) = envelope::check(&document.0, feed, &mut problems) else { return Err(in_order(problems)) };
         rules::check(&document.0, feed, appended_ms, &mut problems);
+        source::check(&document.0, feed.kind, self.tokens_only, &mut problems);
         if self.refuses_unknown_fields {
             unknown::check(&document.0, kind, &self.schemas, &mut problems);
         }

@@ -10,6 +10,7 @@ use super::identity::{ClearIdentity, ClearName, ClearText};
 use super::read::{Document, wipe};
 use super::rules::instant;
 use super::schema::Schemas;
+use super::source;
 use super::types::EventType;
 use crate::model::event::{Detail, Facts};
 use crate::model::ids::PartyId;
@@ -46,7 +47,7 @@ pub(super) fn take(
     serde_json::to_writer(&mut *content, data).ok()?;
     let mut taker = Taker { ignored_fields: 0 };
     let id = text(envelope, "id")?;
-    let Some(Value::String(source)) = envelope.remove("source") else { return None };
+    let Some(Value::String(agency_source)) = envelope.remove("source") else { return None };
     let mut data = Document(envelope.remove("data")?);
     UNUSED_ATTRIBUTES.iter().for_each(|name| discard(envelope, name));
     taker.count(envelope);
@@ -58,6 +59,10 @@ pub(super) fn take(
     let regime = serde_json::from_value(data.remove("regime")?).ok()?;
     let relationship = match data.remove("relationship") {
         Some(value) => Some(serde_json::from_value(value).ok()?),
+        None => None,
+    };
+    let pseudonymised = match data.remove(source::MARK) {
+        Some(mark) => Some(source::take(mark, data, id.expose())?),
         None => None,
     };
     let supersedes = text(data, "supersedes");
@@ -75,12 +80,13 @@ pub(super) fn take(
     let (detail, incident) = detail(data, event, schemas)?;
     taker.count(data);
     Some(Validated {
-        source,
+        source: agency_source,
         id,
         supersedes,
         facts: Facts { scope, agency: agency.clone(), occurred_at, recorded_at, regime, relationship, detail },
         incident,
         persons,
+        pseudonymised,
         content,
         ignored_fields: taker.ignored_fields,
     })

@@ -44,6 +44,9 @@ pub(super) fn check(envelope: &Value, kind: &EventType, schemas: &Schemas, probl
         let path = || Path::of(&["data", "persons"]).index(index);
         let Some(person) = person.as_object() else { continue };
         told(person, path(), &|name| schemas.part_has("person", name));
+        if let Some(tokens) = person.get("tokens").and_then(Value::as_object) {
+            told(tokens, path().name("tokens"), &|name| schemas.part_has("tokens", name));
+        }
         let Some(identity) = person.get("identity").and_then(Value::as_object) else { continue };
         told(identity, path().name("identity"), &|name| schemas.part_has("identity", name));
         for list in ["former_names", "aliases"] {

@@ -1,4 +1,4 @@
-// Opens messages with nothing but the JDK (17 or newer): java Open.java. Input and output are those of open.py.
+// Opens messages with nothing but the JDK (17 or newer): java Open.java. Input and output are those of drive.py.
 
 import java.math.BigInteger;
 import java.nio.ByteBuffer;

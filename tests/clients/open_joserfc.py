@@ -1,4 +1,4 @@
-"""Opens messages with joserfc. Input and output are those of open.py."""
+"""Opens messages with joserfc. Input and output are those of drive.py."""
 
 import json
 import sys

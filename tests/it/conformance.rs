@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use priorityd::log::{
     Client, FeedRecord, Log, LogError, Polled, Position, RegisterRow, StoredRecord, TopicReader, TopicRecord,
-    Transaction,
+    Transaction, Unsent,
 };
 use priorityd::model::ids::{PartyId, ScopeId};
 use rand::{RngExt, SeedableRng};
@@ -255,8 +255,8 @@ fn order_and_headers(house: &impl House) {
     publish(client.as_mut(), "a", &numbered("a", 20));
     publish(client.as_mut(), "b", &numbered("b", 3));
     let headers = vec![("ce_id".to_owned(), b"1".to_vec()), ("ce_type".to_owned(), b"t".to_vec())];
-    let with_headers = vec![(headers.clone(), Zeroizing::new(b"b3".to_vec()))];
-    client.publish_with_headers(&party("b"), &scope(), with_headers).expect("publish");
+    let with_headers = Unsent { scope: scope(), headers: headers.clone(), payload: Zeroizing::new(b"b3".to_vec()) };
+    client.append(&party("b"), vec![with_headers]).expect("publish");
     let mut log = house.log();
     assert!(ready(log.as_mut()).is_empty());
     let records = take(log.as_mut(), 24, 5);

@@ -88,9 +88,7 @@ fn opened_by_a_stock_library(house: &Deployed, expected: &[Value]) {
     let now = jiff::Timestamp::now().to_string();
     let task = json!({"key": key, "signers": signers, "recipient": "idva", "now": now, "messages": messages});
     for client in Client::ALL {
-        let opened: Vec<Value> = (client.run(&task).iter())
-            .map(|result| serde_json::from_str(text(&result["opened"])).expect("a CloudEvent"))
-            .collect();
+        let opened: Vec<Value> = client.run(&task).iter().map(|result| result["opened"].clone()).collect();
         assert_eq!(opened, expected, "{client:?}");
     }
 }

@@ -18,6 +18,7 @@ use super::latency::{self, Latencies};
 use crate::cli::daemon::Running;
 use crate::cli::deployment::{Deployment, subscriber};
 use crate::cli::failure::{Failure, Kind};
+use crate::cli::shipped;
 use crate::config::agreement::Agreement;
 use crate::keys::KeyRing;
 use crate::log::kafka::topics::{Layout, Topic, wanted};
@@ -27,8 +28,6 @@ use crate::model::ids::{PartyId, ScopeId};
 use crate::simulate::{City, Line};
 
 /// The agreement and the configuration that ship with priorityd.
-const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
-const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 
 /// Months that the city plays; a little more than two events come of each of its people in that time.
 const MONTHS: u32 = 12;
@@ -230,8 +229,8 @@ impl Ground {
             Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", dir.display(), error.kind()))
         };
         fs::create_dir_all(&dir).map_err(cannot)?;
-        fs::write(dir.join("agreement.toml"), AGREEMENT).map_err(cannot)?;
-        fs::write(dir.join("priorityd.toml"), CONFIG).map_err(cannot)?;
+        shipped::write_agreement(&dir)?;
+        fs::write(dir.join("priorityd.toml"), shipped::CONFIG).map_err(cannot)?;
         let mut deployment = Self::keyed(&dir, args.seed)?;
         if let Some(batch_records) = args.batch_records {
             deployment.settings.batch_records = batch_records.max(1);
@@ -257,6 +256,7 @@ impl Ground {
         let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         KeyRing::create(&dir.join("keys"), &dir.join("services"), scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
+        shipped::sign_agreement(dir, &mut rng)?;
         Deployment::load(&dir.join("priorityd.toml"))
     }
 

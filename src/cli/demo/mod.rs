@@ -15,7 +15,6 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
-use super::agreement::sign;
 use super::daemon::Running;
 use super::deployment::{Deployment, subscriber};
 use super::failure::{Failure, Kind};
@@ -24,7 +23,7 @@ use super::show::{Reader, Seen};
 use crate::config::agreement::Agreement;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
-use crate::keys::{KeyRing, NewKeys};
+use crate::keys::KeyRing;
 use crate::log::Client;
 use crate::log::kafka::KafkaAdmin;
 use crate::log::kafka::topics::{Layout, Topic, wanted};
@@ -177,7 +176,7 @@ impl House {
         };
         fs::create_dir_all(&dir).map_err(cannot)?;
         let temporary = args.dir.is_none().then(|| dir.clone());
-        shipped::write_agreement(&dir).map_err(cannot)?;
+        shipped::write_agreement(&dir)?;
         let config = shipped::CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
         let config = match &args.kafka {
             None => config,
@@ -191,10 +190,7 @@ impl House {
         // From the seed, so that the same seed gives the same list byte for byte. These keys protect nobody.
         let mut rng = ChaCha20Rng::seed_from_u64(args.seed);
         KeyRing::create(&dir.join("keys"), &private_keys, scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
-        // Nobody but ourselves agrees to the demonstration's agreement, so it is signed with a key of its own.
-        let signer = "ig_lead".parse().expect("a name of the right form");
-        NewKeys::new(&dir, Timestamp::UNIX_EPOCH, None, &mut rng).agreement(&signer, &dir.join("signers"))?;
-        sign(&dir.join("agreement.toml"), &dir.join("signers/ig_lead.jwk.json"))?;
+        shipped::sign_agreement(&dir, &mut rng)?;
         let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
         deployment.settings.listen = None;
         let mut house = Self { deployment, private_keys, topics: Vec::new(), kept: args.dir.clone(), temporary };

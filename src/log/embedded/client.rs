@@ -12,7 +12,7 @@ use crate::log::{
     AtRest, Client, ClockMs, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic, is_compacted,
     system_clock,
 };
-use crate::model::ids::{PartyId, ScopeId};
+use crate::model::ids::PartyId;
 
 /// Page cache of a client, which reads and writes along.
 const CACHE_KIB: i64 = 8 << 10;
@@ -79,19 +79,15 @@ impl EmbeddedClient {
 }
 
 impl Client for EmbeddedClient {
-    fn publish_with_headers(
-        &mut self,
-        feed: &PartyId,
-        _scope: &ScopeId, // It chooses the partition elsewhere; here there is one.
-        events: Vec<Unsent>,
-    ) -> Result<(), LogError> {
+    fn append(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {
         let name = feed_topic(feed);
         let now_ms = (self.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         let mut stream = store::stream_or_new(&sqlite, &name)?;
         {
             let mut insert = sqlite.prepare_cached("INSERT INTO feed_records VALUES (?, ?, ?)").map_err(explain)?;
-            for (headers, payload) in events {
+            // The scope chooses the partition elsewhere; here there is one.
+            for Unsent { scope: _, headers, payload } in events {
                 check_size(&headers, &payload)?;
                 let offset = stream.take_offset()?;
                 let sealed =

@@ -15,7 +15,7 @@ use super::restore::Changelog;
 use super::settings::{KafkaSettings, party_prefix};
 use super::transactor::{Outgoing, Transactor};
 use crate::log::{Client, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic};
-use crate::model::ids::{PartyId, ScopeId, hex};
+use crate::model::ids::{PartyId, hex};
 
 /// A publisher or subscriber. Each half connects when it is first used.
 pub struct KafkaClient {
@@ -191,12 +191,12 @@ impl Reader {
 }
 
 impl Client for KafkaClient {
-    fn publish_with_headers(&mut self, feed: &PartyId, scope: &ScopeId, events: Vec<Unsent>) -> Result<(), LogError> {
-        for (headers, payload) in &events {
+    fn append(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {
+        for Unsent { headers, payload, .. } in &events {
             check_size(headers, payload)?;
         }
         let topic = self.settings.topic(&feed_topic(feed));
-        let outgoing = events.iter().map(|(headers, payload)| Outgoing {
+        let outgoing = events.iter().map(|Unsent { scope, headers, payload }| Outgoing {
             topic: &topic,
             partition: None,
             key: Some(scope.as_str().as_bytes()),

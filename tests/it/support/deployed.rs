@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use priorityd::config::agreement::Agreement;
 use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog};
-use priorityd::log::{AtRest, Client, Log, Polled, StoredRecord, topic_name};
+use priorityd::log::kafka::{KafkaClient, KafkaSettings};
+use priorityd::log::{AtRest, Client, Log, LogError, Polled, StoredRecord, TopicReader, topic_name};
 use priorityd::model::ids::PartyId;
 use priorityd::model::outcome::OutcomeCounts;
 use priorityd::model::register::RowKind;
@@ -21,6 +23,7 @@ use zeroize::Zeroizing;
 
 use super::events::{Sent, party};
 use super::hub::{AGREEMENT, Desk};
+use crate::broker::Broker;
 
 const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 
@@ -81,6 +84,8 @@ fn finished(output: std::process::Output) -> Ran {
 /// One deployment.
 pub(crate) struct Deployed {
     dir: TempDir,
+    /// How its cluster is reached, if its log is Kafka.
+    kafka: Option<KafkaSettings>,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -105,7 +110,27 @@ impl Deployed {
             *found.unwrap_or_else(|| panic!("the shipped file has no {beginning}")) = (*line).to_owned();
         }
         fs::write(dir.path().join("priorityd.toml"), config.join("\n")).expect("written");
-        Self { dir, environment: Vec::new() }
+        Self { dir, environment: Vec::new(), kafka: None }
+    }
+
+    /// On a broker, on topics of its own with several partitions, made with our own command.
+    pub(crate) fn on_kafka(broker: &Broker, partitions: u32) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let (bootstrap, number) = (broker.bootstrap(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let (group, prefix) = (format!("deployed-{number}"), format!("deployed-{number}."));
+        let section = format!(
+            "[kafka]\nbootstrap = \"{bootstrap}\"\ngroup = \"{group}\"\ntopic_prefix = \"{prefix}\"\nsession_ms = 2000"
+        );
+        let mut house = Self::with(&[("log = ", "log = \"kafka\""), ("# [kafka]", &section)]);
+        house.kafka = Some(KafkaSettings { topic_prefix: prefix, ..KafkaSettings::new(&bootstrap, &group, "test") });
+        let applied = house.run(&["topics", "apply", "--replicas", "1", "--partitions", &partitions.to_string()]);
+        assert_eq!((applied.code, applied.err.as_str()), (0, ""), "{}", applied.out);
+        house
+    }
+
+    /// What its topics' names begin with on the cluster.
+    pub(crate) fn prefix(&self) -> &str {
+        self.kafka.as_ref().map_or("", |settings| &settings.topic_prefix)
     }
 
     /// With a variable in the environment of every command.
@@ -182,11 +207,14 @@ impl Deployed {
 
     /// Waits until so many records are taken or rejected, replays not counted: as many audit lines say so.
     pub(crate) fn wait_for(&self, daemon: &mut Daemon, records: usize) {
-        let (mut client, mut offset, mut seen, deadline) = (self.client(), 0, 0, Instant::now() + PATIENCE);
+        let (mut client, mut audit) = (self.client(), TopicReader::new(AUDIT_TOPIC));
+        let (mut seen, deadline) = (0, Instant::now() + PATIENCE);
         while seen < records {
-            let more = client.read(AUDIT_TOPIC, 0, offset, 500, Duration::from_millis(100)).expect("the log is there");
-            offset = more.last().map_or(offset, |record| record.offset + 1);
-            seen += more.iter().filter(|record| settles_a_record(record)).count();
+            let each = |record: StoredRecord| {
+                seen += usize::from(settles_a_record(&record));
+                Ok::<_, LogError>(())
+            };
+            audit.read(client.as_mut(), Duration::from_millis(100), each).expect("the log is there");
             assert!(Instant::now() < deadline && daemon.is_alive(), "{seen} of {records} records: {}", self.log());
         }
     }
@@ -252,21 +280,23 @@ impl Deployed {
     }
 
     /// A reader of topics, in this process.
-    pub(crate) fn client(&self) -> EmbeddedClient {
-        EmbeddedClient::open(&self.path("data/priorityd.sqlite"), Arc::new(NoFeeds)).expect("the file opens")
+    pub(crate) fn client(&self) -> Box<dyn Client> {
+        if let Some(settings) = &self.kafka {
+            return Box::new(KafkaClient::new(settings.clone()));
+        }
+        let path = self.path("data/priorityd.sqlite");
+        Box::new(EmbeddedClient::open(&path, Arc::new(NoFeeds)).expect("the file opens"))
     }
 
     /// Everything on a topic.
     pub(crate) fn topic(&self, topic: &str) -> Vec<StoredRecord> {
-        let (mut client, mut records) = (self.client(), Vec::<StoredRecord>::new());
-        loop {
-            let offset = records.last().map_or(0, |record| record.offset + 1);
-            let more = client.read(topic, 0, offset, 1_000, Duration::ZERO).expect("the log is there");
-            if more.is_empty() {
-                return records;
-            }
-            records.extend(more);
-        }
+        let mut records = Vec::new();
+        let each = |record| {
+            records.push(record);
+            Ok::<_, LogError>(())
+        };
+        TopicReader::new(topic).read(self.client().as_mut(), Duration::ZERO, each).expect("the log is there");
+        records
     }
 
     /// The values on a topic, each JSON.

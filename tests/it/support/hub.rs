@@ -13,14 +13,18 @@ use priorityd::assess::Assessed;
 use priorityd::config::agreement::{Agreement, Package};
 use priorityd::config::rules::Rules;
 use priorityd::disclose::open::Opener;
-use priorityd::keys::KeyRing;
+use priorityd::keys::meta::{Purpose, Slot};
 use priorityd::keys::recipient::RecipientPrivateKey;
 use priorityd::keys::signing::SignerKeys;
+use priorityd::keys::source::SourceKeys;
+use priorityd::keys::{KeyRing, NewKeys};
 use priorityd::link::LinkageModel;
 use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
 use priorityd::log::{Client, Log, LogError, Polled, StoredRecord, topic_name};
+use priorityd::model::frequencies::PublishedFrequencies;
 use priorityd::model::ids::{ClusterId, EventId, PartyId, ScopeId};
 use priorityd::model::outcome::OutcomeCounts;
+use priorityd::pipeline::source::Source;
 use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, Setup};
 use priorityd::pseudonymise::Pseudonymiser;
 use rand::SeedableRng;
@@ -86,6 +90,11 @@ impl Office {
         Self { package: package.clone(), ..Self::under(agreement.signed("ig_lead#test")) }
     }
 
+    /// With another one, checked.
+    pub(crate) fn under(agreement: Agreement) -> Self {
+        Self::build(agreement, false).0
+    }
+
     /// The same agreement with the keys of another office: rings differ in their recipients.
     pub(crate) fn with_keys_of(mut self, other: &Self) -> Self {
         self.setup = Arc::new(other.setup.under(self.agreement.clone()));
@@ -93,25 +102,49 @@ impl Office {
         self
     }
 
-    /// With another one, checked.
-    pub(crate) fn under(agreement: Agreement) -> Self {
+    /// The same keys and agreement, but every agency hashes at the source and the hub has no key that could.
+    pub(crate) fn at_source() -> (Self, BTreeMap<PartyId, Source>) {
+        let agreement = Agreement::check(&AGREEMENT).expect("the shipped agreement is in order");
+        Self::build(agreement.signed("ig_lead#test"), true)
+    }
+
+    fn build(agreement: Agreement, at_source: bool) -> (Self, BTreeMap<PartyId, Source>) {
         let scope = agreement.scopes.first().expect("a scope").clone();
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
         let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let ring = KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng);
-        let ring = Arc::new(ring.expect("a ring"));
+        let whole =
+            KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng).expect("a ring");
+        let pseudonymiser = Pseudonymiser::new(whole.linkage(&scope).expect("a linkage key"));
+        let mut sources = BTreeMap::new();
+        if at_source {
+            for feed in agreement.feeds.iter().map(|feed| &feed.party) {
+                let agency = dir.path().join(feed.as_str());
+                let slot = Slot::for_party(Purpose::Intake, feed);
+                NewKeys::new(&ring, Timestamp::UNIX_EPOCH, None, &mut rng).make(&slot, Some(&agency)).expect("a key");
+                for file in HASHING {
+                    std::fs::copy(ring.join(file), agency.join(file)).expect("copied");
+                }
+                let keys = SourceKeys::load(&agency, &scope, feed).expect("an agency's keys");
+                let source = Source::new(&agreement, feed, &scope, keys, 1 << 20).expect("a feed");
+                sources.insert(feed.clone(), source);
+            }
+            HASHING.iter().for_each(|file| std::fs::remove_file(ring.join(file)).expect("removed"));
+        }
+        let ring = Arc::new(KeyRing::load(&ring).expect("a ring"));
         let private = |party: PartyId| {
             let key = RecipientPrivateKey::read(&services.join(format!("{party}.jwk.json")));
             (party, Arc::new(key.expect("a private key")))
         };
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
-        let pseudonymiser = Pseudonymiser::new(ring.linkage(&scope).expect("a linkage key"));
         let private = parties.into_iter().map(private).collect();
         let model = Arc::new(LinkageModel::compiled_in());
-        let setup = Setup::new(agreement.clone(), Rules::default(), ring, model, 1 << 20);
-        Self { agreement, package: AGREEMENT.clone(), setup: Arc::new(setup), scope, pseudonymiser, private, signers }
+        let mut setup = Setup::new(agreement.clone(), Rules::default(), ring, model, 1 << 20);
+        if let Some(source) = sources.values().next() {
+            setup = setup.tokens_only([through_a_file(&source.frequencies())]);
+        }
+        (Self { agreement, package: AGREEMENT.clone(), setup: Arc::new(setup), scope, pseudonymiser, private, signers }, sources)
     }
 
     /// The register's name of an event.
@@ -122,6 +155,15 @@ impl Office {
     fn feeds(&self) -> Vec<PartyId> {
         self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect()
     }
+}
+
+/// Files of the keys that hash.
+const HASHING: [&str; 2] = ["linkage.portsmouth.1.jwk.json", "identifier.portsmouth.1.jwk.json"];
+
+/// As the hub gets it from an agency.
+fn through_a_file(table: &PublishedFrequencies) -> PublishedFrequencies {
+    let text = serde_json::to_vec(table).expect("written");
+    serde_json::from_slice(&text).expect("read back")
 }
 
 /// What one service has read.

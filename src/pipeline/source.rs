@@ -1,0 +1,105 @@
+//! The agency's half of the first three stages: validate, normalise, pseudonymise; and the event that leaves.
+
+use rand::CryptoRng;
+
+use crate::config::agreement::Agreement;
+use crate::keys::source::SourceKeys;
+use crate::log::Header;
+use crate::model::feed::FeedKind;
+use crate::model::frequencies::PublishedFrequencies;
+use crate::model::ids::{PartyId, ScopeId};
+use crate::model::outcome::{RejectCode, Rejection};
+use crate::normalise::event::normalise;
+use crate::pseudonymise::Pseudonymiser;
+use crate::pseudonymise::event::{Keep, blind};
+use crate::pseudonymise::source::written;
+use crate::validate::Validator;
+
+use super::setup::feed_contexts;
+
+/// Pseudonymises one agency's events of one scope.
+pub struct Source {
+    party: PartyId,
+    kind: FeedKind,
+    scope: ScopeId,
+    keys: SourceKeys,
+    pseudonymiser: Pseudonymiser,
+    validator: Validator,
+}
+
+/// An event that may leave.
+pub struct Leaving {
+    /// One JSON object.
+    pub event: Vec<u8>,
+    /// Identifiers dropped for a failed check letter or form.
+    pub dropped_identifiers: u32,
+    /// Fields that our schemas do not know, left behind.
+    pub ignored_fields: u32,
+}
+
+impl Source {
+    /// For a party of the agreement; `None` when it has no such feed.
+    #[must_use]
+    pub fn new(
+        agreement: &Agreement,
+        party: &PartyId,
+        scope: &ScopeId,
+        keys: SourceKeys,
+        record_bytes: usize,
+    ) -> Option<Self> {
+        let kind = agreement.feed(party)?.kind;
+        let validator = Validator::new(feed_contexts(agreement)).with_max_record_bytes(record_bytes);
+        let pseudonymiser = Pseudonymiser::new(&keys.linkage);
+        Some(Self { party: party.clone(), kind, scope: scope.clone(), keys, pseudonymiser, validator })
+    }
+
+    /// One record from clear to what may leave.
+    ///
+    /// # Errors
+    /// What is wrong with the record, as the hub would say it.
+    pub fn pseudonymise(
+        &self,
+        headers: &[Header],
+        payload: &[u8],
+        appended_ms: i64,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Leaving, Rejection> {
+        let valid = self.validator.validate(&self.party, headers, payload, appended_ms)?;
+        let ignored_fields = valid.ignored_fields;
+        if valid.pseudonymised.is_some() {
+            return Err(refused(
+                "/data/pseudonymised",
+                "the event is in clear",
+                "it was pseudonymised before: send it as it is",
+            ));
+        }
+        if valid.facts.scope != self.scope {
+            return Err(refused("/data/scope", "the scope is the one whose keys are here", "name it with --scope"));
+        }
+        let normal = normalise(valid);
+        let (source, dropped_identifiers) = (normal.source.clone(), normal.dropped_identifiers());
+        let nonce = || {
+            let mut nonce = [0; 12];
+            rng.fill_bytes(&mut nonce);
+            nonce
+        };
+        let event = blind(&self.pseudonymiser, &self.keys.intake, normal, Keep::ForViews, nonce);
+        let event = written(&source, self.kind, &event, self.keys.linkage.epoch(), dropped_identifiers);
+        Ok(Leaving { event: event.to_string().into_bytes(), dropped_identifiers, ignored_fields })
+    }
+
+    /// What the hub must know of names that are common: tokens of public lists, and nobody's.
+    #[must_use]
+    pub fn frequencies(&self) -> PublishedFrequencies {
+        PublishedFrequencies {
+            scope: self.scope.clone(),
+            linkage_epoch: self.keys.linkage.epoch(),
+            frequencies: self.pseudonymiser.public_frequencies(),
+        }
+    }
+}
+
+fn refused(path: &str, rule: &str, help: &str) -> Rejection {
+    let (path, rule, help) = (path.to_owned(), rule.to_owned(), help.to_owned());
+    Rejection { code: RejectCode::WrongForm, path, rule, help }
+}
