@@ -182,7 +182,7 @@ impl Chain {
 }
 
 /// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
-const NOBODYS: [&str; 26] = [
+const NOBODYS: [&str; 31] = [
     "action",
     "agency",
     "agreement_version",
@@ -208,7 +208,12 @@ const NOBODYS: [&str; 26] = [
     "review_bits",
     "role",
     "rules_version",
+    "serial",
+    "serial_before",
+    "sha256",
+    "signed_by",
     "type",
+    "version",
 ];
 /// What makes a commitment tell nothing.
 pub(super) const SALT: &str = "salt";

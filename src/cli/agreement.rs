@@ -9,11 +9,14 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::deployment::{ConfigArgs, load_agreement};
 use super::failure::{Failure, Kind};
 use crate::config::agreement::{
     Agreement, CHANNELS, Change, Channel, Effect, Field, Kinds, NAMED_BY, NamedBy, Package, ROLES, View, diff,
     signature_file, word,
 };
+use crate::config::annex::annex;
+use crate::config::settings::Settings;
 use crate::keys::agreement as signature;
 use crate::model::event::Role;
 use crate::model::finding::FindingKind;
@@ -48,6 +51,11 @@ enum AgreementCommand {
         /// The signer's private key, made by `priorityd keys new agreement`
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
+    },
+    /// Write the data-protection annex (Markdown) from configuration and agreement
+    Annex {
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// Tell in words what another version opens and closes
     Diff {
@@ -110,6 +118,12 @@ pub(super) fn run(args: &AgreementArgs, out: &mut dyn Write) -> Result<(), Failu
         AgreementCommand::Sign { file, key } => {
             let written = sign(file, key)?;
             writeln!(out, "wrote {}", written.display())?;
+            Ok(())
+        }
+        AgreementCommand::Annex { config } => {
+            let settings = Settings::load(&config.config)?;
+            let (agreement, _) = load_agreement(&settings).map_err(|lines| Failure::all(Kind::Configuration, lines))?;
+            write!(out, "{}", annex(&settings, &agreement))?;
             Ok(())
         }
         AgreementCommand::Diff { old, new, format } => compare(old, new, *format, out),

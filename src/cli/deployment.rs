@@ -1,5 +1,6 @@
 //! A deployment put together: settings, agreement, keys and model from their files, every problem reported at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
+use super::refuges;
 use crate::config::Problem;
 use crate::config::agreement::{Agreement, Package};
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
@@ -23,6 +25,7 @@ use crate::log::{self, AtRest, Client, Log};
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
+use crate::model::tokens::Token;
 use crate::pipeline::Setup;
 
 /// Where the configuration is.
@@ -41,6 +44,8 @@ pub(super) struct Deployment {
     pub not_signed: Option<NotSigned>,
     pub keys: Arc<KeyRing>,
     pub model: Arc<LinkageModel>,
+    /// Addresses that are kept out of everything.
+    pub refuges: BTreeSet<Token>,
     /// Tables of frequencies, where only what was pseudonymised at the source is taken.
     pub published: Option<Vec<PublishedFrequencies>>,
 }
@@ -59,6 +64,8 @@ impl Deployment {
             None => Ok(LinkageModel::compiled_in()),
             Some(file) => load_model(file).map_err(|problem| lines.push(problem)),
         };
+        let refuges = settings.refuge_addresses.as_deref().map(refuges::read).transpose();
+        let refuges = refuges.map_err(|problem| lines.push(problem)).ok().flatten().unwrap_or_default();
         let published = settings.tokens_only.as_ref().map(|files| {
             let tables = files.iter().map(|file| load_frequencies(file).map_err(|problem| lines.push(problem)));
             tables.collect::<Vec<_>>().into_iter().flatten().collect::<Vec<_>>()
@@ -88,7 +95,7 @@ impl Deployment {
         if !strangers.is_empty() {
             return Err(Failure::all(Kind::Configuration, strangers));
         }
-        Ok(Self { settings, agreement, not_signed, keys: Arc::new(keys), model: Arc::new(model), published })
+        Ok(Self { settings, agreement, not_signed, keys: Arc::new(keys), model: Arc::new(model), refuges, published })
     }
 
     /// Recipients of the agreement whose public key the ring does not have: everything for them is held.
@@ -111,7 +118,7 @@ impl Deployment {
     pub(super) fn setup(&self) -> Setup {
         let (agreement, rules) = (self.agreement.clone(), self.settings.rules.clone());
         let (keys, model) = (Arc::clone(&self.keys), Arc::clone(&self.model));
-        let setup = Setup::new(agreement, rules, keys, model, self.settings.record_bytes);
+        let setup = Setup::new(agreement, rules, keys, model, self.settings.record_bytes).with_refuges(&self.refuges);
         match &self.published {
             Some(tables) => setup.tokens_only(tables.iter().cloned()),
             None => setup,

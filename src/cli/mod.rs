@@ -27,6 +27,7 @@ mod pack;
 mod prove;
 mod pseudonymise;
 mod publish;
+mod refuges;
 mod reload;
 mod review;
 mod run;
@@ -69,6 +70,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Check, sign, explain and compare data-sharing agreements
     Agreement(agreement::AgreementArgs),
+    /// Turn postcodes and UPRNs of safe places into the tokens by which the daemon keeps them out of everything
+    Refuges(refuges::RefugesArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
     /// Plan and make topics and access lists on Kafka
@@ -107,6 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Refuges(args) => refuges::run(&args, &mut out),
         Command::Agreement(args) => agreement::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),

@@ -26,6 +26,8 @@ pub struct Settings {
     /// Tables of frequencies from the agencies, one a scope, where only events are taken that were pseudonymised at the
     /// source; `None` where identity may come in clear.
     pub tokens_only: Option<Vec<PathBuf>>,
+    /// Tokens of the addresses of refuges, which are kept out of everything.
+    pub refuge_addresses: Option<PathBuf>,
     /// A linkage model file in place of the one compiled in.
     pub linkage_model: Option<PathBuf>,
     /// Act as if it were this day; for replays and demonstrations. Without it, today in UTC.
@@ -138,6 +140,7 @@ impl Settings {
         }
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
         let tokens_only = read_intake(&mut root, &home, &mut problems);
+        let refuge_addresses = root.text("refuge_addresses", &mut problems).map(|path| home.join(path));
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let as_of = root.date("as_of", &mut problems);
         let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
@@ -159,6 +162,7 @@ impl Settings {
             agreement_signers,
             keys,
             tokens_only,
+            refuge_addresses,
             linkage_model,
             as_of,
             batch_records: usize::try_from(batch_records).unwrap_or(2_000),

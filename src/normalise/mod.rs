@@ -136,7 +136,8 @@ impl NormalPerson {
     /// Leaves out where the person lives, if `lives_hidden`, and every name that `is_hidden`: in what is hashed and in what
     /// is kept.
     pub(crate) fn hide(&mut self, lives_hidden: bool, is_hidden: impl Fn(&str) -> bool) {
-        let joined = |names: &[ClearText]| Zeroizing::new(names.iter().map(ClearText::expose).collect::<Vec<_>>().join(" "));
+        let joined =
+            |names: &[ClearText]| Zeroizing::new(names.iter().map(ClearText::expose).collect::<Vec<_>>().join(" "));
         let is_hidden = |given: &[ClearText], family: &Option<ClearText>| {
             (is_hidden(&joined(given)), family.as_ref().is_some_and(|family| is_hidden(family.expose())))
         };

@@ -29,9 +29,8 @@ impl Pseudonymiser {
         if self.refuges.is_empty() {
             return;
         }
-        let listed = |key, word: Option<&Word>| {
-            word.is_some_and(|word| self.refuges.contains(&token(key, &[word.expose()])))
-        };
+        let listed =
+            |key, word: Option<&Word>| word.is_some_and(|word| self.refuges.contains(&token(key, &[word.expose()])));
         let unit = person.identity.postcode.as_ref().and_then(|code| code.unit.as_ref());
         let lives_there = listed(&self.keys.unit, unit) || listed(&self.keys.uprn, person.identity.uprn.as_ref());
         let in_address = person.as_sent.address.as_ref().is_some_and(|line| self.is_written_in(line.expose()));

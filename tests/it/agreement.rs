@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use priorityd::config::agreement::{
-    Agreement, CHANNELS, Channel, Field, Grant, Kinds, NAMED_BY, NamedBy, Package, ROLES, View,
+    Agreement, CHANNELS, Channel, Effect, Field, Grant, Kinds, NAMED_BY, NamedBy, Package, ROLES, View, diff,
 };
 use priorityd::keys::NewKeys;
 use priorityd::keys::agreement::{NotSigned, read_signer, read_signers, sign, verify};
@@ -15,6 +15,7 @@ use priorityd::model::finding::FindingKind;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
+use crate::support::deployed::{Deployed, priorityd};
 use crate::support::events::party;
 use crate::support::hub::{AGREEMENT, amended};
 
@@ -493,4 +494,105 @@ fn parties_that_would_share_topics_are_refused() {
     assert_eq!(keys(&feeds), ["feed[9].party"]);
     let recipients = amended("party = \"stop_domestic_abuse\"\nname", "party = \"stop-domestic-abuse\"\nname");
     assert_eq!(keys(&recipients), ["recipient[2].party"]);
+}
+
+#[test]
+fn a_difference_is_told_in_words_and_by_what_it_does() {
+    let next = crate::support::hub::amended_all(&[
+        ("serial = 1", "serial = 2"),
+        (
+            "[Field::\"fact\", Field::\"week\"].contains(resource)",
+            "[Field::\"fact\", Field::\"week\", Field::\"order\"].contains(resource)",
+        ),
+        (
+            "[Field::\"fact\", Field::\"week\", Field::\"offence_family\", Field::\"order\"].contains(resource)",
+            "[Field::\"fact\", Field::\"week\"].contains(resource)",
+        ),
+        ("purpose = \"Safety prompt to a counsellor about their own client\"", "purpose = \"Counselling\""),
+    ]);
+    let next = Agreement::check(&next).expect("in order");
+    let told: Vec<_> =
+        diff(&shipped(), &next).into_iter().map(|change| (change.effect, change.about, change.what)).collect();
+    let line = |effect, about: &str, what: &str| (effect, about.to_owned(), what.to_owned());
+    let expected = [
+        line(
+            Effect::Opens,
+            "parcs",
+            "alert about a victim, by own reference: order (of repeat_victim, marac_repeat, order_breached)",
+        ),
+        line(
+            Effect::Closes,
+            "hampton_trust",
+            "alert about a perpetrator, by own reference: offence_family, order (of new_report, order_made, order_breached, \
+             report_after_programme)",
+        ),
+        line(Effect::Changes, "HT-1", "the policy is worded otherwise"),
+        line(Effect::Changes, "PARCS-1", "the policy is worded otherwise"),
+        line(Effect::Changes, "agreement", "serial: 1 becomes 2"),
+        line(
+            Effect::Changes,
+            "parcs",
+            "purpose: Safety prompt to a counsellor about their own client becomes Counselling",
+        ),
+    ];
+    assert_eq!(told, expected);
+    assert!(diff(&shipped(), &shipped()).is_empty());
+    // A forbid that beats a permit closes, and is told so.
+    let forbids = amended(
+        "@id(\"ALL-1\")",
+        "@id(\"NONE\")\nforbid (principal == Recipient::\"up2u\", action, resource);\n@id(\"ALL-1\")",
+    );
+    let closed = diff(&shipped(), &Agreement::check(&forbids).expect("in order"));
+    assert!(closed.iter().all(|change| change.effect != Effect::Opens));
+    assert!(closed.iter().any(|change| change.effect == Effect::Closes && change.about == "up2u"));
+}
+
+#[test]
+fn explain_says_by_which_clause_and_the_annex_what_each_recipient_gets() {
+    let house = Deployed::new();
+    let agreement = house.path("agreement.toml").display().to_string();
+    let explain = |words: &[&str]| {
+        let ran = priorityd(&[&["agreement", "explain", &agreement], words].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.out
+    };
+    let told = explain(&[
+        "--recipient",
+        "idva",
+        "--finding",
+        "order_made",
+        "--view",
+        "alert",
+        "--about",
+        "victim",
+        "--named-by",
+        "own_reference",
+    ]);
+    assert!(told.starts_with("alert about a victim, by own reference: yes, by IDVA-1\n"), "{told}");
+    assert!(told.contains("never agencies  [IDVA-N2]") && told.contains("new_counterparty, offence_family"), "{told}");
+    let told = explain(&["--recipient", "parcs", "--finding", "repeat_victim", "--view", "list", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    let views = told["views"].as_array().expect("views");
+    assert_eq!(views.len(), 9);
+    assert!(views.iter().all(|view| view["receives"] == false && view["refused_by"].to_string().contains("PARCS-N1")));
+    assert_eq!(
+        priorityd(&["agreement", "explain", &agreement, "--recipient", "nobody", "--finding", "order_made"]).code,
+        78
+    );
+
+    let annex = house.run(&["agreement", "annex"]);
+    assert_eq!(annex.code, 0, "{}", annex.err);
+    for said in [
+        "Signed by `ig_lead#",
+        "| police | police | DPA 2018 Part 3 | Crime and Disorder Act 1998 s115; Data Protection Act 2018 s35 | 2192 days |",
+        "- **alert** about a victim, its own clients, by its own reference [PARCS-1]: week. Of: repeat_victim, marac_repeat, order_breached.",
+        "### Domestic abuse steering group\n\n- Nothing about anybody.",
+        "@id(\"SG-N1\")",
+    ] {
+        assert!(annex.out.contains(said), "{said} is not in:\n{}", annex.out);
+    }
+    let signers = house.path("signers/ig_lead.jwks.json").display().to_string();
+    let checked = priorityd(&["agreement", "check", &agreement, "--signers", &signers, "--format", "json"]);
+    let checked: serde_json::Value = serde_json::from_str(&checked.out).expect("JSON");
+    assert!(checked["signature"]["by"].as_str().is_some_and(|signer| signer.starts_with("ig_lead#")), "{checked}");
 }

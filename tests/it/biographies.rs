@@ -3,7 +3,7 @@
 use jiff::civil::date;
 use serde_json::{Value, json};
 
-use crate::support::events::{events, local_ref};
+use crate::support::events::{Sent, events, local_ref};
 use crate::support::hub::{Hub, Office, TODAY, amended, amended_all, text};
 
 const IDVA: &str = "k1 idva.caseload_entry 2024-01-02 victim=sarah";
@@ -624,4 +624,35 @@ fn dates_are_weeks_unless_days_are_agreed() {
         team.contains("\"drops_off\":\"2028-05-01\"") && team.contains("\"until\":\"2025-12-31\""),
         "days are agreed"
     );
+}
+
+#[test]
+fn a_refuge_is_in_nothing_that_is_kept_or_said() {
+    let shown = Office::shipped();
+    let hidden = Office::hiding(&["po4 8qt", "PO27LD"]);
+    let lines = events(&[IDVA, I1, I2, I3]);
+    let keeps = |hub: &Hub<'_>, place: &str| {
+        let token = shown.place(place);
+        hub.register().values().any(|row| row.windows(8).any(|bytes| bytes == token))
+    };
+    let hub = Hub::played(shown, &lines);
+    assert!(keeps(&hub, "PO4 8QT") && keeps(&hub, "PO2 7LD") && keeps(&hub, "PO6 3TR"), "otherwise the test is blind");
+    let hub = Hub::played(&hidden, &lines);
+    assert!(!keeps(&hub, "PO4 8QT") && !keeps(&hub, "PO2 7LD"), "a refuge's postcode is not even hashed");
+    assert!(keeps(&hub, "PO6 3TR"), "other addresses are as ever");
+    assert_eq!(
+        hub.desk("idva").kinds(),
+        Hub::played(shown, &lines).desk("idva").kinds(),
+        "people are found all the same"
+    );
+    // Where an agency writes it into a name, the name goes.
+    let written = |text: &str| -> Vec<Sent> {
+        lines.iter().map(|(feed, line)| (feed.clone(), line.replace("\"Ashgrove\"", &format!("\"{text}\"")))).collect()
+    };
+    for text in ["c/o PO2 7LD", "Ashgrove (po27ld)"] {
+        let team = Hub::played(&hidden, &written(text)).desk("high_harm_team").everything();
+        assert!(team.contains("Dean") && !team.to_lowercase().contains("7ld"), "{text}: {team}");
+        let team = Hub::played(shown, &written(text)).desk("high_harm_team").everything();
+        assert!(team.to_lowercase().contains("7ld"), "otherwise the test is blind");
+    }
 }

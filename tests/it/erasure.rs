@@ -161,9 +161,8 @@ fn an_erasure_comes_when_it_comes() {
 }
 
 /// The shipped agreement, with what police tell held for a year.
-static A_YEAR: LazyLock<Office> = LazyLock::new(|| {
-    Office::with(&amended("retention_days = 2192", "retention_days = 365"))
-});
+static A_YEAR: LazyLock<Office> =
+    LazyLock::new(|| Office::with(&amended("retention_days = 2192", "retention_days = 365")));
 
 #[test]
 fn retention_ends_by_the_day_whoever_was_told_is_told_and_a_late_copy_stays_away() {

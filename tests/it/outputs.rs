@@ -108,6 +108,7 @@ fn every_record_that_leaves_has_its_published_form() {
         "audit combination",
         "audit disclosure",
         "audit rejection",
+        "audit agreement",
     ] {
         assert!(seen.contains(wanted), "nothing to look at of `{wanted}`: {seen:?}");
     }

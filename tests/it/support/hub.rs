@@ -95,6 +95,19 @@ impl Office {
         Self::build(agreement, false).0
     }
 
+    /// The shipped one, with places that are kept out of everything.
+    pub(crate) fn hiding(places: &[&str]) -> Self {
+        let mut office = Self::with(&AGREEMENT);
+        let refuges = places.iter().map(|place| office.pseudonymiser.refuge(place).expect("a place")).collect();
+        office.setup = Arc::new(Arc::into_inner(office.setup).expect("nobody else has it").with_refuges(&refuges));
+        office
+    }
+
+    /// The token of a place.
+    pub(crate) fn place(&self, place: &str) -> [u8; 8] {
+        self.pseudonymiser.refuge(place).expect("a place").0.to_be_bytes()
+    }
+
     /// The same agreement with the keys of another office: rings differ in their recipients.
     pub(crate) fn with_keys_of(mut self, other: &Self) -> Self {
         self.setup = Arc::new(other.setup.under(self.agreement.clone()));
@@ -144,7 +157,18 @@ impl Office {
         if let Some(source) = sources.values().next() {
             setup = setup.tokens_only([through_a_file(&source.frequencies())]);
         }
-        (Self { agreement, package: AGREEMENT.clone(), setup: Arc::new(setup), scope, pseudonymiser, private, signers }, sources)
+        (
+            Self {
+                agreement,
+                package: AGREEMENT.clone(),
+                setup: Arc::new(setup),
+                scope,
+                pseudonymiser,
+                private,
+                signers,
+            },
+            sources,
+        )
     }
 
     /// The register's name of an event.
