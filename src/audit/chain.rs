@@ -182,7 +182,7 @@ impl Chain {
 }
 
 /// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
-const NOBODYS: [&str; 31] = [
+const NOBODYS: [&str; 32] = [
     "action",
     "agency",
     "agreement_version",
@@ -202,6 +202,7 @@ const NOBODYS: [&str; 31] = [
     "offset",
     "outcome",
     "partition",
+    "population",
     "reason",
     "recipient",
     "records_erased",

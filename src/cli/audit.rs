@@ -182,7 +182,7 @@ pub(super) struct SignedArgs {
     /// Signed heads as they were kept, one a line [default: those of the log]
     #[arg(long, value_name = "FILE")]
     signed_heads: Option<PathBuf>,
-    /// Public keys that heads are signed with (JWKS) [default: signing.jwks.json of the configured key ring]
+    /// Public keys that heads are signed with (JWKS) [default: audit.jwks.json of the configured key ring]
     #[arg(long, value_name = "FILE")]
     signers: Option<PathBuf>,
 }
@@ -194,7 +194,7 @@ impl SignedArgs {
             Some(file) => file.clone(),
             None => Settings::load(&config.config)?.keys.join(SIGNERS_FILE),
         };
-        Ok(SignerKeys::read(&file)?)
+        Ok(SignerKeys::read_audit(&file)?)
     }
 
     /// Every head, verified, with its signed form; by partition and number. Of the log, unless a copy of the audit is read.
@@ -235,7 +235,7 @@ pub(super) fn read_head(text: &str, signers: &SignerKeys) -> Result<SignedHead, 
     serde_json::from_slice(&said).map_err(|_| OpenError::NotAMessage)
 }
 
-const SIGNERS_FILE: &str = "signing.jwks.json";
+const SIGNERS_FILE: &str = "audit.jwks.json";
 
 fn print_line(out: &mut dyn Write, line: &[u8]) -> Result<(), Failure> {
     out.write_all(line)?;

@@ -67,7 +67,7 @@ impl Engine {
                 at: now.at.to_string(),
             };
             let said = serde_json::to_vec(&said).expect("a head has a JSON form");
-            let value = statement::sign(Statement::AuditHead, &said, signer);
+            let value = statement::sign(Statement::AuditHead, &said, setup.keys.audit());
             work.output(self.partition, HEADS_TOPIC.to_owned(), head.seq.to_string(), Some(value.into_bytes()));
         }
         Some(self.finish(work).0)

@@ -117,8 +117,9 @@ fn what_comes_late_brings_nobody_back_and_what_is_new_begins_anew() {
     assert_eq!(hub.outcomes().duplicate, outcomes.duplicate + 1);
     assert_eq!(hub.participants("police", "i0").map(|people| people.len()), Some(1));
     // Somebody who is only he is nobody.
-    hub.send(&events(&["o0 police.protection_order 2025-02-01 perpetrator=dean"]));
+    hub.send(&events(&["o0 police.incident 2025-02-01 perpetrator=dean"]));
     assert!(hub.participants("police", "o0").is_none());
+    assert_eq!(hub.outcomes().superseded, outcomes.superseded + 1, "taken, and nothing of it kept");
     // He is reported anew, after the erasure: one report, no history.
     hub.send(&events(&["i9 police.incident 2025-12-05 victim=kelly perpetrator=dean"]));
     let anew = hub.person("police", "i9", 1);

@@ -346,6 +346,7 @@ fn settles_a_record(record: &StoredRecord) -> bool {
     let line: Value =
         record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok()).expect("an audit line");
     matches!(line["kind"].as_str(), Some("collection" | "alteration" | "rejection"))
+        || line["body"]["authority"].is_string()
 }
 
 /// A running daemon; killed when it goes out of scope.

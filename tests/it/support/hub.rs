@@ -13,6 +13,7 @@ use priorityd::assess::Assessed;
 use priorityd::config::agreement::{Agreement, Package};
 use priorityd::config::rules::Rules;
 use priorityd::disclose::open::Opener;
+use priorityd::disclose::statement::{self, Statement};
 use priorityd::keys::meta::{Purpose, Slot};
 use priorityd::keys::recipient::RecipientPrivateKey;
 use priorityd::keys::signing::SignerKeys;
@@ -419,6 +420,29 @@ impl<'a> Hub<'a> {
         self.log.commit(transaction).expect("memory takes it");
     }
 
+    /// The last heartbeat that a service had: the event that was signed, its signature verified.
+    pub(crate) fn heartbeat(&self, recipient: &str) -> Value {
+        let topic = topic_name("status", &super::events::party(recipient));
+        let record = self.topic(&topic).pop().expect("a heartbeat");
+        let value = record.value.as_deref().expect("signed");
+        let said = statement::read(Statement::Heartbeat, value, &self.office.signers, Some(self.now.at));
+        let said = json(&said.expect("signed by us"));
+        assert_eq!(said, signed(&record));
+        said
+    }
+
+    /// Of each entry on a service's list as it stands, the revision; `after` as many records as that.
+    pub(crate) fn revisions(&self, recipient: &str, after: usize) -> Vec<String> {
+        let mut standing = BTreeMap::new();
+        for (key, event) in self.open(&super::events::party(recipient), "list").into_iter().take(after) {
+            match event {
+                Some(event) => drop(standing.insert(key, text(&event["revision"]).to_owned())),
+                None => drop(standing.remove(&key)),
+            }
+        }
+        standing.into_values().collect()
+    }
+
     /// The register, as a daemon that starts now would find it.
     pub(crate) fn register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut rows = BTreeMap::new();
@@ -539,4 +563,12 @@ fn hold(all: &mut BTreeMap<&'static str, u64>, more: BTreeMap<&'static str, u64>
 
 fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("JSON")
+}
+
+/// What a compact JWS says, unverified.
+pub(crate) fn signed(record: &StoredRecord) -> Value {
+    use base64::Engine as _;
+    let text = std::str::from_utf8(record.value.as_deref().expect("signed")).expect("a compact JWS");
+    let said = text.split('.').nth(1).expect("three parts");
+    json(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(said).expect("base64url"))
 }
