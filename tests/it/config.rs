@@ -66,6 +66,7 @@ fn every_mistake_about_principals_is_reported_at_once() {
     let text = r#"
         log = "kafka"
         agreement = "a.toml"
+        agreement_signers = ["signers.jwks.json"]
         keys = "keys"
         [kafka]
         bootstrap = "kafka-1:9093"
