@@ -31,11 +31,13 @@ pub enum AuditKind {
     Erasure,
     /// An event was sent back to its agency.
     Rejection,
+    /// What was told rests on another agreement from here on.
+    Agreement,
 }
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Collection,
         Self::Alteration,
         Self::Consultation,
@@ -43,6 +45,7 @@ impl AuditKind {
         Self::Combination,
         Self::Erasure,
         Self::Rejection,
+        Self::Agreement,
     ];
 
     /// As written in a record.
@@ -56,6 +59,7 @@ impl AuditKind {
             Self::Combination => "combination",
             Self::Erasure => "erasure",
             Self::Rejection => "rejection",
+            Self::Agreement => "agreement",
         }
     }
 }
@@ -180,7 +184,7 @@ impl Chain {
 }
 
 /// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
-const NOBODYS: [&str; 27] = [
+const NOBODYS: [&str; 32] = [
     "action",
     "agency",
     "agreement_version",
@@ -207,7 +211,12 @@ const NOBODYS: [&str; 27] = [
     "review_bits",
     "role",
     "rules_version",
+    "serial",
+    "serial_before",
+    "sha256",
+    "signed_by",
     "type",
+    "version",
 ];
 /// What makes a commitment tell nothing.
 pub(super) const SALT: &str = "salt";

@@ -18,6 +18,7 @@ use rand::rand_core::UnwrapErr;
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::reload::AgreementWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::ids::PartyId;
 use crate::ops::health::{Health, State};
@@ -40,6 +41,8 @@ struct Computed {
 /// Everything one worker needs.
 pub(super) struct Worker {
     pub setup: Arc<Setup>,
+    /// Where another agreement would come from.
+    pub watch: AgreementWatch,
     pub log: Box<dyn Log>,
     pub duties: Duties,
     pub batch_records: usize,
@@ -97,6 +100,7 @@ impl Worker {
         if self.stop.load(Ordering::Relaxed) {
             return self.commit_waiting(waiting);
         }
+        self.adopt(engines, waiting)?;
         if engines.values().any(Option::is_none) {
             self.health.set(State::Waiting("restoring the register"));
             self.show_partitions(engines);
@@ -133,6 +137,27 @@ impl Worker {
         Ok(())
     }
 
+    /// Another agreement, if a better one is there: what was told is decided anew before the next records are.
+    fn adopt(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        let as_of = self.now().as_of;
+        if let Some(agreement) = self.watch.look(self.setup.agreement(), as_of) {
+            // What waits was decided under the agreement before.
+            self.commit_waiting(waiting)?;
+            self.setup = Arc::new(self.setup.under(agreement));
+            engines.values_mut().flatten().for_each(|engine| engine.adopt(Arc::clone(&self.setup)));
+        }
+        Ok(())
+    }
+
+    /// Why nothing may leave, for whoever asks whether we are ready.
+    fn held(&self, engines: &Engines) -> Option<&'static str> {
+        let as_of = self.now().as_of;
+        let held = engines.values().flatten().find_map(|engine| engine.holds_everything(as_of));
+        let held = held.or_else(|| self.setup.agreement().held(as_of));
+        self.metrics.agreement(self.setup.agreement().serial, held.is_some());
+        held.map(in_words)
+    }
+
     /// Says that we are ready, or why not, and every now and then how far behind we are.
     fn show(&mut self, engines: &Engines) {
         if self.health.state() == State::Ready && self.shown.elapsed() < SHOWN_EVERY {
@@ -142,7 +167,12 @@ impl Worker {
         let standing = self.log.standing();
         self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
         self.show_partitions(engines);
-        self.health.set(standing.cut_off.map_or(State::Ready, State::Waiting));
+        let held = self.held(engines);
+        let state = standing.cut_off.or(held).map_or(State::Ready, State::Waiting);
+        if let Some(reason) = held.filter(|_| self.health.state() != state) {
+            tracing::error!(reason, "nothing is disclosed until the agreement is in order");
+        }
+        self.health.set(state);
     }
 
     fn show_partitions(&self, engines: &Engines) {
@@ -251,6 +281,15 @@ impl Worker {
     }
 }
 
+/// Why everything is held, for whoever asks whether we are ready.
+fn in_words(held: &str) -> &'static str {
+    match held {
+        "agreement_not_signed" => "everything is held: the agreement is not signed",
+        "agreement_not_in_force" => "everything is held: the agreement is not in force",
+        _ => "everything is held: the agreement is older than the one that the register was told under",
+    }
+}
+
 fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
     match committed {
         Ok(()) => TransactionEnd::Committed,
@@ -296,6 +335,7 @@ impl Running {
             setup: Arc::new(deployment.setup()),
             log,
             duties: Duties::new(subscriber(&deployment.settings.log)?),
+            watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
             batch_records: deployment.settings.batch_records,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,

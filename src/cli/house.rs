@@ -10,16 +10,13 @@ use rand_chacha::ChaCha20Rng;
 
 use super::deployment::Deployment;
 use super::failure::{Failure, Kind};
+use super::shipped;
 use crate::config::agreement::Agreement;
 use crate::keys::KeyRing;
 use crate::log::kafka::KafkaAdmin;
 use crate::log::kafka::topics::{Layout, Topic, wanted};
 use crate::model::ids::hex;
 use crate::simulate::City;
-
-/// The agreement and the configuration that ship with priorityd.
-const AGREEMENT: &str = include_str!("../../deploy/agreement.toml");
-const CONFIG: &str = include_str!("../../deploy/priorityd.toml");
 
 /// What kind of house is wanted.
 pub(super) struct Wish {
@@ -63,8 +60,8 @@ impl Wish {
         };
         fs::create_dir_all(&dir).map_err(cannot)?;
         let temporary = self.dir.is_none().then(|| dir.clone());
-        fs::write(dir.join("agreement.toml"), AGREEMENT).map_err(cannot)?;
-        let config = CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
+        shipped::write_agreement(&dir)?;
+        let config = shipped::CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
         let config = match &self.kafka {
             None => config,
             Some(bootstrap) => on_kafka(&config, self.name, bootstrap),
@@ -77,6 +74,7 @@ impl Wish {
         // From the seed, so that the same seed gives the same list byte for byte. These keys protect nobody.
         let mut rng = ChaCha20Rng::seed_from_u64(self.seed);
         KeyRing::create(&dir.join("keys"), &private_keys, scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
+        shipped::sign_agreement(&dir, &mut rng)?;
         let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
         deployment.settings.listen = None;
         let mut house = House { deployment, private_keys, topics: Vec::new(), kept: self.dir.clone(), temporary };

@@ -283,7 +283,7 @@ fn what_follows(purpose: Purpose) -> &'static str {
              keeps both private keys"
         }
         Purpose::Intake => "hand the copy to the agency; the earlier key opens what is under way",
-        Purpose::Identifier => "",
+        Purpose::Identifier | Purpose::Agreement => "",
     }
 }
 

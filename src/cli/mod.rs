@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod agreement;
 mod audit;
 mod bench;
 mod check;
@@ -27,8 +28,11 @@ mod pack;
 mod prove;
 mod pseudonymise;
 mod publish;
+mod refuges;
+mod reload;
 mod review;
 mod run;
+mod shipped;
 mod show;
 mod silence;
 mod simulate;
@@ -68,6 +72,10 @@ enum Command {
     Train(train::TrainArgs),
     /// Write a synthetic city's feeds as files, with the truth beside them
     Simulate(simulate::SimulateArgs),
+    /// Check, sign, explain and compare data-sharing agreements
+    Agreement(agreement::AgreementArgs),
+    /// Turn postcodes and UPRNs of safe places into the tokens by which the daemon keeps them out of everything
+    Refuges(refuges::RefugesArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
     /// Plan and make topics and access lists on Kafka
@@ -106,6 +114,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Refuges(args) => refuges::run(&args, &mut out),
+        Command::Agreement(args) => agreement::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
         Command::Train(args) => train::run(&args, &mut out),

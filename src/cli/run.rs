@@ -12,12 +12,13 @@ use super::daemon::Worker;
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::reload::AgreementWatch;
 use crate::log::LogError;
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::{http, telemetry};
 
-/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first.
+/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement again.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -46,8 +47,10 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
     let restoring = Arc::clone(&metrics);
     let stop = Arc::new(AtomicBool::new(false));
+    let look_again = Arc::new(AtomicBool::new(false));
     let worker = Worker {
         setup: Arc::new(deployment.setup()),
+        watch: AgreementWatch::new(settings.clone(), Arc::clone(&look_again)),
         log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
         duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
@@ -73,10 +76,14 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut worker = tokio::task::spawn_blocking(move || worker.work().map(drop));
     tracing::info!("started");
-    let ended = tokio::select! {
-        ended = &mut worker => ended,
-        _ = terminate.recv() => finish(&stop, worker).await,
-        _ = interrupt.recv() => finish(&stop, worker).await,
+    let mut hangup = signal(SignalKind::hangup())?;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut worker => break ended,
+            _ = terminate.recv() => break finish(&stop, worker).await,
+            _ = interrupt.recv() => break finish(&stop, worker).await,
+            _ = hangup.recv() => look_again.store(true, Ordering::Relaxed),
+        }
     };
     if let (Ok(Err(error)), Some(_)) = (&ended, settings.listen) {
         tracing::error!(%error, "the daemon cannot go on");

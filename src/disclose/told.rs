@@ -94,6 +94,13 @@ impl Told {
         self.lists.keys().chain(self.by_cluster.keys()).copied()
     }
 
+    /// Everybody who was told anything.
+    #[must_use]
+    pub fn parties(&self) -> BTreeSet<PartyId> {
+        let lists = self.lists.values().flat_map(BTreeMap::keys);
+        lists.chain(self.alerts.values().flat_map(|row| row.to.keys())).cloned().collect()
+    }
+
     /// Notes what one recipient's list says of a person, or that it says nothing any more.
     pub fn set_listed(&mut self, cluster: ClusterId, recipient: &PartyId, digest: Option<Digest>) {
         let row = self.lists.entry(cluster).or_default();

@@ -107,6 +107,7 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
         | RowKind::Counters
         | RowKind::AuditHead
         | RowKind::Redaction
-        | RowKind::MadeWith => Err(bad),
+        | RowKind::MadeWith
+        | RowKind::Agreement => Err(bad),
     }
 }

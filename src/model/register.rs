@@ -27,6 +27,8 @@ pub enum RowKind {
     MadeWith = b'M',
     /// Ids that the audit still has to lose (pipeline).
     Redaction = b'x',
+    /// The agreement that what was told rests on (pipeline).
+    Agreement = b'p',
 }
 
 impl RowKind {
@@ -45,6 +47,7 @@ impl RowKind {
             Self::AuditHead,
             Self::MadeWith,
             Self::Redaction,
+            Self::Agreement,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::agreed::ToldUnder;
 use self::erasure::forget;
 use self::evidence::{combination, question};
 use self::reviews::{possible_match, review_key};
@@ -20,20 +21,21 @@ use self::scope::{Scope, opposing};
 use self::setup::MadeWith;
 use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
-use crate::assess::{Assessed, cases};
+use crate::assess::{Assessed, awaits_review, cases};
 use crate::audit::{AuditKind, Chain};
+use crate::config::agreement::Recipient;
 use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
 use crate::link::{Bits, Linker, Settled};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
-use crate::model::decision::{Judgement, Subject};
 use crate::model::event::BlindEvent;
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
+mod agreed;
 mod erasure;
 mod evidence;
 mod reviews;
@@ -63,6 +65,8 @@ pub struct Engine {
     chain: Chain,
     sealer: Sealer,
     assessed_as_of: Option<Date>,
+    /// What was told rests on this agreement.
+    told_under: Option<ToldUnder>,
     /// Scopes whose register says what it was made with.
     marked: BTreeSet<ScopeId>,
     /// Ids that the audit must lose, each in records up to a number.
@@ -88,12 +92,27 @@ impl Engine {
             chain,
             sealer: Sealer::default(),
             assessed_as_of: None,
+            told_under: None,
             marked: BTreeSet::new(),
             redactions: BTreeMap::new(),
             signed_seq: 0,
             former: BTreeMap::new(),
             relinked: BTreeMap::new(),
         }
+    }
+
+    /// Goes on under another agreement: `advance` decides anew about everything that was told.
+    pub fn adopt(&mut self, setup: Arc<Setup>) {
+        self.setup = setup;
+        self.assessed_as_of = None;
+    }
+
+    /// Why everything is held on that day, if it is.
+    #[must_use]
+    pub fn holds_everything(&self, as_of: Date) -> Option<&'static str> {
+        let ours = ToldUnder::of(&self.setup.agreement);
+        let is_older = self.told_under.as_ref().is_some_and(|told| told.excludes(&ours));
+        is_older.then_some("agreement_older_than_register").or_else(|| self.setup.agreement.held(as_of))
     }
 
     /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
@@ -122,6 +141,9 @@ impl Engine {
                     let model = model.unwrap_or_else(|| self.setup.model_of(&scope));
                     self.former.insert(scope, Linker::ephemeral(model));
                 }
+            }
+            RowKind::Agreement => {
+                self.told_under = Some(postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
             }
             RowKind::Redaction => {
                 let id = id.try_into().map_err(|_| BadRegister::Form)?;
@@ -222,11 +244,13 @@ impl Engine {
         self.assessed_as_of = Some(now.as_of);
         let mut work = Work::new(rng);
         self.tell_relinked(now, &mut work);
+        self.note_agreement(now, &mut work);
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             if let Some(touched) = self.expire(&id, now, &mut work) {
                 self.settle(&id, touched, now, rng, &mut work);
             }
             let (keys, salts) = (Arc::clone(&self.setup.keys), &mut work.salts);
+            let former = self.former_recipients(&id);
             let scope = self.scopes.get_mut(&id).expect("listed above");
             scope.identities.reseal(&id, &keys, || {
                 let mut nonce = [0; 12];
@@ -235,7 +259,7 @@ impl Engine {
             });
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
-            self.publish(&id, &before, &everybody, now, rng, &mut work);
+            self.publish(&id, People { before: &before, concerned: &everybody, former }, now, rng, &mut work);
         }
         let (transaction, report) = self.finish(work);
         (!transaction.register.is_empty() || !transaction.outputs.is_empty()).then_some((transaction, report))
@@ -375,7 +399,8 @@ impl Engine {
         before.extend(&neighbours);
         concerned.extend(neighbours);
         self.tell(id, settled, now, work);
-        self.publish(id, &before, &concerned, now, rng, work);
+        let people = People { before: &before, concerned: &concerned, former: Vec::new() };
+        self.publish(id, people, now, rng, work);
     }
 
     /// What a new model changed: told once, in one transaction with the note that it was.
@@ -419,13 +444,13 @@ impl Engine {
     fn publish(
         &mut self,
         id: &ScopeId,
-        before: &BTreeSet<ClusterId>,
-        concerned: &BTreeSet<ClusterId>,
+        People { before, concerned, former }: People<'_>,
         now: Now,
         rng: &mut dyn CryptoRng,
         work: &mut Work,
     ) {
         let setup = Arc::clone(&self.setup);
+        let held = self.holds_everything(now.as_of);
         let Some(scope) = self.scopes.get_mut(id) else { return };
         let people: Vec<Assessed> = {
             let scope = &*scope;
@@ -441,6 +466,8 @@ impl Engine {
         let desk = Desk {
             scope: id,
             agreement: &setup.agreement,
+            held,
+            former,
             rules: &setup.rules,
             as_of: now.as_of,
             at: now.at,
@@ -449,7 +476,11 @@ impl Engine {
             identities,
             cases_of: &|cluster| cases(ledger, linker.members(cluster)),
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
-            was_seen: &|finding| ledger.decision(Subject::Finding(finding)) == Some(Judgement::Seen),
+            neighbours_of: &|cluster| scope::neighbours(ledger, linker, cluster),
+            awaits_review: &|cluster| {
+                let members = linker.members(cluster);
+                awaits_review(ledger, members, |record| linker.cluster_of(record))
+            },
         };
         let disclosed = desk.disclose(before, &people, told);
         self.review_both_roles(id, before, &people, work);
@@ -501,6 +532,16 @@ impl Engine {
             positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
         (work.transaction, work.report)
     }
+}
+
+/// Whom one round of disclosure is about.
+struct People<'a> {
+    /// As they were.
+    before: &'a BTreeSet<ClusterId>,
+    /// As they are.
+    concerned: &'a BTreeSet<ClusterId>,
+    /// Who was told something and receives nothing any more.
+    former: Vec<Recipient>,
 }
 
 /// How sure the weakest link of a person is, in words for a reader.

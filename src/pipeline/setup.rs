@@ -1,6 +1,6 @@
 //! What does not change while the daemon runs, and the stages that need nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::Rng;
@@ -24,6 +24,7 @@ use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::model::outcome::{RejectCode, Rejection};
+use crate::model::tokens::Token;
 use crate::normalise::event::normalise;
 use crate::pseudonymise::Pseudonymiser;
 use crate::pseudonymise::event::{Keep, blind, unkeyed};
@@ -47,10 +48,12 @@ pub struct Setup {
     pub(super) keys: Arc<KeyRing>,
     pub(super) model: Arc<LinkageModel>,
     /// The model with the public frequencies of names under each scope's own key.
-    models: BTreeMap<ScopeId, Arc<LinkageModel>>,
+    models: Arc<BTreeMap<ScopeId, Arc<LinkageModel>>>,
+    record_bytes: usize,
     pub(super) validator: Validator,
-    pub(super) pseudonymisers: BTreeMap<ScopeId, Pseudonymiser>,
-    pub(super) outputs: BTreeMap<PartyId, OutputKey>,
+    pub(super) pseudonymisers: Arc<BTreeMap<ScopeId, Pseudonymiser>>,
+    /// Of everybody whom the ring has a key of: who was a recipient once may have to be told that it is over.
+    pub(super) outputs: Arc<BTreeMap<PartyId, OutputKey>>,
     /// What agencies published that hash at source; empty where we hash.
     published: BTreeMap<ScopeId, PublishedFrequencies>,
 }
@@ -65,7 +68,7 @@ impl Setup {
         model: Arc<LinkageModel>,
         record_bytes: usize,
     ) -> Self {
-        let validator = Validator::new(feed_contexts(&agreement)).with_max_record_bytes(record_bytes);
+        let validator = validator(&agreement, record_bytes);
         let scopes = agreement.scopes.iter();
         let pseudonymisers: BTreeMap<ScopeId, Pseudonymiser> =
             scopes.filter_map(|scope| Some((scope.clone(), Pseudonymiser::new(keys.linkage(scope)?)))).collect();
@@ -73,11 +76,13 @@ impl Setup {
             let model = LinkageModel::clone(&model).with_frequencies(hash.public_frequencies());
             (scope.clone(), Arc::new(model))
         });
-        let models = models.collect();
-        let with_key = agreement.recipients.iter().filter(|recipient| keys.recipient(&recipient.party).is_some());
-        let outputs = with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
+        let models = Arc::new(models.collect());
+        let parties = keys.listing().iter().filter_map(|key| key.meta.party.clone());
+        let with_key = parties.filter(|party| keys.recipient(party).is_some());
+        let outputs = Arc::new(with_key.map(|party| (party.clone(), keys.output(&party))).collect());
+        let pseudonymisers = Arc::new(pseudonymisers);
         let published = BTreeMap::new();
-        Self { agreement, rules, keys, model, models, validator, pseudonymisers, outputs, published }
+        Self { agreement, rules, keys, model, models, record_bytes, validator, pseudonymisers, outputs, published }
     }
 
     /// Takes only events that were pseudonymised at the source: for a hub without a linkage key. How common which tokens
@@ -88,9 +93,38 @@ impl Setup {
         let model = |table: &PublishedFrequencies| {
             Arc::new(LinkageModel::clone(&self.model).with_frequencies(table.frequencies.clone()))
         };
-        let models = published.iter().map(|(scope, table)| (scope.clone(), model(table))).collect();
+        let models = Arc::new(published.iter().map(|(scope, table)| (scope.clone(), model(table))).collect());
         let validator = self.validator.tokens_only();
-        Self { validator, models, published, pseudonymisers: BTreeMap::new(), ..self }
+        Self { validator, models, published, pseudonymisers: Arc::default(), ..self }
+    }
+
+    /// Keeps the addresses of refuges, by their tokens, out of everything.
+    ///
+    /// # Panics
+    /// When the setup is shared already: what was taken in before would have them.
+    #[must_use]
+    pub fn with_refuges(mut self, refuges: &BTreeSet<Token>) -> Self {
+        let own = Arc::get_mut(&mut self.pseudonymisers).expect("it is being put together");
+        own.values_mut().for_each(|pseudonymiser| pseudonymiser.hide_refuges(refuges.clone()));
+        self
+    }
+
+    /// The same under another agreement about the same scopes.
+    #[must_use]
+    pub fn under(&self, agreement: Agreement) -> Self {
+        let validator = validator(&agreement, self.record_bytes);
+        Self {
+            validator: if self.published.is_empty() { validator } else { validator.tokens_only() },
+            agreement,
+            rules: self.rules.clone(),
+            keys: Arc::clone(&self.keys),
+            model: Arc::clone(&self.model),
+            models: Arc::clone(&self.models),
+            record_bytes: self.record_bytes,
+            pseudonymisers: Arc::clone(&self.pseudonymisers),
+            outputs: Arc::clone(&self.outputs),
+            published: self.published.clone(),
+        }
     }
 
     /// The model by which a scope's people are linked.
@@ -203,6 +237,10 @@ impl Setup {
             })
         })
     }
+}
+
+fn validator(agreement: &Agreement, record_bytes: usize) -> Validator {
+    Validator::new(feed_contexts(agreement)).with_max_record_bytes(record_bytes)
 }
 
 fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {

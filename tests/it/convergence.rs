@@ -71,6 +71,7 @@ fn outcome(hub: &Hub<'_>) -> (Outcome, Alerted) {
     for (key, value) in hub.register() {
         match RowKind::from_byte(key[0]).expect("a kind of row") {
             RowKind::MadeWith
+            | RowKind::Agreement
             | RowKind::Event
             | RowKind::Record
             | RowKind::Edge

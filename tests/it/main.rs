@@ -1,6 +1,7 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 //! `tests/run` installs what they need of other languages first.
 
+mod agreement;
 mod audit;
 mod biographies;
 mod blindness;
@@ -28,6 +29,7 @@ mod keys;
 mod linkage;
 mod memory;
 mod outputs;
+mod reload;
 mod review;
 mod silence;
 mod source;

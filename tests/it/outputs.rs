@@ -125,6 +125,7 @@ fn every_record_that_leaves_has_its_published_form() {
         "audit combination",
         "audit disclosure",
         "audit rejection",
+        "audit agreement",
         "audit erasure",
         "audit consultation",
         "audit redacted",

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use priorityd::assess::Assessed;
-use priorityd::config::agreement::Agreement;
+use priorityd::config::agreement::{Agreement, Package};
 use priorityd::config::rules::Rules;
 use priorityd::disclose::open::Opener;
 use priorityd::disclose::statement::{self, Statement};
@@ -35,7 +35,28 @@ use zeroize::Zeroizing;
 
 use super::events::{Sent, true_name};
 
-pub(crate) const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
+/// The agreement that ships, with its policies.
+pub(crate) static AGREEMENT: LazyLock<Package> = LazyLock::new(|| {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/agreement.toml");
+    Package::read(&file).expect("the shipped files are there")
+});
+
+/// The agreement that ships with one text in place of another, in the TOML file or in a policy.
+pub(crate) fn amended(from: &str, to: &str) -> Package {
+    amended_all(&[(from, to)])
+}
+
+/// As `amended`, several times.
+pub(crate) fn amended_all(changes: &[(&str, &str)]) -> Package {
+    let mut package = AGREEMENT.clone();
+    for (from, to) in changes {
+        let policies = package.policies.iter_mut().map(|(_, text)| text);
+        let mut texts = std::iter::once(&mut package.agreement).chain(policies);
+        let text = texts.find(|text| text.contains(from)).unwrap_or_else(|| panic!("no file has {from}"));
+        *text = text.replacen(from, to, 1);
+    }
+    package
+}
 
 /// The day on which everything is assessed unless a test moves it.
 pub(crate) const TODAY: Date = date(2025, 12, 31);
@@ -47,14 +68,16 @@ static STARTED: LazyLock<Timestamp> = LazyLock::new(|| "2026-01-01T00:00:00Z".pa
 /// agreement only.
 pub(crate) struct Office {
     pub(crate) agreement: Agreement,
+    /// As it was read, where it was.
+    pub(crate) package: Package,
     setup: Arc<Setup>,
     scope: ScopeId,
     pseudonymiser: Pseudonymiser,
-    private: BTreeMap<PartyId, RecipientPrivateKey>,
+    private: BTreeMap<PartyId, Arc<RecipientPrivateKey>>,
     signers: SignerKeys,
 }
 
-static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(AGREEMENT));
+static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(&AGREEMENT));
 
 impl Office {
     /// With the agreement that ships.
@@ -62,19 +85,44 @@ impl Office {
         &SHIPPED
     }
 
-    /// With another one.
-    pub(crate) fn with(agreement: &str) -> Self {
+    /// With another one, signed.
+    pub(crate) fn with(package: &Package) -> Self {
+        let agreement = Agreement::check(package).expect("the agreement is in order");
+        Self { package: package.clone(), ..Self::under(agreement.signed("ig_lead#test")) }
+    }
+
+    /// With another one, checked.
+    pub(crate) fn under(agreement: Agreement) -> Self {
         Self::build(agreement, false).0
+    }
+
+    /// The shipped one, with places that are kept out of everything.
+    pub(crate) fn hiding(places: &[&str]) -> Self {
+        let mut office = Self::with(&AGREEMENT);
+        let refuges = places.iter().map(|place| office.pseudonymiser.refuge(place).expect("a place")).collect();
+        office.setup = Arc::new(Arc::into_inner(office.setup).expect("nobody else has it").with_refuges(&refuges));
+        office
+    }
+
+    /// The token of a place.
+    pub(crate) fn place(&self, place: &str) -> [u8; 8] {
+        self.pseudonymiser.refuge(place).expect("a place").0.to_be_bytes()
+    }
+
+    /// The same agreement with the keys of another office: rings differ in their recipients.
+    pub(crate) fn with_keys_of(mut self, other: &Self) -> Self {
+        self.setup = Arc::new(other.setup.under(self.agreement.clone()));
+        self.private = other.private.clone();
+        self
     }
 
     /// The same keys and agreement, but every agency hashes at the source and the hub has no key that could.
     pub(crate) fn at_source() -> (Self, BTreeMap<PartyId, Source>) {
-        Self::build(AGREEMENT, true)
+        let agreement = Agreement::check(&AGREEMENT).expect("the shipped agreement is in order");
+        Self::build(agreement.signed("ig_lead#test"), true)
     }
 
-    fn build(agreement: &str, at_source: bool) -> (Self, BTreeMap<PartyId, Source>) {
-        let table: toml::Table = agreement.parse().expect("the agreement is TOML");
-        let agreement = Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order");
+    fn build(agreement: Agreement, at_source: bool) -> (Self, BTreeMap<PartyId, Source>) {
         let scope = agreement.scopes.first().expect("a scope").clone();
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
@@ -101,7 +149,7 @@ impl Office {
         let ring = Arc::new(KeyRing::load(&ring).expect("a ring"));
         let private = |party: PartyId| {
             let key = RecipientPrivateKey::read(&services.join(format!("{party}.jwk.json")));
-            (party, key.expect("a private key"))
+            (party, Arc::new(key.expect("a private key")))
         };
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
         let private = parties.into_iter().map(private).collect();
@@ -110,7 +158,18 @@ impl Office {
         if let Some(source) = sources.values().next() {
             setup = setup.tokens_only([through_a_file(&source.frequencies())]);
         }
-        (Self { agreement, setup: Arc::new(setup), scope, pseudonymiser, private, signers }, sources)
+        (
+            Self {
+                agreement,
+                package: AGREEMENT.clone(),
+                setup: Arc::new(setup),
+                scope,
+                pseudonymiser,
+                private,
+                signers,
+            },
+            sources,
+        )
     }
 
     /// The register's name of an event.
@@ -236,6 +295,13 @@ impl<'a> Hub<'a> {
         self.engine = None;
         self.work();
         self
+    }
+
+    /// Another agreement comes while the daemon runs.
+    pub(crate) fn adopt(&mut self, office: &'a Office) {
+        self.office = office;
+        self.engine.as_mut().expect("it has worked").adopt(Arc::clone(&office.setup));
+        self.work();
     }
 
     pub(crate) fn publish(&mut self, events: &[Sent]) {
