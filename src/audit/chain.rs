@@ -178,7 +178,7 @@ impl Chain {
 }
 
 /// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
-const NOBODYS: [&str; 26] = [
+const NOBODYS: [&str; 27] = [
     "action",
     "agency",
     "agreement_version",
@@ -198,6 +198,7 @@ const NOBODYS: [&str; 26] = [
     "offset",
     "outcome",
     "partition",
+    "population",
     "reason",
     "recipient",
     "records_erased",

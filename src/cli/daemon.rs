@@ -1,7 +1,7 @@
 //! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
 //!
-//! While a batch is being committed the next one is already processed, on the state that the commit is about to make
-//! good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
+//! Where there is a backlog the next batch is processed while one is committed, on the state that the commit is about to
+//! make good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Worker {
 
     fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         if self.stop.load(Ordering::Relaxed) {
-            return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+            return self.commit_waiting(waiting);
         }
         if engines.values().any(Option::is_none) {
             self.health.set(State::Waiting("restoring the register"));
@@ -121,7 +121,12 @@ impl Worker {
             }
             Polled::Records(records) => {
                 self.advance(engines, waiting)?;
+                let more_behind = records.len() >= self.batch_records;
                 *waiting = self.commit_and_process(waiting.take(), records, engines)?;
+                // Putting a commit off pays only where the next batch is there already.
+                if !more_behind {
+                    self.commit_waiting(waiting)?;
+                }
                 self.show(engines);
             }
         }
@@ -169,7 +174,8 @@ impl Worker {
     /// the recipients hear that we are there. What waits is committed before.
     fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        let beats = self.duties.beats(now);
+        // Before a partition is ours nobody speaks for one, and the minute is not used up.
+        let beats = engines.values().any(Option::is_some) && self.duties.beats(now);
         for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
             let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {

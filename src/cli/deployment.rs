@@ -67,6 +67,10 @@ impl Deployment {
         if !lines.is_empty() {
             return Err(Failure::all(Kind::Configuration, lines));
         }
+        let model = match settings.linkage_population {
+            Some(people) => model.with_population(people),
+            None => model,
+        };
         let without_key: Vec<_> = agreement
             .scopes
             .iter()
@@ -118,8 +122,26 @@ impl Deployment {
 
     /// The same, for who wants to hear how restoring goes on.
     pub(super) fn watched_log(&self, on_restore: OnRestore) -> Result<Box<dyn Log>, Failure> {
-        let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
+        self.log_of(&self.settings.log, on_restore)
+    }
+
+    /// The same to read the whole register and commit nothing. On Kafka it is a group of its own, which takes no partition
+    /// from a daemon.
+    pub(super) fn log_to_read(&self) -> Result<Box<dyn Log>, Failure> {
+        let unwatched: OnRestore = Arc::new(|_, _| {});
         match &self.settings.log {
+            LogSettings::Kafka(settings) => {
+                let group = format!("{}-train", settings.group);
+                let reading = LogSettings::Kafka(Box::new(KafkaSettings { group, ..KafkaSettings::clone(settings) }));
+                self.log_of(&reading, unwatched)
+            }
+            embedded @ LogSettings::Embedded { .. } => self.log_of(embedded, unwatched),
+        }
+    }
+
+    fn log_of(&self, log: &LogSettings, on_restore: OnRestore) -> Result<Box<dyn Log>, Failure> {
+        let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
+        match log {
             LogSettings::Embedded { path, feed_hours } => {
                 make_folder(path)?;
                 let feed_retention = Duration::from_secs(feed_hours * 60 * 60);
@@ -219,7 +241,15 @@ fn with_problems_beyond(config: &Path, problems: &[Problem]) -> Failure {
 fn load_model(file: &Path) -> Result<LinkageModel, String> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
-    LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+    let model = LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let problem = if !model.is_as_trained() {
+        "it was changed after it was trained; give it another `version` and leave `weights_sha256` empty"
+    } else if !model.is_whole() {
+        "it lets two persons be one: `numbers_apart`, `average_linkage` and `twins_apart` must be true here"
+    } else {
+        return Ok(model);
+    };
+    Err(format!("{}: {problem}", file.display()))
 }
 
 fn open_client(log: &LogSettings, at_rest: Arc<dyn AtRest>) -> Result<Box<dyn Client>, Failure> {

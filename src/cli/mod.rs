@@ -18,6 +18,7 @@ mod erase;
 mod explain;
 mod failure;
 mod healthcheck;
+mod house;
 mod keys;
 mod link;
 mod live;
@@ -35,6 +36,7 @@ mod subject;
 mod subscribe;
 mod tables;
 mod topics;
+mod train;
 
 pub use failure::Failure;
 
@@ -62,6 +64,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
     Link(link::LinkArgs),
+    /// Train a linkage model on a register, on tables or on a synthetic city
+    Train(train::TrainArgs),
     /// Write a synthetic city's feeds as files, with the truth beside them
     Simulate(simulate::SimulateArgs),
     /// Make and list keys
@@ -104,6 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
+        Command::Train(args) => train::run(&args, &mut out),
         Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
         Command::Topics(args) => topics::run(&args, &mut out),
         Command::Audit(args) => audit::run(&args, &mut out),

@@ -26,6 +26,8 @@ pub struct Settings {
     pub tokens_only: Option<Vec<PathBuf>>,
     /// A linkage model file in place of the one compiled in.
     pub linkage_model: Option<PathBuf>,
+    /// How many people agencies may come to know in a scope, in place of the model's number.
+    pub linkage_population: Option<u32>,
     /// Act as if it were this day; for replays and demonstrations. Without it, today in UTC.
     pub as_of: Option<Date>,
     /// Records in one transaction at the most.
@@ -131,6 +133,7 @@ impl Settings {
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
         let tokens_only = read_intake(&mut root, &home, &mut problems);
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
+        let people = root.number("linkage_population", 0, (100, 1_000_000_000), &mut problems);
         let as_of = root.date("as_of", &mut problems);
         let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
@@ -151,6 +154,7 @@ impl Settings {
             keys,
             tokens_only,
             linkage_model,
+            linkage_population: u32::try_from(people).ok().filter(|people| *people > 0),
             as_of,
             batch_records: usize::try_from(batch_records).unwrap_or(2_000),
             poll_ms,

@@ -18,7 +18,7 @@ use self::evidence::{combination, question};
 use self::reviews::{possible_match, review_key};
 use self::scope::{Scope, opposing};
 use self::setup::MadeWith;
-use self::work::{Touched, Work, read_key};
+use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, cases};
 use crate::audit::{AuditKind, Chain};
@@ -48,7 +48,7 @@ mod work;
 pub use self::setup::{Now, Setup, feed_contexts};
 pub use self::status::HEARTBEAT;
 pub use self::subject::{HeldEvent, Person, Resembling};
-pub use self::work::BatchReport;
+pub use self::work::{BatchReport, read_key};
 pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 
 /// From here on a link is called strong: the odds are a thousand to one and better.
@@ -381,8 +381,11 @@ impl Engine {
     /// What a new model changed: told once, in one transaction with the note that it was.
     fn tell_relinked(&mut self, now: Now, work: &mut Work) {
         for (id, settled) in std::mem::take(&mut self.relinked) {
-            let body = json!({"change": "relinked", "model_version": self.setup.model.version()});
-            self.audit(AuditKind::Alteration, &id, body, now, work);
+            let model = &self.setup.model;
+            let body = json!({
+                "change": "model.changed", "model_version": model.version(), "population": model.population(),
+            });
+            self.audit(AuditKind::Combination, &id, body, now, work);
             self.tell(&id, settled, now, work);
         }
     }
@@ -399,15 +402,16 @@ impl Engine {
         for line in lines {
             self.audit(AuditKind::Combination, id, line, now, work);
         }
+        // A question that is put in another form is withdrawn and raised, in this order.
+        for (a, b) in &settled.reviews_withdrawn {
+            work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
+        }
         for possible in &settled.reviews_raised {
             let key = review_key(id, possible.a, possible.b);
             let line = question(&key, possible, &self.setup.model);
             self.audit(AuditKind::Combination, id, line, now, work);
             let body = possible_match(&key, id, possible).to_string().into_bytes();
             work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
-        }
-        for (a, b) in &settled.reviews_withdrawn {
-            work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
         }
     }
 

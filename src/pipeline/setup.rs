@@ -101,12 +101,12 @@ impl Setup {
     /// What a scope's rows are made with.
     pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
         let key_epoch = self.linkage_epoch(scope).unwrap_or(0);
-        MadeWith { key_epoch, model: self.model.text().to_owned() }
+        MadeWith { key_epoch, population: self.model.population(), model: self.model.text().to_owned() }
     }
 
     /// The model that a register was made with, if this version can still read it.
     pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
-        let model = LinkageModel::parse(&made_with.model).ok()?;
+        let model = LinkageModel::parse(&made_with.model).ok()?.with_population(made_with.population);
         let frequencies = match self.published.get(scope) {
             Some(published) => published.frequencies.clone(),
             None => self.pseudonymisers.get(scope)?.public_frequencies(),
@@ -213,6 +213,8 @@ fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MadeWith {
     pub(super) key_epoch: u32,
+    /// How many people the model was set for.
+    pub(super) population: u32,
     /// The model file, so that a later model can tell what it changes.
     pub(super) model: String,
 }

@@ -92,7 +92,7 @@ impl Work {
 }
 
 /// Reads a register key back: kind, scope (empty for the partition's own rows) and id.
-pub(super) fn read_key(key: &[u8]) -> Option<(RowKind, &str, &[u8])> {
+pub fn read_key(key: &[u8]) -> Option<(RowKind, &str, &[u8])> {
     let (kind, rest) = key.split_first()?;
     let end = rest.iter().position(|byte| *byte == 0)?;
     Some((RowKind::from_byte(*kind)?, std::str::from_utf8(&rest[..end]).ok()?, &rest[end + 1..]))

@@ -23,6 +23,7 @@ mod kafka_commands;
 mod kafka_exactly_once;
 mod kafka_security;
 mod kafka_topics;
+mod kafka_watch;
 mod keys;
 mod linkage;
 mod memory;

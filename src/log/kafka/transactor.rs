@@ -77,7 +77,9 @@ impl Transactor {
         loop {
             // In short portions, so that a refusal is told at once and not after the whole timeout.
             let portion = Duration::from_millis(100).min(self.call_timeout);
-            let outcome = self.producer.init_transactions(portion);
+            let outcome = self
+                .watchdog
+                .over(self.transaction_timeout + self.call_timeout, || self.producer.init_transactions(portion));
             self.producer.poll(Duration::ZERO);
             let Err(error) = outcome else { return Ok(()) };
             if let Some(refusal) = self.producer.context().refusal("opening the producer") {
@@ -105,10 +107,17 @@ impl Transactor {
         let deadline = Instant::now() + self.transaction_timeout;
         let begun = self.producer.begin_transaction().map_err(|error| sort("beginning a transaction", &error));
         let Err(error) = begun.and_then(|()| self.fill_and_commit(records, positions, deadline)) else { return Ok(()) };
-        self.undo()?;
+        let undone = self.undo();
         Err(match error {
-            LogError::Retriable(why) => LogError::Aborted(why),
-            error => error,
+            // Whatever came of undoing it: who is refused is not to try again.
+            LogError::Denied(_) => error,
+            error => {
+                undone?;
+                match error {
+                    LogError::Retriable(why) => LogError::Aborted(why),
+                    error => error,
+                }
+            }
         })
     }
 

@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 
 use self::fleet::Fleet;
 use self::proxy::Proxy;
-use self::witness::{Desks, Faultless, committed, is_drained, list_digest};
+use self::witness::{Desks, Faultless, committed, is_drained, list_digest, progress};
 use crate::broker::Broker;
 
 const PARTITIONS: i32 = 4;
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Seconds in place of the usual half minute, so that faults show soon: how long an instance may be silent, and how long a
 /// transaction may take.
-const LIMITS_MS: (u64, u64) = (3_000, 5_000);
+const LIMITS_MS: (u64, u64) = (2_000, 5_000);
 
 /// One scope cannot be shared between instances, so there are several.
 const SCOPES: [&str; 6] = ["portsmouth", "southampton", "winchester", "fareham", "gosport", "havant"];
@@ -195,11 +195,17 @@ impl Trial {
         writeln!(std::io::stdout(), "{text}").expect("somebody listens");
     }
 
-    /// Kills an instance at some moment and starts it elsewhere, now and then under a name that nobody had.
+    /// Kills an instance at some moment and starts it elsewhere, now and then under a name that nobody had. Mostly when
+    /// the group is at work again, and sometimes while it still recovers from the last time.
     fn kill_one(&mut self) {
-        let count = self.rng.random_range(20..60);
+        if self.rng.random_range(0..5) > 0 {
+            let before = progress(&self.broker.bootstrap(), &self.fleet.agreement);
+            self.publish(20);
+            self.wait(|trial| progress(&trial.broker.bootstrap(), &trial.fleet.agreement) > before);
+        }
+        let count = self.rng.random_range(10..40);
         self.publish(count);
-        self.pause(1_500);
+        self.pause(400);
         self.fleet.tend();
         let place = self.rng.random_range(0..self.fleet.running.len());
         let name = self.fleet.running.keys().nth(place).expect("it is one of them").clone();
