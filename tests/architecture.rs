@@ -144,6 +144,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("p256", &["keys", "disclose"]),
     ("aes_gcm", &["keys", "disclose"]),
     ("aes_kw", &["keys", "disclose"]),
+    ("ct_merkle", &["audit"]),
     ("hkdf", &["keys"]),
     ("hmac", &["keys"]),
     ("mimalloc", &["main"]),

@@ -46,7 +46,6 @@ pub(super) fn shared(
 }
 
 /// Writes the pack.
-#[expect(clippy::too_many_arguments, reason = "the arguments of one command, once")]
 pub(super) fn write(
     config: &ConfigArgs,
     file: Option<&Path>,
