@@ -291,7 +291,7 @@ mod tests {
     fn a_model_with_unknown_or_impossible_parts_is_refused() {
         let text = include_str!("model/default.toml");
         assert_eq!(LinkageModel::parse(&format!("{text}\nsurprise = 1")).err(), Some(ModelError::Form));
-        let impossible = text.replacen("m = 0.80", "m = 1.80", 1);
+        let impossible = text.replacen("m = 0.8,", "m = 1.8,", 1);
         assert_eq!(LinkageModel::parse(&impossible).err(), Some(ModelError::Range("levels.given")));
     }
 }
