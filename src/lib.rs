@@ -16,7 +16,7 @@
 //! | [`link`]        | Stage 4. Which records are one person, from tokens alone; three bands, undoable           |
 //! | [`assess`]      | Stage 5. What a person's events add up to: findings with evidence                         |
 //! | [`disclose`]    | Stage 6. What leaves, to whom, by which clause, sealed for one reader                     |
-//! | [`keys`]        | The key ring: five purposes, and one key never serves two                                 |
+//! | [`keys`]        | The key ring: nine purposes, and one key never serves two                                 |
 //! | [`config`]      | Settings, rules and the data-sharing agreement, checked once, all problems at once        |
 //! | [`model`]       | Ids, roles, tokens, dates, outcomes: nouns of every room, none of which can hold a name   |
 //! | [`log`]         | The seam to the outside: embedded (one SQLite file), Kafka, memory                        |
@@ -38,7 +38,8 @@
 //! - **I3 Exactly once.** Outputs, register changes and feed positions commit in one transaction of the log.
 //! - **I4 Blindness.** After pseudonymise no clear identity exists, but for identities sealed under the vault key, and those
 //!   inside a message that only its recipient can open. Types of clear identity can be named in three rooms and show nothing.
-//! - **I5 Deny by default.** Nothing leaves without a clause; what cannot be sealed or is not agreed is held and counted.
+//! - **I5 Deny by default.** Nothing leaves without a clause of a signed agreement; what cannot be sealed or is not agreed is
+//!   held and counted.
 //! - **I6 Reversible.** Every link can be undone and every event corrected; who was told the old is told the new.
 //! - **I7 Bounded.** Memory is bounded by the register; every queue has a limit.
 //! - **I8 Explained.** Links, messages and rejections leave audit records in the transaction that carries them.

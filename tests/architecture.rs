@@ -131,6 +131,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["ops"]),
     ("tracing_subscriber", &["ops"]),
     ("config", &["config"]),
+    ("cedar_policy", &["config"]),
+    ("miette", &["config"]),
     ("toml", &["config", "link", "validate::rows", "cli"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
@@ -142,6 +144,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("p256", &["keys", "disclose"]),
     ("aes_gcm", &["keys", "disclose"]),
     ("aes_kw", &["keys", "disclose"]),
+    ("ct_merkle", &["audit"]),
     ("hkdf", &["keys"]),
     ("hmac", &["keys"]),
     ("mimalloc", &["main"]),
@@ -153,7 +156,7 @@ const HOMES: &[(&str, &[&str])] = &[
 const TERMINAL: &[&str] = &["std::io::stdout", "std::io::stdin", "std::env"];
 
 /// What a room may compile in, besides files of its own folder.
-const COMPILED_IN: &[(&str, &str)] = &[("validate", "schemas/"), ("cli", "deploy/")];
+const COMPILED_IN: &[(&str, &str)] = &[("validate", "schemas/"), ("config", "schemas/"), ("cli", "deploy/")];
 
 /// Lines of one file at the most, and the files that are tables.
 const LONGEST: usize = 600;

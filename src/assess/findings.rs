@@ -26,7 +26,7 @@ pub fn findings(history: &[Appearance<'_>], rules: &Rules) -> Vec<Finding> {
     orders(history, &mut found);
     risk_escalations(history, &mut found);
     several_agencies(history, &mut found);
-    both_roles(history, &mut found);
+    found.extend(both_roles(history));
     found.sort_by_key(|finding| finding.id);
     found
 }
@@ -188,9 +188,10 @@ fn several_agencies(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
 }
 
 /// The first report that shows the person in the other role.
-fn both_roles(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
+#[must_use]
+pub fn both_roles(history: &[Appearance<'_>]) -> Option<Finding> {
     let (as_victim, as_perpetrator) = (reports(history, Role::Victim), reports(history, Role::Perpetrator));
-    let (Some(victim), Some(perpetrator)) = (as_victim.first(), as_perpetrator.first()) else { return };
+    let (victim, perpetrator) = (as_victim.first()?, as_perpetrator.first()?);
     let victim_is_later = (victim.at, victim.trigger) > (perpetrator.at, perpetrator.trigger);
     let (first, then, role) =
         if victim_is_later { (perpetrator, victim, Role::Victim) } else { (victim, perpetrator, Role::Perpetrator) };
@@ -206,7 +207,7 @@ fn both_roles(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
         facts: FindingFacts::default(),
     };
     add_evidence(&mut finding, first.events.iter().copied());
-    found.push(finding);
+    Some(finding)
 }
 
 /// Does the event say only that a service works with somebody?

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use crate::config::rules::Rules;
+use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{Detail, Role};
 use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, PartyId, RecordId};
@@ -48,6 +49,28 @@ pub fn assess(
         .filter_map(|role| profile::profile(&history, &findings, role, as_of, rules))
         .collect();
     Assessed { cluster, findings, profiles, cases: cases(ledger, records) }
+}
+
+/// Is somebody seen in both roles, and nobody has looked at it yet?
+#[must_use]
+pub fn awaits_review(
+    ledger: &Ledger,
+    records: &[RecordId],
+    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+) -> bool {
+    let events = || records.iter().flat_map(|record| ledger.of_record(*record).map(move |(_, event)| (*record, event)));
+    let seen_as = |role| {
+        events().any(|(record, event)| {
+            event.participants.iter().any(|person| person.record == record && person.role == role)
+        })
+    };
+    // The cheap question first: few people are seen in both roles.
+    if !(seen_as(Role::Victim) && seen_as(Role::Perpetrator)) {
+        return false;
+    }
+    let history = history::appearances(ledger, records, cluster_of);
+    let found = findings::both_roles(&history);
+    found.is_some_and(|finding| ledger.decision(Subject::Finding(finding.id)) != Some(Judgement::Seen))
 }
 
 /// Services that have, or had, one of the records as a client. Of several cases an open one counts before a closed one,

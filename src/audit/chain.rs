@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::canonical::canonical_json;
@@ -31,11 +31,13 @@ pub enum AuditKind {
     Erasure,
     /// An event was sent back to its agency.
     Rejection,
+    /// What was told rests on another agreement from here on.
+    Agreement,
 }
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Collection,
         Self::Alteration,
         Self::Consultation,
@@ -43,6 +45,7 @@ impl AuditKind {
         Self::Combination,
         Self::Erasure,
         Self::Rejection,
+        Self::Agreement,
     ];
 
     /// As written in a record.
@@ -56,6 +59,7 @@ impl AuditKind {
             Self::Combination => "combination",
             Self::Erasure => "erasure",
             Self::Rejection => "rejection",
+            Self::Agreement => "agreement",
         }
     }
 }
@@ -156,29 +160,31 @@ impl Chain {
         let previous = self.head;
         let seq = previous.seq + 1;
         let (body, subject) = part(said, salt);
-        let mut record = json!({
-            "partition": self.partition,
-            "seq": seq,
-            "at": timestamp(at_ms),
-            "kind": kind.as_str(),
-            "scope": scope.as_str(),
-            "body": body,
-        });
-        if let Some(subject) = &subject {
-            record["commitment"] = hex(&commitment(subject)).into();
+        // The canonical form of the record as it is hashed and as it is kept, around parts that are rendered once. Times,
+        // kinds and scopes have nothing in them that JSON would escape.
+        let text = |part: &Value| String::from_utf8(canonical_json(part)).expect("JSON is text");
+        let (at, kind, partition) = (timestamp(at_ms), kind.as_str(), self.partition);
+        let (body, subject) = (text(&body), subject.as_ref().map(text));
+        let (mut commitment, mut kept) = (String::new(), String::new());
+        if let Some(subject) = subject {
+            commitment = format!(r#","commitment":"{}""#, hex(&commitment_of(subject.as_bytes())));
+            kept = format!(r#","subject":{subject}"#);
         }
-        let hash = record_hash(&previous.hash, &record);
+        let begun = format!(r#"{{"at":"{at}","body":{body}{commitment}"#);
+        let record = format!(r#"{begun},"kind":"{kind}","partition":{partition},"scope":"{scope}","seq":{seq}}}"#);
+        let hash = hash_of(&previous.hash, record.as_bytes());
         self.head = Head { seq, hash };
         self.edge.push(&hash);
-        if let Some(subject) = subject {
-            record["subject"] = subject;
-        }
-        AuditLine { seq, previous: previous.hash, hash, json: render(record, &previous.hash, &hash) }
+        let (before, its_own) = (hex(&previous.hash), hex(&hash));
+        let json = format!(
+            r#"{begun},"hash":"{its_own}","kind":"{kind}","partition":{partition},"previous":"{before}","scope":"{scope}","seq":{seq}{kept}}}"#
+        );
+        AuditLine { seq, previous: previous.hash, hash, json: json.into_bytes() }
     }
 }
 
 /// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
-const NOBODYS: [&str; 26] = [
+const NOBODYS: [&str; 32] = [
     "action",
     "agency",
     "agreement_version",
@@ -198,13 +204,19 @@ const NOBODYS: [&str; 26] = [
     "offset",
     "outcome",
     "partition",
+    "population",
     "reason",
     "recipient",
     "records_erased",
     "review_bits",
     "role",
     "rules_version",
+    "serial",
+    "serial_before",
+    "sha256",
+    "signed_by",
     "type",
+    "version",
 ];
 /// What makes a commitment tell nothing.
 pub(super) const SALT: &str = "salt";
@@ -223,12 +235,20 @@ fn part(said: Value, salt: [u8; 16]) -> (Value, Option<Value>) {
 
 /// What the chain keeps of a subject: SHA-256 over the length-prefixed label and canonical JSON, salt included.
 pub(super) fn commitment(subject: &Value) -> [u8; 32] {
-    labelled_hash(&[b"priorityd/v1/audit-subject", &canonical_json(subject)])
+    commitment_of(&canonical_json(subject))
+}
+
+fn commitment_of(subject: &[u8]) -> [u8; 32] {
+    labelled_hash(&[b"priorityd/v1/audit-subject", subject])
 }
 
 /// The hash of a record without its two hashes: SHA-256 over the length-prefixed label, previous hash, canonical JSON.
 pub(super) fn record_hash(previous: &[u8; 32], record: &Value) -> [u8; 32] {
-    labelled_hash(&[b"priorityd/v1/audit", previous, &canonical_json(record)])
+    hash_of(previous, &canonical_json(record))
+}
+
+fn hash_of(previous: &[u8; 32], record: &[u8]) -> [u8; 32] {
+    labelled_hash(&[b"priorityd/v1/audit", previous, record])
 }
 
 fn labelled_hash(parts: &[&[u8]]) -> [u8; 32] {
@@ -240,13 +260,6 @@ fn labelled_hash(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The whole line: the record with its hashes.
-pub(super) fn render(mut record: Value, previous: &[u8; 32], hash: &[u8; 32]) -> Vec<u8> {
-    record["previous"] = hex(previous).into();
-    record["hash"] = hex(hash).into();
-    canonical_json(&record)
-}
-
 /// RFC 3339 in UTC with milliseconds always, so that times compare as text.
 fn timestamp(at_ms: i64) -> String {
     let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -255,6 +268,8 @@ fn timestamp(at_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -105,7 +105,11 @@ impl Subject {
                     });
                 }
             }
-            AuditKind::Collection | AuditKind::Alteration | AuditKind::Erasure | AuditKind::Rejection => {}
+            AuditKind::Collection
+            | AuditKind::Alteration
+            | AuditKind::Erasure
+            | AuditKind::Rejection
+            | AuditKind::Agreement => {}
         }
     }
 }

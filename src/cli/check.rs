@@ -37,6 +37,9 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let deployment = Deployment::load(&args.config.config)?;
     let agreement = &deployment.agreement;
+    if let Some(why) = deployment.held() {
+        return Err(Failure::new(Kind::Configuration, why));
+    }
     writeln!(out, "configuration, agreement {} and keys are in order", agreement.version)?;
     for recipient in deployment.recipients_without_key() {
         writeln!(out, "note: {recipient} has no public key in the ring: everything for it would be held")?;

@@ -1,7 +1,7 @@
 //! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
 //!
-//! While a batch is being committed the next one is already processed, on the state that the commit is about to make
-//! good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
+//! Where there is a backlog the next batch is processed while one is committed, on the state that the commit is about to
+//! make good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use rand::rand_core::UnwrapErr;
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::reload::AgreementWatch;
 use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::ids::{PartyId, ScopeId};
@@ -43,6 +44,8 @@ pub(super) struct Worker {
     pub setup: Arc<Setup>,
     /// Where other keys would come from.
     pub keys: KeyWatch,
+    /// Where another agreement would come from.
+    pub watch: AgreementWatch,
     pub log: Box<dyn Log>,
     pub duties: Duties,
     pub batch_records: usize,
@@ -98,8 +101,9 @@ impl Worker {
 
     fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         if self.stop.load(Ordering::Relaxed) {
-            return waiting.take().map_or(Ok(()), |computed| self.commit(computed));
+            return self.commit_waiting(waiting);
         }
+        self.adopt(engines, waiting)?;
         self.follow_keys(engines, waiting)?;
         if engines.values().any(Option::is_none) {
             self.health.set(State::Waiting("restoring the register"));
@@ -127,11 +131,37 @@ impl Worker {
             Polled::Records(records) => {
                 self.advance(engines, waiting)?;
                 self.rekey(engines, waiting)?;
+                let more_behind = records.len() >= self.batch_records;
                 *waiting = self.commit_and_process(waiting.take(), records, engines)?;
+                // Putting a commit off pays only where the next batch is there already.
+                if !more_behind {
+                    self.commit_waiting(waiting)?;
+                }
                 self.show(engines);
             }
         }
         Ok(())
+    }
+
+    /// Another agreement, if a better one is there: what was told is decided anew before the next records are.
+    fn adopt(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+        let as_of = self.now().as_of;
+        if let Some(agreement) = self.watch.look(self.setup.agreement(), as_of) {
+            // What waits was decided under the agreement before.
+            self.commit_waiting(waiting)?;
+            self.setup = Arc::new(self.setup.under(agreement));
+            engines.values_mut().flatten().for_each(|engine| engine.adopt(Arc::clone(&self.setup)));
+        }
+        Ok(())
+    }
+
+    /// Why nothing may leave, for whoever asks whether we are ready.
+    fn held(&self, engines: &Engines) -> Option<&'static str> {
+        let as_of = self.now().as_of;
+        let held = engines.values().flatten().find_map(|engine| engine.holds_everything(as_of));
+        let held = held.or_else(|| self.setup.agreement().held(as_of));
+        self.metrics.agreement(self.setup.agreement().serial, held.is_some());
+        held.map(in_words)
     }
 
     /// Says that we are ready, or why not, and every now and then how far behind we are.
@@ -143,7 +173,12 @@ impl Worker {
         let standing = self.log.standing();
         self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
         self.show_partitions(engines);
-        self.health.set(standing.cut_off.map_or(State::Ready, State::Waiting));
+        let held = self.held(engines);
+        let state = standing.cut_off.or(held).map_or(State::Ready, State::Waiting);
+        if let Some(reason) = held.filter(|_| self.health.state() != state) {
+            tracing::error!(reason, "nothing is disclosed until the agreement is in order");
+        }
+        self.health.set(state);
     }
 
     fn show_partitions(&self, engines: &Engines) {
@@ -175,7 +210,8 @@ impl Worker {
     /// the recipients hear that we are there. What waits is committed before.
     fn advance(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        let beats = self.duties.beats(now);
+        // Before a partition is ours nobody speaks for one, and the minute is not used up.
+        let beats = engines.values().any(Option::is_some) && self.duties.beats(now);
         for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
             let is_due = engine.is_due(now);
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
@@ -289,6 +325,15 @@ impl Worker {
     }
 }
 
+/// Why everything is held, for whoever asks whether we are ready.
+fn in_words(held: &str) -> &'static str {
+    match held {
+        "agreement_not_signed" => "everything is held: the agreement is not signed",
+        "agreement_not_in_force" => "everything is held: the agreement is not in force",
+        _ => "everything is held: the agreement is older than the one that the register was told under",
+    }
+}
+
 fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
     match committed {
         Ok(()) => TransactionEnd::Committed,
@@ -335,6 +380,7 @@ impl Running {
             keys: deployment.key_watch(Arc::default()),
             log,
             duties: Duties::new(subscriber(&deployment.settings.log)?),
+            watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
             batch_records: deployment.settings.batch_records,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,

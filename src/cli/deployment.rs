@@ -1,19 +1,24 @@
 //! A deployment put together: settings, agreement, keys and model from their files, every problem reported at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
+use super::refuges;
 use super::rotation::{KeyWatch, RingInUse, current};
 use crate::config::Problem;
-use crate::config::agreement::Agreement;
+use crate::config::agreement::{Agreement, Package};
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
+use crate::keys::agreement::{self as signature, NotSigned};
 use crate::keys::meta::{KeyState, Purpose};
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
@@ -22,6 +27,7 @@ use crate::log::{self, AtRest, Client, Log};
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
+use crate::model::tokens::Token;
 use crate::pipeline::Setup;
 
 /// Where the configuration is.
@@ -36,10 +42,14 @@ pub(super) struct ConfigArgs {
 pub(super) struct Deployment {
     pub settings: Settings,
     pub agreement: Agreement,
+    /// Why the agreement's signature does not count, if it does not: everything is held.
+    pub not_signed: Option<NotSigned>,
     pub keys: Arc<KeyRing>,
     /// The same, or the ring that took its place since.
     pub ring: RingInUse,
     pub model: Arc<LinkageModel>,
+    /// Addresses that are kept out of everything.
+    pub refuges: BTreeSet<Token>,
     /// Tables of frequencies, where only what was pseudonymised at the source is taken.
     pub published: Option<Vec<PublishedFrequencies>>,
 }
@@ -52,17 +62,19 @@ impl Deployment {
             Err(problems) => return Err(with_problems_beyond(config, &problems)),
         };
         let mut lines = Vec::new();
-        let agreement = Agreement::load(&settings.agreement).map_err(|problems| lines.extend(texts(&problems)));
+        let agreement = load_agreement(&settings).map_err(|problems| lines.extend(problems));
         let keys = KeyRing::load(&settings.keys).map_err(|problems| lines.extend(texts(&problems)));
         let model = match &settings.linkage_model {
             None => Ok(LinkageModel::compiled_in()),
             Some(file) => load_model(file).map_err(|problem| lines.push(problem)),
         };
+        let refuges = settings.refuge_addresses.as_deref().map(refuges::read).transpose();
+        let refuges = refuges.map_err(|problem| lines.push(problem)).ok().flatten().unwrap_or_default();
         let published = settings.tokens_only.as_ref().map(|files| {
             let tables = files.iter().map(|file| load_frequencies(file).map_err(|problem| lines.push(problem)));
             tables.collect::<Vec<_>>().into_iter().flatten().collect::<Vec<_>>()
         });
-        let (Ok(agreement), Ok(keys), Ok(model)) = (agreement, keys, model) else {
+        let (Ok((agreement, not_signed)), Ok(keys), Ok(model)) = (agreement, keys, model) else {
             return Err(Failure::all(Kind::Configuration, lines));
         };
         if let Some(tables) = &published {
@@ -71,6 +83,10 @@ impl Deployment {
         if !lines.is_empty() {
             return Err(Failure::all(Kind::Configuration, lines));
         }
+        let model = match settings.linkage_population {
+            Some(people) => model.with_population(people),
+            None => model,
+        };
         let without_key: Vec<_> = agreement
             .scopes
             .iter()
@@ -89,7 +105,8 @@ impl Deployment {
         }
         let keys = Arc::new(keys);
         let ring = Arc::new(RwLock::new(Arc::clone(&keys)));
-        Ok(Self { settings, agreement, keys, ring, model: Arc::new(model), published })
+        let model = Arc::new(model);
+        Ok(Self { settings, agreement, not_signed, keys, ring, model, refuges, published })
     }
 
     /// Watches the ring for a worker; `asked` has it looked at at once.
@@ -103,11 +120,21 @@ impl Deployment {
         parties.filter(|party| self.keys.recipient(party).is_none()).collect()
     }
 
+    /// Why nothing is disclosed, if nothing is: the agreement is not signed, or not in force today.
+    pub(super) fn held(&self) -> Option<String> {
+        let today = self.settings.as_of.unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC).date());
+        let why = match (self.agreement.held(today)?, self.not_signed) {
+            (_, Some(why)) => format!("{why}; sign it with `priorityd agreement sign`"),
+            (_, None) => "it is not in force today; agree on its next version".to_owned(),
+        };
+        Some(format!("{}: everything is held: {why}", self.settings.agreement.display()))
+    }
+
     /// What the engine needs.
     pub(super) fn setup(&self) -> Setup {
         let (agreement, rules) = (self.agreement.clone(), self.settings.rules.clone());
         let (keys, model) = (Arc::clone(&self.keys), Arc::clone(&self.model));
-        let setup = Setup::new(agreement, rules, keys, model, self.settings.record_bytes);
+        let setup = Setup::new(agreement, rules, keys, model, self.settings.record_bytes).with_refuges(&self.refuges);
         match &self.published {
             Some(tables) => setup.tokens_only(tables.iter().cloned()),
             None => setup,
@@ -129,8 +156,26 @@ impl Deployment {
 
     /// The same, for who wants to hear how restoring goes on.
     pub(super) fn watched_log(&self, on_restore: OnRestore) -> Result<Box<dyn Log>, Failure> {
-        let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
+        self.log_of(&self.settings.log, on_restore)
+    }
+
+    /// The same to read the whole register and commit nothing. On Kafka it is a group of its own, which takes no partition
+    /// from a daemon.
+    pub(super) fn log_to_read(&self) -> Result<Box<dyn Log>, Failure> {
+        let unwatched: OnRestore = Arc::new(|_, _| {});
         match &self.settings.log {
+            LogSettings::Kafka(settings) => {
+                let group = format!("{}-train", settings.group);
+                let reading = LogSettings::Kafka(Box::new(KafkaSettings { group, ..KafkaSettings::clone(settings) }));
+                self.log_of(&reading, unwatched)
+            }
+            embedded @ LogSettings::Embedded { .. } => self.log_of(embedded, unwatched),
+        }
+    }
+
+    fn log_of(&self, log: &LogSettings, on_restore: OnRestore) -> Result<Box<dyn Log>, Failure> {
+        let feeds = self.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
+        match log {
             LogSettings::Embedded { path, feed_hours } => {
                 make_folder(path)?;
                 let feed_retention = Duration::from_secs(feed_hours * 60 * 60);
@@ -151,6 +196,24 @@ impl Deployment {
 
     fn at_rest(&self) -> Arc<dyn AtRest> {
         Arc::new(VaultAtRest(Arc::clone(&self.ring)))
+    }
+}
+
+/// Reads and checks the agreement, and who signed it. One that nobody signed is good enough to take events in.
+///
+/// # Errors
+/// Every mistake in the agreement, its policies and the signers' keys.
+pub(super) fn load_agreement(settings: &Settings) -> Result<(Agreement, Option<NotSigned>), Vec<String>> {
+    let mut lines = Vec::new();
+    let package = Package::read(&settings.agreement).map_err(|problems| lines.extend(texts(&problems))).ok();
+    let checked = package.as_ref().map(Agreement::check);
+    let agreement = checked.and_then(|checked| checked.map_err(|problems| lines.extend(texts(&problems))).ok());
+    let signers = signature::read_signers(&settings.agreement_signers);
+    let signers = signers.map_err(|problems| lines.extend(texts(&problems))).ok();
+    let (Some(package), Some(agreement), Some(signers)) = (package, agreement, signers) else { return Err(lines) };
+    match signature::verify(package.signature.as_deref(), &agreement.manifest, &signers, Timestamp::now()) {
+        Ok(signer) => Ok((agreement.signed(signer), None)),
+        Err(why) => Ok((agreement, Some(why))),
     }
 }
 
@@ -230,7 +293,15 @@ fn with_problems_beyond(config: &Path, problems: &[Problem]) -> Failure {
 fn load_model(file: &Path) -> Result<LinkageModel, String> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
-    LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+    let model = LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let problem = if !model.is_as_trained() {
+        "it was changed after it was trained; give it another `version` and leave `weights_sha256` empty"
+    } else if !model.is_whole() {
+        "it lets two persons be one: `numbers_apart`, `average_linkage` and `twins_apart` must be true here"
+    } else {
+        return Ok(model);
+    };
+    Err(format!("{}: {problem}", file.display()))
 }
 
 fn open_client(log: &LogSettings, at_rest: Arc<dyn AtRest>) -> Result<Box<dyn Client>, Failure> {

@@ -269,21 +269,16 @@ fn tell_written(files: &[PathBuf], out: &mut dyn Write) -> Result<(), KeysError>
 /// What a running daemon makes of a rotation.
 fn what_follows(purpose: Purpose) -> &'static str {
     match purpose {
-        Purpose::Linkage => {
-            "a running daemon hashes its register anew while it works, then destroys the earlier epoch and says so in the audit"
-        }
-        Purpose::Vault => "a running daemon seals what it keeps anew and says so in the audit",
-        Purpose::Output => {
-            "a running daemon takes back what it said under the earlier pseudonyms and says it under new ones"
+        Purpose::Vault => {
+            "from its next start on the daemon seals what it keeps anew, once a day, and says so in the audit"
         }
         Purpose::Signing => "the earlier key verifies until its messages have expired; it cannot sign any more",
         Purpose::Audit => "the earlier key verifies; it cannot sign any more",
         Purpose::Recipient => {
-            "a running daemon seals the recipient's list anew, then says so on its status topic; until then the service \
-             keeps both private keys"
+            "from its next start on the daemon seals to it; the service keeps both private keys until its messages have expired"
         }
         Purpose::Intake => "hand the copy to the agency; the earlier key opens what is under way",
-        Purpose::Identifier => "",
+        Purpose::Linkage | Purpose::Identifier | Purpose::Output | Purpose::Agreement => "",
     }
 }
 

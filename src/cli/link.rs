@@ -144,7 +144,7 @@ pub(super) fn read(path: &Path) -> Result<String, LinkError> {
     fs::read_to_string(path).map_err(|error| LinkError::File(path.to_owned(), error.kind()))
 }
 
-fn linkage_key(path: Option<&Path>) -> Result<LinkageKey, LinkError> {
+pub(super) fn linkage_key(path: Option<&Path>) -> Result<LinkageKey, LinkError> {
     let mut secret = Zeroizing::new(*b"a fixed key: tokens do not leave");
     if let Some(path) = path {
         let text = Zeroizing::new(read(path)?);

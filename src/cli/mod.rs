@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod agreement;
 mod audit;
 mod bench;
 mod check;
@@ -18,6 +19,7 @@ mod erase;
 mod explain;
 mod failure;
 mod healthcheck;
+mod house;
 mod keys;
 mod link;
 mod live;
@@ -26,9 +28,12 @@ mod pack;
 mod prove;
 mod pseudonymise;
 mod publish;
+mod refuges;
+mod reload;
 mod review;
 mod rotation;
 mod run;
+mod shipped;
 mod show;
 mod silence;
 mod simulate;
@@ -36,6 +41,7 @@ mod subject;
 mod subscribe;
 mod tables;
 mod topics;
+mod train;
 
 pub use failure::Failure;
 
@@ -63,8 +69,14 @@ enum Command {
     Check(check::CheckArgs),
     /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
     Link(link::LinkArgs),
+    /// Train a linkage model on a register, on tables or on a synthetic city
+    Train(train::TrainArgs),
     /// Write a synthetic city's feeds as files, with the truth beside them
     Simulate(simulate::SimulateArgs),
+    /// Check, sign, explain and compare data-sharing agreements
+    Agreement(agreement::AgreementArgs),
+    /// Turn postcodes and UPRNs of safe places into the tokens by which the daemon keeps them out of everything
+    Refuges(refuges::RefugesArgs),
     /// Make and list keys
     Keys(keys::KeysArgs),
     /// Plan and make topics and access lists on Kafka
@@ -103,8 +115,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Refuges(args) => refuges::run(&args, &mut out),
+        Command::Agreement(args) => agreement::run(&args, &mut out),
         Command::Keys(args) => keys::run(&args, &mut out).map_err(Failure::from),
         Command::Link(args) => link::run(args).map(drop).map_err(Failure::from),
+        Command::Train(args) => train::run(&args, &mut out),
         Command::Simulate(args) => simulate::run(&args).map_err(Failure::from).and_then(|done| done.print(&mut out)),
         Command::Topics(args) => topics::run(&args, &mut out),
         Command::Audit(args) => audit::run(&args, &mut out),

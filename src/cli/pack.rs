@@ -36,16 +36,16 @@ pub(super) fn shared(
     writeln!(out, "person {}: {} records, {} events held", person.person, person.records.len(), person.events.len())?;
     for shared in &told.shared {
         let Shared { at, recipient, clause, record: (partition, seq), .. } = shared;
-        let clause = clause
-            .as_deref()
-            .map_or_else(|| "the entry ended".to_owned(), |clause| clause_of(&deployment.agreement, clause));
+        let clause = clause.as_deref().map_or_else(
+            || "the entry ended".to_owned(),
+            |clause| clause_of(&deployment.agreement, &shared.recipient, clause),
+        );
         writeln!(out, "{at}  {recipient}  {}  {clause}  record {partition}:{seq}", what(shared))?;
     }
     Ok(writeln!(out, "{} messages; {} consultations", told.shared.len(), told.looked_at.len())?)
 }
 
 /// Writes the pack.
-#[expect(clippy::too_many_arguments, reason = "the arguments of one command, once")]
 pub(super) fn write(
     config: &ConfigArgs,
     file: Option<&Path>,
@@ -112,12 +112,12 @@ fn follow(config: &ConfigArgs, file: Option<&Path>, person: &Person) -> Result<S
     Ok(subject)
 }
 
-/// A clause with what it is for.
-fn clause_of(agreement: &Agreement, id: &str) -> String {
-    let has = |recipient: &&crate::config::agreement::Recipient| recipient.clauses.iter().any(|clause| clause.id == id);
-    match agreement.recipients.iter().find(has) {
-        Some(recipient) => format!("{id} ({})", recipient.gateway),
-        None => format!("{id} (of an earlier agreement)"),
+/// The policies that something was told by, with the gateway that they rest on.
+fn clause_of(agreement: &Agreement, recipient: &str, clause: &str) -> String {
+    let recipient = agreement.recipients.iter().find(|known| known.party.as_str() == recipient);
+    match recipient.filter(|_| clause.split(' ').all(|id| agreement.policies.texts().contains_key(id))) {
+        Some(recipient) => format!("{clause} ({})", recipient.gateway),
+        None => format!("{clause} (of an earlier agreement)"),
     }
 }
 

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
+use super::refuges;
 use crate::config::agreement::Agreement;
 use crate::config::settings::{LogSettings, Settings};
 use crate::keys::source::SourceKeys;
@@ -82,6 +83,9 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
         let line = format!("--feed: the agreement has no such feed; it has {}", known.join(", "));
         Failure::new(Kind::Configuration, line)
     })?;
+    let refuges = settings.refuge_addresses.as_deref().map(refuges::read).transpose();
+    let refuges = refuges.map_err(|problem| Failure::new(Kind::Configuration, problem))?;
+    let source = source.with_refuges(refuges.unwrap_or_default());
     if let Some(file) = &args.frequencies {
         let mut text = serde_json::to_vec_pretty(&source.frequencies()).expect("tokens and shares have a JSON form");
         text.push(b'\n');

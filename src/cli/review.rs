@@ -121,6 +121,9 @@ struct Question {
     bits: Option<f64>,
     #[serde(default)]
     pattern: BTreeMap<String, String>,
+    /// Why the two records' people can't be made one.
+    #[serde(default)]
+    bars: Vec<String>,
 }
 
 /// Does what was asked.
@@ -141,6 +144,7 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
             let question = read(question)?;
             let mut own = json!({"decision": answer, "records": question.records, "reason": reason, "decided_by": by});
             match (question.finding, *answer) {
+                (None, Answer::Same) if !question.bars.is_empty() => return Err(barred(&question.bars)),
                 (Some(finding), Answer::Seen) => own["finding"] = json!(finding),
                 (None, Answer::Same | Answer::Different) => {}
                 (Some(_), _) => return Err(usage("this question is about a person in both roles: answer `seen`")),
@@ -193,6 +197,9 @@ fn list(questions: &BTreeMap<String, Value>, format: Format, out: &mut dyn Write
         let bits = question.bits.map(|bits| format!(", {bits:+.2} bits")).unwrap_or_default();
         writeln!(out, "{} {}{bits} ({})", question.review_id, question.kind.replace('_', " "), question.scope)?;
         writeln!(out, "    records {}", question.records.join(" "))?;
+        if !question.bars.is_empty() {
+            writeln!(out, "    can't be the same: {}", question.bars.join(", ").replace('_', " "))?;
+        }
         if !question.pattern.is_empty() {
             let levels = question.pattern.iter().map(|(field, level)| format!("{field}: {level}").replace('_', " "));
             writeln!(out, "    {}", levels.collect::<Vec<_>>().join(" · "))?;
@@ -208,6 +215,18 @@ fn read(question: &Value) -> Result<Question, Failure> {
 
 fn unreadable() -> Failure {
     Failure::new(Kind::BadData, "a question on review.v1 has a form that this version cannot read")
+}
+
+/// Two numbers of one kind whose check letters hold, or two sides of one event: no decision overrides that.
+fn barred(bars: &[String]) -> Failure {
+    let why = bars.iter().map(|bar| match bar.as_str() {
+        "different_numbers" => "they bear two different numbers of which one person has one",
+        "parties_of_one_event" => "they are the two parties of one event",
+        _ => "they are known to be two persons",
+    });
+    let why: Vec<&str> = why.collect();
+    let fix = "answer `different`, or have the agency correct the record that is wrong";
+    Failure::new(Kind::Denied, format!("`same` cannot be: with all their records, {}; {fix}", why.join(", and ")))
 }
 
 fn usage(line: &str) -> Failure {

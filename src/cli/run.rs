@@ -12,13 +12,14 @@ use super::daemon::Worker;
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::reload::AgreementWatch;
 use super::rotation::current;
 use crate::log::LogError;
 use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::{http, telemetry};
 
-/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first.
+/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement and the keys again.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -47,10 +48,12 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
     let restoring = Arc::clone(&metrics);
     let stop = Arc::new(AtomicBool::new(false));
-    let look_again = Arc::new(AtomicBool::new(false));
+    // One for each watcher: whoever looks takes its flag down.
+    let (agreement_again, keys_again) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let worker = Worker {
         setup: Arc::new(deployment.setup()),
-        keys: deployment.key_watch(Arc::clone(&look_again)),
+        watch: AgreementWatch::new(settings.clone(), Arc::clone(&agreement_again)),
+        keys: deployment.key_watch(Arc::clone(&keys_again)),
         log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
         duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
@@ -83,7 +86,10 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
             ended = &mut worker => break ended,
             _ = terminate.recv() => break finish(&stop, worker).await,
             _ = interrupt.recv() => break finish(&stop, worker).await,
-            _ = hangup.recv() => look_again.store(true, Ordering::Relaxed),
+            _ = hangup.recv() => {
+                agreement_again.store(true, Ordering::Relaxed);
+                keys_again.store(true, Ordering::Relaxed);
+            }
         }
     };
     if let (Ok(Err(error)), Some(_)) = (&ended, settings.listen) {

@@ -143,3 +143,127 @@ fn read_heartbeat(value: &[u8], recipient: &PartyId, signers: &SignerKeys, now: 
     let event: Event = serde_json::from_slice(&said).map_err(|_| OpenError::NotAMessage)?;
     if event.recipient == *recipient { Ok(event.data) } else { Err(OpenError::ReAddressed) }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::keys::KeyRing;
+    use crate::log::memory::{Faults, MemoryStore};
+    use crate::log::{Log, Polled, TopicRecord, Transaction};
+
+    const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+    /// A recipient, its hub's keys, and the topics as somebody in between lets them through.
+    struct Street {
+        ring: KeyRing,
+        store: MemoryStore,
+        log: Box<dyn Log>,
+        watch: Watch,
+        list: TopicReader,
+    }
+
+    impl Street {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let (scope, party): (_, PartyId) = ("portsmouth".parse().expect("a name"), "up2u".parse().expect("a name"));
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let ring = KeyRing::create(
+                &dir.path().join("keys"),
+                &dir.path().join("services"),
+                &scope,
+                std::slice::from_ref(&party),
+                START,
+                &mut rng,
+            );
+            let store = MemoryStore::new(Faults::default());
+            let mut log: Box<dyn Log> = Box::new(store.log(Vec::new()));
+            assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
+            log.restore(0, &mut |_, _| {}).expect("memory restores");
+            let (watch, list) = (Watch::new(&party), TopicReader::new(topic_name("list", &party)));
+            Self { ring: ring.expect("a ring"), store, log, watch, list }
+        }
+
+        fn append(&mut self, topic: &str, key: &str, value: Option<String>, at: Timestamp) {
+            self.store.set_clock(at.as_millisecond());
+            let value = value.map(String::into_bytes);
+            let record = TopicRecord { topic: topic.to_owned(), partition: 0, key: key.into(), value };
+            let transaction = Transaction { outputs: vec![record], ..Transaction::default() };
+            self.log.commit(transaction).expect("memory takes it");
+        }
+
+        fn beat(&mut self, at: Timestamp, recipient: &str, revisions: &[&str]) {
+            let manifest = Manifest::of(revisions.iter().map(|text| (*text).to_owned()));
+            let event = json!({
+                "recipient": recipient,
+                "data": {
+                    "next_by": at + HEARTBEAT, "entries": manifest.entries, "digest": manifest.digest, "held": null,
+                },
+            });
+            let signed = statement::sign(Statement::Heartbeat, event.to_string().as_bytes(), self.ring.signing());
+            self.append("status.up2u.v1", "0", Some(signed), at);
+        }
+
+        /// Reads heartbeats, then the list, and says which warnings there are. Events here are their own revision.
+        fn warned(&mut self, now: Timestamp) -> Vec<String> {
+            let mut client = self.store.client();
+            let Self { watch, list, ring, .. } = self;
+            watch.read(&mut client, ring.signers(), now).expect("memory reads");
+            let noted = list.read(&mut client, Duration::ZERO, |record| {
+                let event = record.value.as_deref().map(|value| json!({"revision": String::from_utf8_lossy(value)}));
+                watch.note(&record, event.as_ref());
+                Ok::<_, LogError>(())
+            });
+            noted.expect("memory reads");
+            let warnings = self.watch.warnings(true, now);
+            warnings.iter().map(|line| line["warning"].as_str().expect("a code").to_owned()).collect()
+        }
+    }
+
+    fn minutes(count: i64) -> Timestamp {
+        START + SignedDuration::from_mins(count)
+    }
+
+    #[test]
+    fn a_suppressed_tombstone_and_a_missing_entry_are_noticed_once_each() {
+        let mut street = Street::new();
+        assert_eq!(street.warned(START), ["no_heartbeat"]);
+        street.append("list.up2u.v1", "one", Some("a1".into()), START);
+        street.append("list.up2u.v1", "two", Some("b1".into()), START);
+        street.beat(minutes(1), "up2u", &["b1", "a1"]);
+        assert_eq!(street.warned(minutes(1)), [""; 0]);
+        // The hub ended entry two; somebody in between kept its tombstone back.
+        street.beat(minutes(2), "up2u", &["a1"]);
+        assert_eq!(street.warned(minutes(2)), ["manifest_mismatch"]);
+        assert_eq!(street.warned(minutes(2)), [""; 0], "told once while it lasts");
+        // It comes after all: what is newer than the heartbeat waits for the next.
+        street.append("list.up2u.v1", "two", None, minutes(2));
+        assert_eq!(street.warned(minutes(2)), [""; 0]);
+        street.beat(minutes(3), "up2u", &["a1"]);
+        assert_eq!(street.warned(minutes(3)), [""; 0]);
+        street.beat(minutes(4), "up2u", &["a1", "c1"]);
+        assert_eq!(street.warned(minutes(4)), ["manifest_mismatch"], "an entry never came");
+    }
+
+    #[test]
+    fn a_late_heartbeat_and_one_that_is_not_ours_are_named() {
+        let mut street = Street::new();
+        street.beat(minutes(0), "up2u", &[]);
+        assert_eq!(street.warned(minutes(1)), [""; 0]);
+        assert_eq!(street.warned(minutes(2)), [""; 0]);
+        assert_eq!(street.warned(minutes(3)), ["heartbeat_missed"]);
+        street.beat(minutes(3), "idva", &[]);
+        assert!(street.warned(minutes(3)).contains(&"heartbeat_refused".to_owned()), "of somebody else");
+        street.append("status.up2u.v1", "0", Some("no.jws.here".into()), minutes(4));
+        street.warned(minutes(4));
+        street.beat(minutes(5), "up2u", &[]);
+        assert_eq!(street.warned(minutes(5)), [""; 0]);
+        // A message's signature does not pass for a heartbeat's.
+        let head = statement::sign(Statement::AuditHead, b"{}", street.ring.signing());
+        street.append("status.up2u.v1", "0", Some(head), minutes(6));
+        assert_eq!(street.warned(minutes(6)), ["heartbeat_refused"]);
+    }
+}

@@ -4,6 +4,7 @@
 //! event. The other rooms import the checked types only.
 
 pub mod agreement;
+pub mod annex;
 pub mod reader;
 pub mod rules;
 pub mod settings;

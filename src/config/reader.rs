@@ -54,6 +54,12 @@ impl Problems {
         self.found.push(Problem { file: self.file.clone(), key, found, fix });
     }
 
+    /// Is nothing wrong so far?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// The checked value if there were no problems.
     ///
     /// # Errors
@@ -246,13 +252,19 @@ pub fn read_toml(file: &Path) -> Result<Table, Vec<Problem>> {
             return problems.or(None);
         }
     };
+    let table = parse_toml(&text, &mut problems);
+    problems.or(table)
+}
+
+/// Parses TOML; a syntax error is noted as in `read_toml`.
+pub fn parse_toml(text: &str, problems: &mut Problems) -> Option<Table> {
     match text.parse() {
-        Ok(table) => Ok(table),
+        Ok(table) => Some(table),
         Err(error) => {
-            let start = error.span().map_or(0, |span| span.start);
+            let start = toml::de::Error::span(&error).map_or(0, |span| span.start);
             let line = text.get(..start).unwrap_or_default().lines().count().max(1);
             problems.add("", format!("line {line} is not TOML"), "see toml.io for the form");
-            problems.or(None)
+            None
         }
     }
 }

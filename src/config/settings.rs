@@ -19,13 +19,19 @@ pub struct Settings {
     pub log: LogSettings,
     /// The agreement file.
     pub agreement: PathBuf,
+    /// Files of the public keys that may have signed the agreement.
+    pub agreement_signers: Vec<PathBuf>,
     /// The key ring's directory.
     pub keys: PathBuf,
     /// Tables of frequencies from the agencies, one a scope, where only events are taken that were pseudonymised at the
     /// source; `None` where identity may come in clear.
     pub tokens_only: Option<Vec<PathBuf>>,
+    /// Tokens of the addresses of refuges, which are kept out of everything.
+    pub refuge_addresses: Option<PathBuf>,
     /// A linkage model file in place of the one compiled in.
     pub linkage_model: Option<PathBuf>,
+    /// How many people agencies may come to know in a scope, in place of the model's number.
+    pub linkage_population: Option<u32>,
     /// Act as if it were this day; for replays and demonstrations. Without it, today in UTC.
     pub as_of: Option<Date>,
     /// Records in one transaction at the most.
@@ -128,9 +134,17 @@ impl Settings {
         let mut root = Reader::new(table, "");
         let log = read_log(&mut root, &home, &mut problems);
         let agreement = root.required("agreement", &mut problems).map(|path| home.join(path));
+        let signers = root.texts("agreement_signers", &mut problems);
+        let agreement_signers: Vec<_> = signers.into_iter().map(|path| home.join(path)).collect();
+        if agreement_signers.is_empty() {
+            let fix = "name the files of the public keys whose signature of the agreement counts";
+            problems.add("agreement_signers", "there is none", fix);
+        }
         let keys = root.required("keys", &mut problems).map(|path| home.join(path));
         let tokens_only = read_intake(&mut root, &home, &mut problems);
+        let refuge_addresses = root.text("refuge_addresses", &mut problems).map(|path| home.join(path));
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
+        let people = root.number("linkage_population", 0, (100, 1_000_000_000), &mut problems);
         let as_of = root.date("as_of", &mut problems);
         let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
@@ -148,9 +162,12 @@ impl Settings {
         let settings = log.zip(agreement).zip(keys).map(|((log, agreement), keys)| Self {
             log,
             agreement,
+            agreement_signers,
             keys,
             tokens_only,
+            refuge_addresses,
             linkage_model,
+            linkage_population: u32::try_from(people).ok().filter(|people| *people > 0),
             as_of,
             batch_records: usize::try_from(batch_records).unwrap_or(2_000),
             poll_ms,

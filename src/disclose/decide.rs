@@ -2,23 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::identities::{Identities, OpenedPerson};
+use super::permit::No;
 use super::told::{Digest, Told, ToldAlert};
-use super::view::{self, Naming};
 use crate::assess::Assessed;
 use crate::assess::ledger::Case;
-use crate::config::agreement::{Agreement, Channel, Clause, Field, IdentityMode, Recipient};
+use crate::config::agreement::{Agreement, Grant, Recipient};
 use crate::config::rules::Rules;
 use crate::keys::KeyRing;
 use crate::keys::output::OutputKey;
 use crate::keys::recipient::RecipientKey;
-use crate::model::event::Role;
-use crate::model::finding::{Finding, FindingKind, Profile};
+use crate::model::finding::Finding;
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 
 /// What a decision rests on. Nothing here changes while one batch is disclosed.
@@ -27,6 +26,10 @@ pub struct Desk<'a> {
     pub scope: &'a ScopeId,
     /// The agreement.
     pub agreement: &'a Agreement,
+    /// Why everything is held, if it is.
+    pub held: Option<&'static str>,
+    /// Who is no recipient any more, and is told so.
+    pub former: Vec<Recipient>,
     /// The rules that assessed.
     pub rules: &'a Rules,
     /// The day.
@@ -43,8 +46,10 @@ pub struct Desk<'a> {
     pub cases_of: &'a dyn Fn(ClusterId) -> BTreeMap<PartyId, Case>,
     /// How sure the links of a person are: `strong`, `moderate` or `single_source`.
     pub confidence_of: &'a dyn Fn(ClusterId) -> &'static str,
-    /// Has a person looked at the finding and let the lists name whom it is about?
-    pub was_seen: &'a dyn Fn(FindingId) -> bool,
+    /// Linked persons who share an event with somebody.
+    pub neighbours_of: &'a dyn Fn(ClusterId) -> Vec<ClusterId>,
+    /// Is the person seen in both roles, and nobody has looked yet?
+    pub awaits_review: &'a dyn Fn(ClusterId) -> bool,
 }
 
 /// What kind of message it is.
@@ -70,6 +75,8 @@ pub struct Message {
     pub id: String,
     /// CloudEvents data; `None` is a tombstone.
     pub body: Option<Map<String, Value>>,
+    /// Its messages may be opened for so many days.
+    pub message_days: u32,
     /// The clause that it rests on.
     pub clause: String,
     /// About whom, for the audit.
@@ -87,35 +94,17 @@ pub struct Disclosed {
     pub held: BTreeMap<&'static str, u64>,
 }
 
-/// Why a recipient is not told something.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum No {
-    /// No clause grants it.
-    Ungranted,
-    /// The person is none of its clients.
-    NotInCaseload,
-    /// The person was its client, and the case is closed: nothing new, and nothing to correct.
-    CaseClosed,
-    /// Older than the alert window.
-    TooOld,
-    /// It would reach both parties of a pair through one inbox.
-    BothParties,
-    /// The person appears in both roles and nobody has looked yet.
-    BothRoles,
-}
-
 impl Desk<'_> {
     /// Tells every recipient the difference that a change made: `before` are the linked persons that were touched as they
     /// were, `now` as they are.
     pub fn disclose(&self, before: &BTreeSet<ClusterId>, now: &[Assessed], told: &mut Told) -> Disclosed {
         let mut out = Disclosed::default();
-        if !self.agreement.in_force(self.as_of) {
-            out.hold("agreement_not_in_force");
+        if let Some(why) = self.held {
+            out.hold(why);
             return out;
         }
-        let recipients: Vec<_> =
-            self.agreement.recipients.iter().filter(|recipient| self.may_be_served(recipient)).collect();
-        if recipients.len() < self.agreement.recipients.len() {
+        let recipients: Vec<_> = self.recipients().filter(|recipient| self.may_be_served(recipient)).collect();
+        if recipients.len() < self.recipients().count() {
             out.hold("recipient_expired_or_without_key");
         }
         let touched = before.iter().copied().chain(now.iter().map(|person| person.cluster));
@@ -156,11 +145,18 @@ impl Desk<'_> {
         out
     }
 
+    fn recipients(&self) -> impl Iterator<Item = &Recipient> {
+        self.agreement.recipients.iter().chain(&self.former)
+    }
+
     fn may_be_served(&self, recipient: &Recipient) -> bool {
         let lives = |expires: Option<Timestamp>| expires.is_none_or(|expires| self.at < expires);
         recipient.in_force(self.as_of)
             && self.outputs.contains_key(&recipient.party)
-            && self.keys.recipient(&recipient.party).is_some_and(|key| lives(key.expires()))
+            && self
+                .keys
+                .recipient(&recipient.party)
+                .is_some_and(|key| lives(key.expires()) && recipient.pins(key.kid()))
             && lives(self.keys.signing().expires())
     }
 
@@ -174,14 +170,14 @@ impl Desk<'_> {
     ) {
         let earlier = told.alert(finding.id, &recipient.party).cloned();
         let live = earlier.as_ref().filter(|earlier| earlier.live);
-        let (clause, body) = match self.alert(recipient, person, finding) {
+        let (grant, body) = match self.alert(recipient, person, finding) {
             Ok(granted) => granted,
             Err(no) => {
                 let reason = match no {
                     No::Ungranted => "clause_closed",
                     No::NotInCaseload => "not_in_caseload",
                     No::TooOld | No::CaseClosed => return,
-                    No::BothParties | No::BothRoles => {
+                    No::BothParties | No::BothRoles | No::StaffConflict => {
                         out.hold(no.as_str());
                         "withdrawn"
                     }
@@ -203,14 +199,15 @@ impl Desk<'_> {
         let id = self.alert_id(recipient, finding.id, generation);
         out.messages.push(Message {
             recipient: recipient.party.clone(),
+            message_days: recipient.message_days,
             kind: MessageKind::Alert,
-            body: Some(self.signed_off(body, clause, &id, "alert_id")),
+            body: Some(self.signed_off(body, &grant, &id, "alert_id")),
             id,
-            clause: clause.id.clone(),
+            clause: grant.clause().to_owned(),
             cluster: person.cluster,
             finding: Some(finding.id),
         });
-        let now = ToldAlert { generation, live: true, digest, clause: clause.id.clone() };
+        let now = ToldAlert { generation, live: true, digest, clause: grant.clause().to_owned() };
         told.set_alert(finding.id, person.cluster, &recipient.party, now);
     }
 
@@ -233,6 +230,7 @@ impl Desk<'_> {
         body.insert("clause".to_owned(), json!(earlier.clause));
         out.messages.push(Message {
             recipient: recipient.party.clone(),
+            message_days: recipient.message_days,
             kind: MessageKind::Correction,
             id,
             body: Some(body),
@@ -246,9 +244,9 @@ impl Desk<'_> {
     fn tell_list(&self, recipient: &Recipient, person: &Assessed, told: &mut Told, out: &mut Disclosed) {
         let listed = told.listed(person.cluster, &recipient.party);
         match self.list_entry(recipient, person) {
-            Ok((clause, body)) => {
+            Ok((grant, body)) => {
                 let id = self.entry_id(recipient, person.cluster);
-                let body = self.signed_off(body, clause, &id, "entry");
+                let body = self.signed_off(body, &grant, &id, "entry");
                 let digest = self.list_digest(recipient, &id, &body);
                 if listed == Some(digest) {
                     return;
@@ -256,16 +254,17 @@ impl Desk<'_> {
                 told.set_listed(person.cluster, &recipient.party, Some(digest));
                 out.messages.push(Message {
                     recipient: recipient.party.clone(),
+                    message_days: recipient.message_days,
                     kind: MessageKind::ListEntry,
                     id,
                     body: Some(body),
-                    clause: clause.id.clone(),
+                    clause: grant.clause().to_owned(),
                     cluster: person.cluster,
                     finding: None,
                 });
             }
             Err(no) => {
-                if no == No::BothRoles {
+                if no.holds() {
                     out.hold(no.as_str());
                 }
                 if listed.is_some() {
@@ -279,6 +278,7 @@ impl Desk<'_> {
         told.set_listed(cluster, &recipient.party, None);
         out.messages.push(Message {
             recipient: recipient.party.clone(),
+            message_days: recipient.message_days,
             kind: MessageKind::Tombstone,
             id: self.entry_id(recipient, cluster),
             body: None,
@@ -288,105 +288,14 @@ impl Desk<'_> {
         });
     }
 
-    /// The clause and the body of an alert, or why there is none.
-    fn alert<'a>(
-        &self,
-        recipient: &'a Recipient,
-        person: &Assessed,
-        finding: &Finding,
-    ) -> Result<(&'a Clause, Map<String, Value>), No> {
-        let since = self.as_of.saturating_sub(i64::from(self.rules.alert_days).days());
-        let granted = |clause: &&Clause| {
-            clause.channel == Channel::Alerts && clause.about == finding.role && clause.findings.contains(&finding.kind)
-        };
-        let clause = self.first_clause(recipient, person, granted)?;
-        if finding.on < since {
-            return Err(No::TooOld);
-        }
-        if clause.identity == IdentityMode::OwnReference && finding.role == Role::Perpetrator {
-            let reaches_victim = finding.counterparts.iter().any(|other| {
-                (self.cases_of)(other.cluster)
-                    .get(&recipient.party)
-                    .is_some_and(|case| case.open && case.role == Role::Victim)
-            });
-            if reaches_victim {
-                return Err(No::BothParties);
-            }
-        }
-        let naming = self.naming(recipient, person, clause, finding.record)?;
-        let perpetrators = if clause.fields.contains(&Field::PerpetratorIdentity) {
-            let across = finding.counterparts.iter().filter(|other| other.role == Role::Perpetrator);
-            across.filter_map(|other| self.open(other.record)).collect()
-        } else {
-            Vec::new()
-        };
-        Ok((clause, view::alert(finding, clause, naming, perpetrators)))
-    }
-
-    /// The clause and the body of a list entry, or why there is none.
-    fn list_entry<'a>(
-        &self,
-        recipient: &'a Recipient,
-        person: &Assessed,
-    ) -> Result<(&'a Clause, Map<String, Value>), No> {
-        let profile_for = |clause: &Clause| person.profiles.iter().find(|profile| fits(profile, clause));
-        let granted = |clause: &&Clause| clause.channel == Channel::List && profile_for(clause).is_some();
-        let clause = self.first_clause(recipient, person, granted)?;
-        let profile = profile_for(clause).ok_or(No::Ungranted)?;
-        let mut both_roles = person.findings.iter().filter(|finding| finding.kind == FindingKind::BothRoles);
-        let unseen = profile.both_roles && !both_roles.all(|finding| (self.was_seen)(finding.id));
-        if unseen && self.agreement.hold_both_roles && clause.identity != IdentityMode::OwnReference {
-            return Err(No::BothRoles);
-        }
-        let naming = self.naming(recipient, person, clause, profile.record)?;
-        Ok((clause, view::list_entry(profile, clause, naming, (self.confidence_of)(person.cluster))))
-    }
-
-    /// The first clause that grants and, where it goes by own reference, whose caseload holds the person in that role.
-    fn first_clause<'a>(
-        &self,
-        recipient: &'a Recipient,
-        person: &Assessed,
-        granted: impl Fn(&&'a Clause) -> bool,
-    ) -> Result<&'a Clause, No> {
-        let mut no = No::Ungranted;
-        for clause in recipient.clauses.iter().filter(granted) {
-            let case = person.cases.get(&recipient.party).filter(|case| case.role == clause.about);
-            match case {
-                _ if clause.identity != IdentityMode::OwnReference => return Ok(clause),
-                Some(case) if case.open => return Ok(clause),
-                Some(_) => no = No::CaseClosed,
-                None => no = No::NotInCaseload,
-            }
-        }
-        Err(no)
-    }
-
-    fn naming(
-        &self,
-        recipient: &Recipient,
-        person: &Assessed,
-        clause: &Clause,
-        record: RecordId,
-    ) -> Result<Naming, No> {
-        Ok(match clause.identity {
-            IdentityMode::None => Naming::Pseudonym,
-            IdentityMode::OwnReference => {
-                let case = person.cases.get(&recipient.party).ok_or(No::NotInCaseload)?;
-                Naming::OwnReference(self.open(case.record).ok_or(No::NotInCaseload)?)
-            }
-            IdentityMode::Sealed => self.open(record).map_or(Naming::Pseudonym, Naming::Named),
-        })
-    }
-
-    fn open(&self, record: RecordId) -> Option<OpenedPerson> {
+    pub(super) fn open(&self, record: RecordId) -> Option<OpenedPerson> {
         self.identities.open(record, self.scope, self.keys)
     }
 
     /// Adds what every message says of itself.
-    fn signed_off(&self, mut body: Map<String, Value>, clause: &Clause, id: &str, id_name: &str) -> Map<String, Value> {
+    fn signed_off(&self, mut body: Map<String, Value>, grant: &Grant, id: &str, id_name: &str) -> Map<String, Value> {
         body.insert(id_name.to_owned(), json!(id));
-        body.insert("clause".to_owned(), json!(clause.id));
+        body.insert("clause".to_owned(), json!(grant.clause()));
         body.insert("agreement_version".to_owned(), json!(self.agreement.version));
         body.insert("rules_version".to_owned(), json!(self.rules.version));
         body
@@ -430,24 +339,6 @@ impl Disclosed {
     fn hold(&mut self, reason: &'static str) {
         *self.held.entry(reason).or_insert(0) += 1;
     }
-}
-
-impl No {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ungranted => "no_clause",
-            Self::NotInCaseload => "not_in_caseload",
-            Self::CaseClosed => "case_closed",
-            Self::TooOld => "too_old",
-            Self::BothParties => "both_parties_in_one_caseload",
-            Self::BothRoles => "both_roles_awaiting_review",
-        }
-    }
-}
-
-fn fits(profile: &Profile, clause: &Clause) -> bool {
-    profile.role == clause.about
-        && (clause.findings.is_empty() || clause.findings.iter().any(|kind| profile.findings.contains_key(kind)))
 }
 
 fn hex(bytes: &[u8; 16]) -> String {

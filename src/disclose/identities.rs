@@ -100,3 +100,50 @@ impl Identities {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::keys::NewKeys;
+    use crate::keys::meta::{Purpose, Slot};
+    use crate::keys::rotate;
+
+    #[test]
+    fn what_an_older_key_sealed_opens_with_the_new_one_alone_and_old_copies_with_none() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (ring, scope) = (dir.path().join("keys"), "portsmouth".parse().expect("a name"));
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let keys = KeyRing::create(&ring, dir.path(), &scope, &[], Timestamp::UNIX_EPOCH, &mut rng).expect("a ring");
+        let record = RecordId([7; 16]);
+        let clear = br#"{"local_ref":"R1","given_names":[],"family_name":"Ashgrove","date_of_birth":null}"#;
+        let mut identities = Identities::default();
+        let context = [scope.as_str().as_bytes(), &record.0];
+        identities.insert(record, keys.vault().seal(PERSON, &context, [1; 12], clear));
+        let copy = identities.take_changes().pop().and_then(|row| row.value).expect("a row, as a backup has it");
+
+        let slot = Slot::of(Purpose::Vault);
+        let new = NewKeys::new(&ring, Timestamp::UNIX_EPOCH, None, &mut rng);
+        rotate::rotate(new, &slot, None, None).expect("rotated");
+        let keys = KeyRing::load(&ring).expect("a ring");
+        let mut nonce = || {
+            let mut nonce = [0; 12];
+            rng.fill_bytes(&mut nonce);
+            nonce
+        };
+        assert_eq!(identities.reseal(&scope, &keys, &mut nonce), 1);
+        assert_eq!(identities.reseal(&scope, &keys, &mut nonce), 0);
+        assert_eq!(identities.take_changes().len(), 1);
+
+        rotate::retire(&ring, &slot, 1).expect("destroyed");
+        let keys = KeyRing::load(&ring).expect("a ring");
+        let opened = identities.open(record, &scope, &keys).expect("it opens");
+        assert_eq!(opened.family_name.as_deref(), Some("Ashgrove"));
+        let mut backup = Identities::default();
+        backup.restore(&record.0, &copy).expect("a row");
+        assert!(backup.open(record, &scope, &keys).is_none());
+    }
+}

@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 
 use super::decide::{Message, MessageKind};
 use super::told::Digest;
-use crate::config::agreement::Recipient;
 use crate::model::ids::{ScopeId, hex};
 
 impl MessageKind {
@@ -37,11 +36,10 @@ impl MessageKind {
 pub fn cloud_event(
     message: &Message,
     scope: &ScopeId,
-    recipient: &Recipient,
     now: Timestamp,
     revision: Option<Digest>,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let days = i64::from(recipient.message_days);
+    let days = i64::from(message.message_days);
     let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
     let mut event = json!({
         "specversion": "1.0",
@@ -50,7 +48,7 @@ pub fn cloud_event(
         "type": message.kind.event_type()?,
         "time": now,
         "datacontenttype": "application/json",
-        "recipient": recipient.party,
+        "recipient": message.recipient,
         "expirytime": expires,
         "data": Value::Object(message.body.clone()?),
     });

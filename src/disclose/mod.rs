@@ -8,6 +8,7 @@ pub mod identities;
 mod jose;
 pub mod message;
 pub mod open;
+mod permit;
 pub mod seal;
 pub mod statement;
 pub mod told;

@@ -97,6 +97,13 @@ impl Told {
         self.lists.keys().chain(self.by_cluster.keys()).copied()
     }
 
+    /// Everybody who was told anything.
+    #[must_use]
+    pub fn parties(&self) -> BTreeSet<PartyId> {
+        let lists = self.lists.values().flat_map(BTreeMap::keys);
+        lists.chain(self.alerts.values().flat_map(|row| row.to.keys())).cloned().collect()
+    }
+
     /// Notes what one recipient's list says of a person, or that it says nothing any more.
     pub fn set_listed(&mut self, cluster: ClusterId, recipient: &PartyId, digest: Option<Digest>) {
         let row = self.lists.entry(cluster).or_default();
@@ -182,7 +189,7 @@ impl Told {
 
 /// Takes back all that a recipient was told, under the pseudonyms of an earlier key: its list ends, its alerts are
 /// corrected. What still holds is told anew at the next opportunity.
-pub fn take_back(told: &mut Told, recipient: &PartyId, earlier: &OutputKey) -> Vec<Message> {
+pub fn take_back(told: &mut Told, recipient: &PartyId, message_days: u32, earlier: &OutputKey) -> Vec<Message> {
     let name = |label: &str, id: &[u8; 16]| hex(&earlier.pseudonym(label, id));
     let (listed, alerts) = told.standing(recipient);
     let mut messages = Vec::new();
@@ -196,6 +203,7 @@ pub fn take_back(told: &mut Told, recipient: &PartyId, earlier: &OutputKey) -> V
             clause: String::new(),
             cluster,
             finding: None,
+            message_days,
         });
     }
     for (finding, cluster, alert) in alerts {
@@ -209,6 +217,7 @@ pub fn take_back(told: &mut Told, recipient: &PartyId, earlier: &OutputKey) -> V
             clause: alert.clause.clone(),
             cluster,
             finding: Some(finding),
+            message_days,
         });
         told.set_alert(finding, cluster, recipient, ToldAlert { live: false, ..alert });
     }

@@ -1,11 +1,14 @@
-//! Views: exactly the fields that a clause grants, dates to the week and offences to the family unless it grants more.
+//! Views: exactly the fields that the policies grant, dates to the week and offences to the family unless they grant more.
+//!
+//! A view is made of a finding or a profile, which hold ids, counts, dates and codes, and of an opened person, who has a
+//! name, a date of birth and a reference: no type in here has a place for an address.
 
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use super::identities::OpenedPerson;
-use crate::config::agreement::{Clause, Field, IdentityMode};
-use crate::model::finding::{Finding, OrderState, Profile};
+use crate::config::agreement::{Field, Grant};
+use crate::model::finding::{Finding, FindingKind, OrderState, Profile};
 
 /// How the person is named in one message.
 pub enum Naming {
@@ -19,14 +22,9 @@ pub enum Naming {
 
 /// The body of an alert, without its id.
 #[must_use]
-pub fn alert(
-    finding: &Finding,
-    clause: &Clause,
-    naming: Naming,
-    perpetrators: Vec<OpenedPerson>,
-) -> Map<String, Value> {
+pub fn alert(finding: &Finding, grant: &Grant, naming: Naming, perpetrators: Vec<OpenedPerson>) -> Map<String, Value> {
     let facts = &finding.facts;
-    let mut view = View { clause, body: Map::new() };
+    let mut view = View { grant, body: Map::new() };
     view.always("kind", json!(finding.kind.as_str()));
     view.always("headline", json!(finding.kind.headline()));
     view.always("role", json!(finding.role));
@@ -39,21 +37,27 @@ pub fn alert(
     view.grant(Field::Reports, "reports", facts.reports.map(|count| json!(count)));
     view.grant(Field::Counterparts, "counterparts", facts.distinct_counterparts.map(|count| json!(count)));
     view.grant(Field::NewCounterparty, "new_counterparty", facts.new_counterparty.map(|is_new| json!(is_new)));
-    view.grant(Field::Order, "order", facts.order.map(|state| order(&state)));
+    view.grant(Field::Order, "order", facts.order.map(|state| order(&state, grant)));
     view.grant(Field::Programme, "programme", facts.programme.map(|programme| json!(programme)));
     let named: Vec<_> = perpetrators.iter().map(person).collect();
     view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then_some(Value::Array(named)));
     view.body
 }
 
-/// The body of a list entry, without its pseudonym.
+/// The body of a list entry, without its pseudonym. Of the findings only those are counted that may be told.
 #[must_use]
-pub fn list_entry(profile: &Profile, clause: &Clause, naming: Naming, confidence: &str) -> Map<String, Value> {
-    let findings: Map<_, _> =
-        profile.findings.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
-    let orders: Vec<_> = profile.orders.iter().map(order).collect();
+pub fn list_entry(
+    profile: &Profile,
+    grant: &Grant,
+    naming: Naming,
+    confidence: &str,
+    may_tell: impl Fn(FindingKind) -> bool,
+) -> Map<String, Value> {
+    let told = profile.findings.iter().filter(|(kind, _)| may_tell(**kind));
+    let findings: Map<_, _> = told.map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
+    let orders: Vec<_> = profile.orders.iter().map(|state| order(state, grant)).collect();
     let flags: &[&str] = if profile.both_roles { &["both_roles"] } else { &[] };
-    let mut view = View { clause, body: Map::new() };
+    let mut view = View { grant, body: Map::new() };
     view.always("role", json!(profile.role));
     view.always("flags", json!(flags));
     view.name(naming);
@@ -70,13 +74,15 @@ pub fn list_entry(profile: &Profile, clause: &Clause, naming: Naming, confidence
     view.grant(Field::Order, "orders", Some(Value::Array(orders)));
     view.grant(Field::Programme, "programmes", Some(json!(profile.programmes)));
     view.grant(Field::Confidence, "confidence", Some(json!(confidence)));
-    view.grant(Field::DropsOff, "drops_off", Some(json!(profile.drops_off)));
+    // The day would give away the day of the last report, a known number of days before.
+    let (name, lapses) = day_or_week("drops_off", "drops_off_week", profile.drops_off, grant);
+    view.grant(Field::DropsOff, name, Some(lapses));
     view.body
 }
 
-/// A body under construction: nothing gets in but what the clause grants or every message has.
+/// A body under construction: nothing gets in but what is granted or every message has.
 struct View<'a> {
-    clause: &'a Clause,
+    grant: &'a Grant,
     body: Map<String, Value>,
 }
 
@@ -86,18 +92,16 @@ impl View<'_> {
     }
 
     fn grant(&mut self, field: Field, name: &str, value: Option<Value>) {
-        if let Some(value) = value.filter(|_| self.clause.fields.contains(&field)) {
+        if let Some(value) = value.filter(|_| self.grant.has(field)) {
             self.body.insert(name.to_owned(), value);
         }
     }
 
     fn name(&mut self, naming: Naming) {
-        match (self.clause.identity, naming) {
-            (IdentityMode::OwnReference, Naming::OwnReference(opened)) => {
-                self.always("own_reference", json!(opened.local_ref));
-            }
-            (IdentityMode::Sealed, Naming::Named(opened)) => self.always("person", person(&opened)),
-            (IdentityMode::None | IdentityMode::OwnReference | IdentityMode::Sealed, _) => {}
+        match naming {
+            Naming::OwnReference(opened) => self.always("own_reference", json!(opened.local_ref)),
+            Naming::Named(opened) => self.always("person", person(&opened)),
+            Naming::Pseudonym => {}
         }
     }
 }
@@ -111,8 +115,23 @@ fn person(opened: &OpenedPerson) -> Value {
     })
 }
 
-fn order(state: &OrderState) -> Value {
-    json!({"kind": state.kind, "until": state.until, "breached": state.breached})
+fn order(state: &OrderState, grant: &Grant) -> Value {
+    let mut told = Map::new();
+    told.insert("kind".to_owned(), json!(state.kind));
+    told.insert("breached".to_owned(), json!(state.breached));
+    match state.until {
+        Some(until) => {
+            let (name, until) = day_or_week("until", "until_week", until, grant);
+            told.insert(name.to_owned(), until);
+        }
+        None => drop(told.insert("until".to_owned(), Value::Null)),
+    }
+    Value::Object(told)
+}
+
+/// A day under its name where days are granted, and else its week under another.
+fn day_or_week(day: &'static str, week: &'static str, on: Date, grant: &Grant) -> (&'static str, Value) {
+    if grant.has(Field::Date) { (day, json!(on)) } else { (week, json!(iso_week(on))) }
 }
 
 /// ISO 8601 week, e.g. `2025-W10`.

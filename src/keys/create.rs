@@ -70,6 +70,9 @@ impl<'a> NewKeys<'a> {
     /// Makes the key of a slot. What the other side needs goes to `other_side`: a recipient's private half, and a copy of
     /// an agency's intake key. It is written first, so that nothing is ever sealed to a key that nobody has.
     pub fn make(&mut self, slot: &Slot, other_side: Option<&Path>) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
+        if let (Purpose::Agreement, Some(party), Some(dir)) = (slot.purpose, &slot.party, other_side) {
+            return self.agreement(party, dir);
+        }
         let (meta, held) = self.vacant(slot)?;
         match slot.purpose {
             Purpose::Recipient => {
@@ -89,6 +92,10 @@ impl<'a> NewKeys<'a> {
                 let copy = self.hand_over(&meta, &secret, other_side)?;
                 Ok(vec![copy, self.write(&meta, &secret)?])
             }
+            Purpose::Agreement => {
+                let remedy = "name who signs, with --party, and a directory for both halves, with --out";
+                Err(one(KeyProblem::new(self.dir, "keeps no agreement key", remedy)))
+            }
             Purpose::Linkage | Purpose::Identifier | Purpose::Vault | Purpose::Output => {
                 let secret = self.secret();
                 Ok(vec![self.write(&meta, &secret)?])
@@ -104,6 +111,23 @@ impl<'a> NewKeys<'a> {
     /// A pair for a recipient: the private half goes to `private_dir` for the service to take, the public half into the ring.
     pub fn recipient(&mut self, party: &PartyId, private_dir: &Path) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
         self.make(&Slot::for_party(Purpose::Recipient, party), Some(private_dir))
+    }
+
+    /// A pair for somebody who signs agreements: both halves go to `dir`, which is not the ring. The private half is for
+    /// the signer to take away; the configuration pins the public one.
+    pub fn agreement(&mut self, party: &PartyId, dir: &Path) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
+        let (created, expires, party_of) = (self.created, self.expires, Some(party.clone()));
+        let purpose = Purpose::Agreement;
+        let meta = KeyMeta { purpose, scope: None, party: party_of, epoch: 1, state: self.state, created, expires };
+        let key = SecretKey::generate_from_rng(self.rng);
+        if !dir.exists() {
+            file::create_private_dir(dir).map_err(one)?;
+        }
+        let (private, public) = (dir.join(format!("{party}{KEY_FILE}")), dir.join(format!("{party}{SET_FILE}")));
+        let public_half = key.public_key();
+        file::write_new_private(&private, &jwk::write(&meta, &Material::Private(key))).map_err(one)?;
+        file::replace_public(&public, &jwk::write_set([(&meta, public_half)])).map_err(one)?;
+        Ok(vec![private, public])
     }
 
     fn secret(&mut self) -> Material {

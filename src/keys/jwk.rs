@@ -228,7 +228,7 @@ impl<'a> WrittenJwk<'a> {
     }
 
     fn pair(meta: &'a KeyMeta, kid: &'a str, x: &'a str, y: &'a str) -> Self {
-        let (usage, alg) = usage_of(meta.purpose).expect("only signing, audit and recipient keys are pairs");
+        let (usage, alg) = usage_of(meta.purpose).expect("only signing, audit, agreement and recipient keys are pairs");
         Self {
             kty: "EC",
             kid,
@@ -250,7 +250,7 @@ struct WrittenSet<'a> {
 /// The members `use` and `alg` of a pair; `None` for a secret, which has neither.
 fn usage_of(purpose: Purpose) -> Option<(&'static str, &'static str)> {
     match purpose {
-        Purpose::Signing | Purpose::Audit => Some(("sig", "ES256")),
+        Purpose::Signing | Purpose::Audit | Purpose::Agreement => Some(("sig", "ES256")),
         Purpose::Recipient => Some(("enc", "ECDH-ES+A256KW")),
         Purpose::Linkage | Purpose::Identifier | Purpose::Vault | Purpose::Intake | Purpose::Output => None,
     }
@@ -409,7 +409,7 @@ fn check_meta(raw: Option<&RawMeta>, findings: &mut Findings<'_>) -> Option<KeyM
     }
     let party: Option<PartyId> = raw.party.as_deref().and_then(|text| text.parse().ok());
     if party.is_some() != purpose.is_some_and(Purpose::has_party) || party.is_none() != raw.party.is_none() {
-        let rule = "a recipient or intake key names its party, and no other key does";
+        let rule = "a recipient, intake or agreement key names its party, and no other key does";
         findings.add("`priorityd.party` does not fit", rule);
     }
     Some(KeyMeta { purpose: purpose?, scope, party, epoch: epoch?, state: state?, created: created?, expires })

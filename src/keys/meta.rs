@@ -28,11 +28,13 @@ pub enum Purpose {
     Audit,
     /// Seals messages to one recipient.
     Recipient,
+    /// Signs data-sharing agreements.
+    Agreement,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Linkage,
         Self::Identifier,
         Self::Vault,
@@ -41,6 +43,7 @@ impl Purpose {
         Self::Signing,
         Self::Audit,
         Self::Recipient,
+        Self::Agreement,
     ];
 
     /// The name in key files and on the command line.
@@ -55,6 +58,7 @@ impl Purpose {
             Self::Signing => "signing",
             Self::Audit => "audit",
             Self::Recipient => "recipient",
+            Self::Agreement => "agreement",
         }
     }
 
@@ -71,7 +75,7 @@ impl Purpose {
     /// Are there keys of it for each party?
     #[must_use]
     pub fn has_party(self) -> bool {
-        matches!(self, Self::Intake | Self::Recipient)
+        matches!(self, Self::Intake | Self::Recipient | Self::Agreement)
     }
 }
 
@@ -129,7 +133,7 @@ pub struct KeyMeta {
     /// Whose people it hashes; linkage and identifier keys only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<ScopeId>,
-    /// Whose key it is; intake and recipient keys only.
+    /// Whose key it is; intake, recipient and agreement keys only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<PartyId>,
     /// Its number among the keys of this purpose (and scope or party), from 1.

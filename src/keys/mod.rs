@@ -2,7 +2,7 @@
 //!
 //! A ring is a directory that only its owner can enter. Each secret is one JWK file (RFC 7517) that only its owner can
 //! read, with one member of ours, `priorityd`, that says what the key is for and where it stands in its life. A secret may
-//! lie there encrypted by a PKCS#11 token. Eight purposes, and one key never serves two:
+//! lie there encrypted by a PKCS#11 token. Nine purposes, and one key never serves two:
 //!
 //! | Purpose    | Kind            | One per         | What it does                                            |
 //! |------------|-----------------|-----------------|---------------------------------------------------------|
@@ -14,10 +14,12 @@
 //! | signing    | P-256 pair      | epoch           | signs every message                                     |
 //! | audit      | P-256 pair      | epoch           | signs what the audit rests on                           |
 //! | recipient  | P-256 public    | recipient       | seals messages; the private half never is in the ring   |
+//! | agreement  | P-256 public    | signer          | signs agreements; the private half never is in the ring |
 //!
 //! Invariants: a secret lives in a wiped, private field of a type without `Serialize` or `Clone`, whose `Debug` shows ids
 //! only; a file that others could read is refused; an error names the file, the rule and the remedy, never content.
 
+pub mod agreement;
 mod create;
 mod file;
 pub(crate) mod jwk;

@@ -343,6 +343,10 @@ pub(super) fn read(dir: &Path) -> (Vec<Found>, Vec<KeyProblem>) {
                 let remedy = "move it to the service that it belongs to; the ring holds the public half only";
                 problems.push(KeyProblem::new(&path, "is a recipient's private key", remedy));
             }
+            Ok(jwk) if jwk.meta.purpose == Purpose::Agreement => {
+                let remedy = "move it to whoever signs with it; nobody who runs the service signs for the partners";
+                problems.push(KeyProblem::new(&path, "is a private key for signing agreements", remedy));
+            }
             Ok(jwk) => match unwrap(&path, &jwk) {
                 Ok(unwrapped) => keys.push(Found { file: path, jwk, unwrapped }),
                 Err(problem) => problems.push(problem),

@@ -1,11 +1,15 @@
 //! Fits a model to a finished table of records, without knowing who is who: how many of its pairs are matches, and mildly
-//! how often fields agree. Only `link` and `train` use it; the daemon's model stays frozen.
+//! how often fields agree. Only `link` and `train` use it; the daemon's model stays frozen. Where it is known who is who,
+//! that counts in place of the estimate.
 
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
+use super::Decision;
 use super::model::{FIELDS, LinkageModel, MOST_LEVELS, Rates};
 use super::register::Linker;
 use super::weigh::{Household, household, levels, weigh};
+use crate::model::ids::RecordId;
 
 /// How many profiles are looked at; enough for shares of a few percent.
 const SAMPLE: usize = 4_000;
@@ -25,11 +29,18 @@ const U_WEIGHT: f64 = 20_000.0;
 /// How far m moves from the model's towards the table's, on a scale of logarithms.
 const M_SHARE: f64 = 0.3;
 
+/// The same where it is known who is who.
+const KNOWN_M_SHARE: f64 = 0.8;
+
 /// How many matches a level's m is smoothed with.
 const M_WEIGHT: f64 = 20.0;
 
-/// The model as it fits the records held that were not compared yet.
-pub(super) fn fit(linker: &Linker) -> LinkageModel {
+/// Who is who, where that is known, by numbers of people.
+pub type Truth = FxHashMap<RecordId, u64>;
+
+/// The model as it fits the records held that were not compared yet. Where `may_lift_household` and nobody shares a home,
+/// homes count in full.
+pub(super) fn fit(linker: &Linker, truth: &Truth, may_lift_household: bool) -> LinkageModel {
     let mut slots: Vec<u32> = linker.uncompared.iter().copied().collect();
     slots.sort_unstable_by_key(|slot| linker.profiles[*slot].key);
     if slots.len() < 2 {
@@ -38,23 +49,24 @@ pub(super) fn fit(linker: &Linker) -> LinkageModel {
     let all = slots.clone();
     slots.truncate(SAMPLE);
     let mut model = LinkageModel::clone(&linker.model);
-    let mut sample = Sample::under(linker, &slots, &model);
+    let mut sample = Sample::under(linker, truth, &slots, &model);
     let (prior, matches) = sample.prior(&model);
     model = model.with_prior_bits(prior);
     let relatives: f64 =
         sample.pairs.iter().filter(|pair| pair.household == Household::Relatives).map(|pair| pair.count).sum();
-    if matches >= 1.0 && relatives <= FEW_RELATIVES * matches {
+    if may_lift_household && matches >= 1.0 && relatives <= FEW_RELATIVES * matches {
         // Nobody shares a home here but with themself, so what a home shares is evidence like any other.
         model = model.without_households();
-        sample = Sample::under(linker, &slots, &model);
+        sample = Sample::under(linker, truth, &slots, &model);
         model = model.clone().with_prior_bits(sample.prior(&model).0);
     }
+    let m_share = if truth.is_empty() { M_SHARE } else { KNOWN_M_SHARE };
     let chance = by_chance(linker, &all, &model);
     let agreement = sample.agreement(&model);
     let rates = model.rates;
-    let fitted = std::array::from_fn(|field| mix(&rates[field], &agreement[field], &chance[field]));
+    let fitted = std::array::from_fn(|field| mix(&rates[field], &agreement[field], &chance[field], m_share));
     let model = model.with_rates(fitted);
-    let sample = Sample::under(linker, &slots, &model);
+    let sample = Sample::under(linker, truth, &slots, &model);
     let (prior, _) = sample.prior(&model);
     model.with_prior_bits(prior)
 }
@@ -62,12 +74,12 @@ pub(super) fn fit(linker: &Linker) -> LinkageModel {
 /// Weighted counts of each level of each field.
 type Counts = [[f64; MOST_LEVELS]; FIELDS];
 
-fn mix(rates: &Rates, agreement: &[f64; MOST_LEVELS], chance: &[f64; MOST_LEVELS]) -> Rates {
+fn mix(rates: &Rates, agreement: &[f64; MOST_LEVELS], chance: &[f64; MOST_LEVELS], m_share: f64) -> Rates {
     let mut mixed = *rates;
     let (matches, random): (f64, f64) = (agreement.iter().sum(), chance.iter().sum());
     for level in 0..rates.levels {
         let m = (agreement[level] + M_WEIGHT * rates.m[level]) / (matches + M_WEIGHT);
-        mixed.m[level] = rates.m[level].powf(1.0 - M_SHARE) * m.powf(M_SHARE);
+        mixed.m[level] = rates.m[level].powf(1.0 - m_share) * m.powf(m_share);
         if level > 0 || !rates.by_frequency {
             mixed.u[level] = (chance[level] + U_WEIGHT * rates.u[level]) / (random + U_WEIGHT);
         }
@@ -109,6 +121,18 @@ struct Pair {
     levels: [Option<usize>; FIELDS],
     /// How many pairs of records it stands for.
     count: f64,
+    /// Whether it is a match, where that is known.
+    known: Option<bool>,
+}
+
+impl Pair {
+    /// How many matches it stands for, under these odds before evidence.
+    fn matches(&self, prior: f64) -> f64 {
+        match self.known {
+            Some(same) => f64::from(u8::from(same)) * self.count,
+            None => self.count / (1.0 + (-(self.bits + prior)).exp2()),
+        }
+    }
 }
 
 /// Some profiles against everybody.
@@ -119,14 +143,14 @@ struct Sample {
 }
 
 impl Sample {
-    fn under(linker: &Linker, slots: &[u32], model: &LinkageModel) -> Self {
-        let pairs = slots.par_iter().flat_map_iter(|slot| Self::of_one(linker, *slot, model)).collect();
+    fn under(linker: &Linker, truth: &Truth, slots: &[u32], model: &LinkageModel) -> Self {
+        let pairs = slots.par_iter().flat_map_iter(|slot| Self::of_one(linker, truth, *slot, model)).collect();
         let sampled: f64 = slots.iter().map(|slot| size(linker, *slot)).sum();
         let records = f64::from(u32::try_from(linker.record_of.len()).unwrap_or(u32::MAX));
         Self { pairs, all: sampled * (records - 1.0) }
     }
 
-    fn of_one(linker: &Linker, slot: u32, model: &LinkageModel) -> Vec<Pair> {
+    fn of_one(linker: &Linker, truth: &Truth, slot: u32, model: &LinkageModel) -> Vec<Pair> {
         let profile = &linker.profiles[slot];
         let mut found = Vec::new();
         linker.postings.candidates(slot, profile.run, &mut found);
@@ -137,13 +161,16 @@ impl Sample {
             let weight = weigh(model, &profile.features, features);
             let household = household(model, &profile.features, features);
             let levels = levels(model, &profile.features, features);
-            let pair = Pair { bits: bits(weight.total), household, levels, count: mine * size(linker, other) };
-            (!weight.twins && !weight.different_numbers).then_some(pair)
+            let known = known(linker, truth, slot, other);
+            let count = mine * size(linker, other);
+            let pair = Pair { bits: bits(weight.total), household, levels, count, known };
+            (pair.known.is_some() || !weight.twins && !weight.different_numbers).then_some(pair)
         });
         let mut pairs: Vec<Pair> = others.collect();
         let own = weigh(model, &profile.features, &profile.features).total;
         let levels = levels(model, &profile.features, &profile.features);
-        pairs.push(Pair { bits: bits(own), household: Household::Unclear, levels, count: mine * (mine - 1.0) });
+        let count = mine * (mine - 1.0);
+        pairs.push(Pair { bits: bits(own), household: Household::Unclear, levels, count, known: None });
         pairs
     }
 
@@ -152,7 +179,7 @@ impl Sample {
         let prior = f64::from(model.prior) / 256.0;
         let mut counts = [[0.0; MOST_LEVELS]; FIELDS];
         for pair in &self.pairs {
-            tally(&mut counts, &pair.levels, pair.count / (1.0 + (-(pair.bits + prior)).exp2()));
+            tally(&mut counts, &pair.levels, pair.matches(prior));
         }
         counts
     }
@@ -165,12 +192,20 @@ impl Sample {
             return (prior, matches);
         }
         for _ in 0..ROUNDS {
-            matches = self.pairs.iter().map(|pair| pair.count / (1.0 + (-(pair.bits + prior)).exp2())).sum();
+            matches = self.pairs.iter().map(|pair| pair.matches(prior)).sum();
             let share = (matches / self.all).clamp(1e-7, 0.01);
             prior = (share / (1.0 - share)).log2();
         }
         (prior, matches)
     }
+}
+
+/// Whether two profiles are of one person: by the truth, or by a person's decision.
+fn known(linker: &Linker, truth: &Truth, one: u32, two: u32) -> Option<bool> {
+    let first = |slot: u32| linker.profiles[slot].records.first().map(|record| linker.records[*record].id);
+    let (one, two) = (first(one)?, first(two)?);
+    let by_truth = truth.get(&one).zip(truth.get(&two)).map(|(one, two)| one == two);
+    by_truth.or_else(|| linker.pairs.decision(one, two).map(|decision| decision == Decision::Same))
 }
 
 fn size(linker: &Linker, slot: u32) -> f64 {

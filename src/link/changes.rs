@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use super::weigh::Comparison;
+use super::weigh::{Comparison, Veto};
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
 
@@ -65,6 +65,8 @@ pub struct PossibleMatch {
     pub b: RecordId,
     /// How they compare.
     pub comparison: Comparison,
+    /// Why the two can't be made one, whatever these two records say: other records of theirs are of two persons.
+    pub bars: Vec<Veto>,
 }
 
 /// Everything one settlement changed. The same set of records settles to the same clusters, however it came.

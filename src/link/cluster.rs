@@ -35,7 +35,7 @@ pub(super) fn partition(nodes: &[Node], rules: Rules, tie: impl Fn(usize, usize)
     let mut groups = Groups::new(nodes, tie);
     groups.join_decided();
     let mut torn: Vec<(usize, usize)> = Vec::new();
-    while let Some((one, two, weakest)) = groups.best(rules.bar, &torn) {
+    while let Some((one, two, weakest)) = groups.best(rules, &torn) {
         if groups.is_torn(one, two, rules) || groups.is_torn(two, one, rules) {
             torn.push((one, two));
         } else {
@@ -55,6 +55,8 @@ pub(super) struct Rules {
     pub(super) margin: i32,
     /// The highest average at which two groups exclude each other.
     pub(super) conflict: i32,
+    /// Groups join by the average of all weights between them; otherwise by the highest, as components do.
+    pub(super) by_average: bool,
 }
 
 struct Groups {
@@ -131,14 +133,17 @@ impl Groups {
         self.sums[one * self.count + two].map(|sum| average(sum, self.records[one] * self.records[two]))
     }
 
-    fn best(&self, bar: i32, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
+    fn best(&self, rules: Rules, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
         let mut best: Option<(usize, usize, i64, i64)> = None;
         for (at, &one) in self.alive.iter().enumerate() {
             for &two in &self.alive[at + 1..] {
                 let Some(sum) = self.sums[one * self.count + two] else { continue };
-                let pairs = self.records[one] * self.records[two];
+                let (sum, pairs) = match rules.by_average {
+                    true => (sum, self.records[one] * self.records[two]),
+                    false => (i64::from(self.closest[one * self.count + two]), 1),
+                };
                 let better = match best {
-                    None => sum >= i64::from(bar) * pairs,
+                    None => sum >= i64::from(rules.bar) * pairs,
                     Some((_, _, best_sum, best_pairs)) => sum * best_pairs > best_sum * pairs,
                 };
                 if better && !torn.contains(&(one, two)) {
@@ -191,7 +196,7 @@ fn average(sum: i64, pairs: i64) -> i32 {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { bar: 500, margin: 500, conflict: -2000 };
+    const RULES: Rules = Rules { bar: 500, margin: 500, conflict: -2000, by_average: true };
 
     fn nodes(parts: &[Part]) -> Vec<Vec<usize>> {
         parts.iter().map(|part| part.nodes.clone()).collect()
@@ -205,6 +210,13 @@ mod tests {
             nodes(&partition(&[Node { records: 1 }; 3], Rules { conflict: -9000, ..RULES }, tie)),
             [vec![0, 1], vec![2]]
         );
+    }
+
+    #[test]
+    fn components_would_pull_them_together() {
+        let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
+        let rules = Rules { conflict: -9000, by_average: false, ..RULES };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], rules, tie)), [vec![0, 1, 2]]);
     }
 
     #[test]

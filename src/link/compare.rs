@@ -388,15 +388,15 @@ impl Features {
     }
 }
 
-/// Raises a poor level where one's name is among the other's other names.
+/// Raises a poor level where one's name is among the other's other names. A name that both have beside their own says
+/// nothing here: second names (Singh, Kaur, Marie) and parts of double names are shared by many.
 fn with_others(level: NameLevel, one: (&Name, &Others), two: (&Name, &Others)) -> NameLevel {
     // Others come from the front, so without a first there is none.
     if level <= NameLevel::Phonetic || (one.1[0] == 0 && two.1[0] == 0) {
         return level;
     }
     let among = |name: Short, others: &Others| name != 0 && others.contains(&name);
-    let shared = among(one.0.exact, two.1) || among(two.0.exact, one.1) || one.1.iter().any(|name| among(*name, two.1));
-    if shared { NameLevel::Alternative } else { level }
+    if among(one.0.exact, two.1) || among(two.0.exact, one.1) { NameLevel::Alternative } else { level }
 }
 
 fn others(tokens: &[Token]) -> Others {

@@ -73,6 +73,11 @@ impl Lists {
         &block[..length]
     }
 
+    /// Reads the list's first entry, for the sake of reading it.
+    pub(super) fn touch(&self, list: List) -> u32 {
+        self.classes[list.class()].blocks[list.place() << list.class()]
+    }
+
     pub(super) fn push(&mut self, list: List, entry: u32) -> List {
         let length = self.of(list).len();
         let size = 1 << list.class();

@@ -25,9 +25,10 @@ mod slab;
 mod units;
 mod weigh;
 
+pub use self::calibrate::Truth;
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};
 pub use self::evidence::Link;
-pub use self::model::{Bits, LinkageModel, ModelError};
+pub use self::model::{Bits, LinkageModel, ModelError, Provenance};
 pub use self::register::Linker;
 pub use self::rows::BadRow;
 pub use self::settle::cluster_id;

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+mod file;
 
+pub use self::file::Provenance;
+use self::file::RawModel;
 use crate::model::frequencies::{Frequencies, Shares};
 use crate::model::tokens::Token;
 
@@ -71,6 +73,10 @@ pub struct LinkageModel {
     version: String,
     /// The file it was read from.
     text: Arc<str>,
+    /// How many people the records are expected to be drawn from; the prior follows from it.
+    population: u32,
+    /// By how much the odds are set lower than they are, in 1/256 bit.
+    caution: i32,
     pub(super) prior: i32,
     pub(super) link: i32,
     pub(super) review: i32,
@@ -78,6 +84,8 @@ pub struct LinkageModel {
     pub(super) household_cap: i32,
     pub(super) margin: i32,
     pub(super) conflict: i32,
+    pub(super) numbers_apart: bool,
+    pub(super) average_linkage: bool,
     pub(super) twins_apart: bool,
     pub(super) perhaps_twins: i32,
     pub(super) generations: i32,
@@ -127,6 +135,12 @@ impl LinkageModel {
         Self::parse(include_str!("model/default.toml")).expect("the compiled-in model is valid, as a test shows")
     }
 
+    /// The prior that training starts from: rates as published, of no register.
+    #[must_use]
+    pub fn published() -> Self {
+        Self::parse(include_str!("model/published.toml")).expect("the published prior is valid, as a test shows")
+    }
+
     /// Reads a model file, strictly.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         let raw: RawModel = toml::from_str(text).map_err(|_| ModelError::Form)?;
@@ -171,6 +185,26 @@ impl LinkageModel {
     pub fn with_prior_bits(mut self, bits: f64) -> Self {
         self.prior = Bits::new(bits).0;
         self
+    }
+
+    /// The same model for records of another number of people: the more there are, the more likely two are alike by chance.
+    #[must_use]
+    pub fn with_population(mut self, people: u32) -> Self {
+        self.population = people;
+        self.prior = Bits::new(-f64::from(people).log2()).0 - self.caution;
+        self
+    }
+
+    /// How many people the records are expected to be drawn from.
+    #[must_use]
+    pub fn population(&self) -> u32 {
+        self.population
+    }
+
+    /// Whether everything that keeps two persons apart is in force; other models are for measuring what each part is worth.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.numbers_apart && self.average_linkage && self.twins_apart
     }
 
     /// The same model for records among which no relatives live together: shared homes count in full.
@@ -241,166 +275,6 @@ impl LinkageModel {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawModel {
-    version: String,
-    provenance: String,
-    decision: RawDecision,
-    frequency: RawFrequency,
-    levels: RawLevels,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDecision {
-    prior_bits: f64,
-    link_bits: f64,
-    review_bits: f64,
-    clip_bits: f64,
-    household_cap_bits: f64,
-    margin_bits: f64,
-    conflict_bits: f64,
-    twins_apart: bool,
-    perhaps_twins_bits: f64,
-    generations_bits: f64,
-    perhaps_generations_bits: f64,
-    names_cap_bits: f64,
-    other_sex_bits: f64,
-    number_cap_bits: f64,
-    disputed_number_bits: f64,
-    local_ref_bits: f64,
-    crossed_bits: f64,
-    block_limit: usize,
-    unit_limit: usize,
-    bar_step_bits: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFrequency {
-    exact_strength: f64,
-    fuzzy_strength: f64,
-    floor_share: f64,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(deny_unknown_fields)]
-struct Level {
-    m: f64,
-    u: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLevels {
-    given: RawName,
-    middle: RawMiddle,
-    family: RawName,
-    date: RawDate,
-    postcode: RawPostcode,
-    address: RawAddress,
-    number: RawNumber,
-}
-
-/// Declares the levels of a field, best first, in the order of the level enums of `compare`.
-macro_rules! raw_levels {
-    ($name:ident { $($level:ident),+ }) => {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct $name { $($level: Level),+ }
-
-        impl $name {
-            fn rates(&self, field: &'static str, by_frequency: bool) -> Result<Rates, ModelError> {
-                rates(field, &[$(self.$level),+], by_frequency)
-            }
-        }
-    };
-}
-
-raw_levels!(RawName { exact, nickname, deletion, phonetic, alternative, initial, letter, nothing });
-raw_levels!(RawMiddle { exact, initial, letter, nothing });
-raw_levels!(RawDate { exact, one_digit, swapped, year_month, month_day, year, nothing });
-raw_levels!(RawPostcode { unit, deletion, sector, district, area, nothing });
-raw_levels!(RawAddress { whole, number_street, many_words, words, word, nothing });
-raw_levels!(RawNumber { exact, deletion, nothing });
-
-fn rates(field: &'static str, levels: &[Level], by_frequency: bool) -> Result<Rates, ModelError> {
-    let mut rates = Rates { levels: levels.len(), by_frequency, ..Rates::default() };
-    for (at, level) in levels.iter().enumerate() {
-        let probability = |value: f64| value > 0.0 && value <= 1.0;
-        if !probability(level.m) || !probability(level.u) {
-            return Err(ModelError::Range(field));
-        }
-        (rates.m[at], rates.u[at]) = (level.m, level.u);
-    }
-    Ok(rates)
-}
-
-impl RawModel {
-    fn check(self) -> Result<LinkageModel, ModelError> {
-        let RawModel { version, provenance, decision, frequency, levels } = self;
-        let bits = |name: &'static str, value: f64| {
-            (value.abs() <= 64.0).then(|| Bits::new(value).0).ok_or(ModelError::Range(name))
-        };
-        let within = |name: &'static str, ok: bool| if ok { Ok(()) } else { Err(ModelError::Range(name)) };
-        within("provenance", !provenance.trim().is_empty())?;
-        within("review_bits", decision.review_bits <= decision.link_bits)?;
-        within("block_limit", (2..=10_000).contains(&decision.block_limit))?;
-        within("unit_limit", (8..=4096).contains(&decision.unit_limit))?;
-        within("bar_step_bits", decision.bar_step_bits >= 0.5)?;
-        within("exact_strength", (0.0..=1.0).contains(&frequency.exact_strength))?;
-        within("fuzzy_strength", (0.0..=1.0).contains(&frequency.fuzzy_strength))?;
-        within("floor_share", frequency.floor_share > 0.0 && frequency.floor_share < 0.1)?;
-        let chance = Chance {
-            given: levels.given.exact.u,
-            family: levels.family.exact.u,
-            date: levels.date.exact.u,
-            unit: levels.postcode.unit.u,
-        };
-        let rates = [
-            levels.given.rates("levels.given", true)?,
-            levels.middle.rates("levels.middle", false)?,
-            levels.family.rates("levels.family", true)?,
-            levels.date.rates("levels.date", true)?,
-            levels.postcode.rates("levels.postcode", true)?,
-            levels.address.rates("levels.address", false)?,
-            levels.number.rates("levels.number", true)?,
-        ];
-        Ok(LinkageModel {
-            version,
-            text: Arc::default(),
-            prior: bits("prior_bits", decision.prior_bits)?,
-            link: bits("link_bits", decision.link_bits)?,
-            review: bits("review_bits", decision.review_bits)?,
-            clip: bits("clip_bits", decision.clip_bits)?,
-            household_cap: bits("household_cap_bits", decision.household_cap_bits)?,
-            margin: bits("margin_bits", decision.margin_bits)?,
-            conflict: bits("conflict_bits", decision.conflict_bits)?,
-            twins_apart: decision.twins_apart,
-            perhaps_twins: bits("perhaps_twins_bits", decision.perhaps_twins_bits)?,
-            generations: bits("generations_bits", decision.generations_bits)?,
-            perhaps_generations: bits("perhaps_generations_bits", decision.perhaps_generations_bits)?,
-            names_cap: bits("names_cap_bits", decision.names_cap_bits)?,
-            other_sex: bits("other_sex_bits", decision.other_sex_bits)?,
-            number_cap: bits("number_cap_bits", decision.number_cap_bits)?,
-            disputed_number: bits("disputed_number_bits", decision.disputed_number_bits)?,
-            local_ref: bits("local_ref_bits", decision.local_ref_bits)?,
-            crossed: bits("crossed_bits", decision.crossed_bits)?,
-            block_limit: decision.block_limit,
-            unit_limit: decision.unit_limit,
-            bar_step: bits("bar_step_bits", decision.bar_step_bits)?,
-            rates,
-            tables: rates.map(|rates| rates.table()),
-            exact_strength: frequency.exact_strength,
-            fuzzy_strength_256: Bits::new(frequency.fuzzy_strength).0,
-            floor_share: frequency.floor_share,
-            chance,
-            frequencies: Frequencies::default(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,7 +282,8 @@ mod tests {
     #[test]
     fn the_compiled_in_model_is_valid() {
         let model = LinkageModel::compiled_in();
-        assert!(!model.version().is_empty());
+        assert!(!model.version().is_empty() && model.is_as_trained() && model.is_whole());
+        assert!(LinkageModel::published().is_whole());
         assert!(model.tables[GIVEN][0] > 0 && model.tables[GIVEN][7] < 0);
     }
 
@@ -416,7 +291,7 @@ mod tests {
     fn a_model_with_unknown_or_impossible_parts_is_refused() {
         let text = include_str!("model/default.toml");
         assert_eq!(LinkageModel::parse(&format!("{text}\nsurprise = 1")).err(), Some(ModelError::Form));
-        let impossible = text.replacen("m = 0.80", "m = 1.80", 1);
+        let impossible = text.replacen("m = 0.8,", "m = 1.8,", 1);
         assert_eq!(LinkageModel::parse(&impossible).err(), Some(ModelError::Range("levels.given")));
     }
 }

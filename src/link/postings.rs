@@ -58,6 +58,11 @@ impl Postings {
         let waiting = std::mem::take(&mut self.waiting);
         if waiting.len() < WORTH_SHARING {
             for (profile, run) in waiting {
+                // Looked up once before: the places of all keys, then all lists, wait for memory side by side.
+                std::hint::black_box(self.places(run).iter().fold(0, |all, (key, place)| match place {
+                    Place::Many(list) => all ^ self.shards[shard_of(*key)].lists.touch(*list),
+                    Place::Nowhere | Place::Hot | Place::One(_) => all,
+                }));
                 for &key in self.keys.of(run) {
                     self.shards[shard_of(key)].insert(key, profile);
                 }
@@ -86,19 +91,21 @@ impl Postings {
     /// Everybody who shares a live key with the profile, in order, each once.
     pub(super) fn candidates(&self, profile: u32, run: Run, found: &mut Vec<u32>) {
         found.clear();
-        // All places first, then all lists: the loads of each round wait for memory side by side.
-        let keys = self.keys.of(run);
-        let places: SmallVec<[Place; 32]> = keys.iter().map(|key| self.shards[shard_of(*key)].place(*key)).collect();
-        for (key, place) in keys.iter().zip(places) {
+        for (key, place) in self.places(run) {
             match place {
                 Place::One(other) => found.push(other),
-                Place::Many(list) => found.extend_from_slice(self.shards[shard_of(*key)].lists.of(list)),
+                Place::Many(list) => found.extend_from_slice(self.shards[shard_of(key)].lists.of(list)),
                 Place::Hot | Place::Nowhere => {}
             }
         }
         found.sort_unstable();
         found.dedup();
         found.retain(|other| *other != profile);
+    }
+
+    /// Where each key of a run is. All at once, so that the loads wait for memory side by side.
+    fn places(&self, run: Run) -> SmallVec<[(u32, Place); 32]> {
+        self.keys.of(run).iter().map(|key| (*key, self.shards[shard_of(*key)].place(*key))).collect()
     }
 
     /// Do two profiles share a live key?

@@ -7,11 +7,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::Decision;
+use super::calibrate::Truth;
 use super::changes::{PossibleMatch, Settled, Snapshot, differences};
 use super::compare::Features;
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
+use super::reviews::bars;
 use super::rows::{self, BadRow, Head, ProfileKey, Row};
 use super::slab::Slab;
 use super::weigh::{self, Comparison, Veto};
@@ -71,6 +73,8 @@ pub struct Linker {
     pub(super) cluster_of: FxHashMap<ClusterId, u32>,
     /// Possible matches as last told, by record; kept both ways round.
     pub(super) reviews: FxHashMap<RecordId, SmallVec<[RecordId; 1]>>,
+    /// Those of them that can only be answered with `different`.
+    pub(super) barred: FxHashSet<(RecordId, RecordId)>,
     /// Profiles that were not compared yet.
     pub(super) uncompared: FxHashSet<u32>,
     /// Records whose surroundings changed.
@@ -104,6 +108,7 @@ impl Linker {
             clusters: Slab::new(),
             cluster_of: FxHashMap::default(),
             reviews: FxHashMap::default(),
+            barred: FxHashSet::default(),
             uncompared: FxHashSet::default(),
             dirty: FxHashSet::default(),
             broken: FxHashSet::default(),
@@ -145,12 +150,20 @@ impl Linker {
     /// the first settlement. Never for a running register.
     pub fn calibrate(&mut self) {
         self.postings.post();
-        self.model = Arc::new(super::calibrate::fit(self));
+        self.model = Arc::new(super::calibrate::fit(self, &Truth::default(), true));
         for slot in self.profile_of.values() {
             let features = &self.profiles[*slot].features;
             let own_weight = weigh::weigh(&self.model, features, features).total;
             self.profiles[*slot].own_weight = own_weight;
         }
+    }
+
+    /// A model trained on the records taken in so far and not settled: rates, and odds before evidence. Homes and relatives
+    /// count as before, since a model outlives the records it was trained on.
+    #[must_use]
+    pub fn train(&mut self, truth: &Truth) -> LinkageModel {
+        self.postings.post();
+        super::calibrate::fit(self, truth, false)
     }
 
     /// The model in force.
@@ -365,7 +378,8 @@ impl Linker {
             changes: differences(&before, &after, &BTreeSet::new()),
             touched_before: before.into_keys().collect(),
             touched_after: after.into_keys().collect(),
-            reviews_withdrawn: asked.difference(&self.asked()).copied().collect(),
+            // Everything is asked again: what it weighs is another.
+            reviews_withdrawn: asked.into_iter().collect(),
             rows: rows.into_iter().map(|((kind, id), value)| RowChange { kind, id, value }).collect(),
             ..settled
         }
@@ -430,7 +444,8 @@ impl Linker {
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
-        self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison })
+        let bars = bars(self, a, b);
+        self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison, bars })
     }
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Tie;
 use super::register::Linker;
-use super::units::{Region, neighbours, tie};
+use super::units::{Region, neighbours, pair_weight, tie};
+use super::weigh::Veto;
 use crate::model::ids::{ClusterId, RecordId};
 
 /// Pairs that became possible matches, and pairs that no longer are.
@@ -39,6 +40,8 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
         }
     }
     let standing: BTreeSet<(RecordId, RecordId)> = best.into_values().map(|(_, a, b)| (a, b)).collect();
+    let barred: BTreeSet<(RecordId, RecordId)> =
+        standing.iter().copied().filter(|(a, b)| !bars(linker, *a, *b).is_empty()).collect();
     let touched = region.units.iter().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
     let mut told: BTreeSet<(RecordId, RecordId)> = BTreeSet::new();
     for one in touched {
@@ -46,7 +49,10 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             told.insert((one.min(two), one.max(two)));
         }
     }
-    let withdrawn: Vec<(RecordId, RecordId)> = told.difference(&standing).copied().collect();
+    // A question to which the possible answers changed is another one.
+    let as_told = |pair: &(RecordId, RecordId)| barred.contains(pair) == linker.barred.contains(pair);
+    let still: BTreeSet<(RecordId, RecordId)> = standing.intersection(&told).copied().filter(as_told).collect();
+    let withdrawn: Vec<(RecordId, RecordId)> = told.difference(&still).copied().collect();
     for &(a, b) in &withdrawn {
         for (one, two) in [(a, b), (b, a)] {
             if let Some(others) = linker.reviews.get_mut(&one) {
@@ -57,10 +63,35 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             }
         }
     }
-    let raised: Vec<(RecordId, RecordId)> = standing.difference(&told).copied().collect();
+    let raised: Vec<(RecordId, RecordId)> = standing.difference(&still).copied().collect();
+    for pair in &withdrawn {
+        linker.barred.remove(pair);
+    }
+    linker.barred.extend(barred);
     for &(a, b) in &raised {
         linker.reviews.entry(a).or_default().push(b);
         linker.reviews.entry(b).or_default().push(a);
     }
     (raised, withdrawn)
+}
+
+/// Why the people of two records can't be one: two of their records differ in a number that one person can't have two of,
+/// or oppose each other in an event. Sorted, each once.
+pub(super) fn bars(linker: &Linker, a: RecordId, b: RecordId) -> Vec<Veto> {
+    let slots = |record: RecordId| -> Vec<u32> {
+        let members = linker.cluster_of(record).map(|cluster| linker.members(cluster));
+        members.into_iter().flatten().filter_map(|member| linker.record_of.get(member).copied()).collect()
+    };
+    let (mut numbers, mut parties) = (false, false);
+    let others = slots(b);
+    for one in slots(a) {
+        for &two in &others {
+            numbers |= !numbers && pair_weight(linker, one, two).different_numbers;
+            parties |= linker.pairs.is_forbidden(linker.records[one].id, linker.records[two].id);
+        }
+    }
+    [(numbers, Veto::DifferentNumbers), (parties, Veto::Parties)]
+        .into_iter()
+        .filter_map(|(holds, veto)| holds.then_some(veto))
+        .collect()
 }

@@ -108,6 +108,7 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
         | RowKind::AuditHead
         | RowKind::Redaction
         | RowKind::MadeWith
+        | RowKind::Agreement
         | RowKind::ToldWith => Err(bad),
     }
 }

@@ -141,7 +141,8 @@ pub(super) fn people(linker: &Linker, unit: &[u32]) -> Vec<(Vec<u32>, Option<i32
     let nodes = Nodes::of(linker, unit);
     let sizes: Vec<Node> = nodes.records.iter().map(|records| Node { records: records.len() }).collect();
     let model = &linker.model;
-    let rules = Rules { bar: model.link, margin: model.margin, conflict: model.conflict };
+    let rules =
+        Rules { bar: model.link, margin: model.margin, conflict: model.conflict, by_average: model.average_linkage };
     let parts = partition(&sizes, rules, |one, two| nodes.tie(linker, one, two));
     let person = |part: super::cluster::Part| {
         let records: Vec<u32> = part.nodes.iter().flat_map(|node| nodes.records[*node].iter().copied()).collect();

@@ -261,7 +261,7 @@ impl Parts {
         for (level, checked) in one.numbers(two) {
             numbers += model.tables[NUMBER][level as usize];
             number_level = Some(number_level.map_or(level, |worst| worst.max(level)));
-            different_numbers |= checked && level != NumberLevel::Exact;
+            different_numbers |= model.numbers_apart && checked && level != NumberLevel::Exact;
         }
         let same_sex = one.same_sex(two);
         // A number beside another given name and no agreeing date may be a relative's, borrowed or mistaken.

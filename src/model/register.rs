@@ -29,6 +29,8 @@ pub enum RowKind {
     ToldWith = b't',
     /// Ids that the audit still has to lose (pipeline).
     Redaction = b'x',
+    /// The agreement that what was told rests on (pipeline).
+    Agreement = b'p',
 }
 
 impl RowKind {
@@ -48,6 +50,7 @@ impl RowKind {
             Self::MadeWith,
             Self::ToldWith,
             Self::Redaction,
+            Self::Agreement,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

@@ -101,6 +101,23 @@ pub struct NormalIdentity {
     pub dropped_identifiers: u32,
 }
 
+/// A place by itself.
+pub enum Place {
+    /// A whole postcode.
+    Postcode(Word),
+    /// A Unique Property Reference Number.
+    Uprn(Word),
+}
+
+/// Normalises a whole postcode or a UPRN.
+#[must_use]
+pub fn normalise_place(text: &str) -> Option<Place> {
+    if text.trim().bytes().all(|byte| byte.is_ascii_digit()) {
+        return uprn(text).map(Place::Uprn);
+    }
+    places::normalise_postcode(text)?.unit.map(Place::Postcode)
+}
+
 /// One person of one event, normalised.
 pub struct NormalPerson {
     /// The agency's own reference, as it came.
@@ -113,6 +130,38 @@ pub struct NormalPerson {
     pub identity: NormalIdentity,
     /// The same as it was sent.
     pub as_sent: ClearIdentity,
+}
+
+impl NormalPerson {
+    /// Leaves out where the person lives, if `lives_hidden`, and every name that `is_hidden`: in what is hashed and in what
+    /// is kept.
+    pub(crate) fn hide(&mut self, lives_hidden: bool, is_hidden: impl Fn(&str) -> bool) {
+        let joined =
+            |names: &[ClearText]| Zeroizing::new(names.iter().map(ClearText::expose).collect::<Vec<_>>().join(" "));
+        let is_hidden = |given: &[ClearText], family: &Option<ClearText>| {
+            (is_hidden(&joined(given)), family.as_ref().is_some_and(|family| is_hidden(family.expose())))
+        };
+        let sent = &mut self.as_sent;
+        let (given, family) = is_hidden(&sent.given_names, &sent.family_name);
+        let names = sent.former_names.len() + sent.aliases.len();
+        for others in [&mut sent.former_names, &mut sent.aliases] {
+            others.retain(|name| is_hidden(&name.given_names, &name.family_name) == (false, false));
+        }
+        let others = names != sent.former_names.len() + sent.aliases.len();
+        if !(lives_hidden || given || family || others) {
+            return;
+        }
+        if lives_hidden {
+            (sent.postcode, sent.address, sent.uprn) = (None, None, None);
+        }
+        if given {
+            sent.given_names.clear();
+        }
+        if family {
+            sent.family_name = None;
+        }
+        self.identity = normal_form(sent, DateOrder::default());
+    }
 }
 
 /// Normalises what an agency says of who a person is.

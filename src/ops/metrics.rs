@@ -70,6 +70,8 @@ pub struct Metrics {
     lag: Family<FeedLabel, Gauge>,
     partition_ready: Family<PartitionLabel, Gauge>,
     restore_ratio: Family<PartitionLabel, Gauge<f64, AtomicU64>>,
+    agreement_serial: Gauge,
+    agreement_held: Gauge,
 }
 
 impl Default for Metrics {
@@ -101,6 +103,10 @@ impl Default for Metrics {
         registry.register("partition_ready", help, Family::clone(&partition_ready));
         let help = "How much of a partition's changelog was read when it was last restored (Kafka)";
         registry.register("restore_ratio", help, Family::clone(&restore_ratio));
+        let (agreement_serial, agreement_held) = (Gauge::default(), Gauge::default());
+        registry.register("agreement_serial", "Serial of the agreement in use", agreement_serial.clone());
+        let help = "1 while everything is held: the agreement is not signed, not in force or older than the register's";
+        registry.register("agreement_held", help, agreement_held.clone());
         Self {
             registry,
             events,
@@ -114,6 +120,8 @@ impl Default for Metrics {
             lag,
             partition_ready,
             restore_ratio,
+            agreement_serial,
+            agreement_held,
         }
     }
 }
@@ -174,6 +182,12 @@ impl Metrics {
     /// Counts what was held.
     pub fn held(&self, reason: &'static str, count: u64) {
         self.held.get_or_create(&ReasonLabel { reason }).inc_by(count);
+    }
+
+    /// Tells which agreement is in use, and whether everything is held.
+    pub fn agreement(&self, serial: u32, is_held: bool) {
+        self.agreement_serial.set(i64::from(serial));
+        self.agreement_held.set(i64::from(is_held));
     }
 
     /// Counts a failure of the log.

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::agreed::ToldUnder;
 use self::erasure::forget;
 use self::evidence::{combination, question};
 use self::rekey::{Linkage, under};
@@ -20,22 +21,23 @@ use self::reviews::{possible_match, review_key};
 use self::rotation::ToldWith;
 use self::scope::{Scope, opposing};
 use self::setup::MadeWith;
-use self::work::{Touched, Work, read_key};
+use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
-use crate::assess::{Assessed, cases};
+use crate::assess::{Assessed, awaits_review, cases};
 use crate::audit::{AuditKind, Chain};
+use crate::config::agreement::Recipient;
 use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
 use crate::link::{Bits, Linker, Settled};
 use crate::log::{FeedRecord, Position, Transaction, topic_name};
-use crate::model::decision::{Judgement, Subject};
 use crate::model::event::BlindEvent;
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
+mod agreed;
 mod erasure;
 mod evidence;
 mod rekey;
@@ -52,7 +54,7 @@ mod work;
 pub use self::setup::{Now, Setup, feed_contexts};
 pub use self::status::HEARTBEAT;
 pub use self::subject::{HeldEvent, Person, Resembling};
-pub use self::work::BatchReport;
+pub use self::work::{BatchReport, read_key};
 pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 
 /// From here on a link is called strong: the odds are a thousand to one and better.
@@ -67,6 +69,8 @@ pub struct Engine {
     chain: Chain,
     sealer: Sealer,
     assessed_as_of: Option<Date>,
+    /// What was told rests on this agreement.
+    told_under: Option<ToldUnder>,
     /// Scopes whose register says what it was made with.
     marked: BTreeSet<ScopeId>,
     /// The epoch of the linkage key that each register's rows are made with; the active one where there are none yet.
@@ -100,6 +104,7 @@ impl Engine {
             chain,
             sealer: Sealer::default(),
             assessed_as_of: None,
+            told_under: None,
             marked: BTreeSet::new(),
             key_epochs: BTreeMap::new(),
             told_with: BTreeMap::new(),
@@ -117,6 +122,14 @@ impl Engine {
         self.setup = setup;
         self.assessed_as_of = None;
         self.cannot_rekey.clear();
+    }
+
+    /// Why everything is held on that day, if it is.
+    #[must_use]
+    pub fn holds_everything(&self, as_of: Date) -> Option<&'static str> {
+        let ours = ToldUnder::of(&self.setup.agreement);
+        let is_older = self.told_under.as_ref().is_some_and(|told| told.excludes(&ours));
+        is_older.then_some("agreement_older_than_register").or_else(|| self.setup.agreement.held(as_of))
     }
 
     /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
@@ -147,6 +160,9 @@ impl Engine {
                     let model = model.unwrap_or_else(|| self.setup.model_under(&scope, made_with.key_epoch));
                     self.former.insert(scope, Linker::ephemeral(model));
                 }
+            }
+            RowKind::Agreement => {
+                self.told_under = Some(postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
             }
             RowKind::ToldWith => {
                 let party =
@@ -249,11 +265,13 @@ impl Engine {
         self.assessed_as_of = Some(now.as_of);
         let mut work = Work::new(rng);
         self.tell_relinked(now, &mut work);
+        self.note_agreement(now, &mut work);
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             if let Some(touched) = self.expire(&id, now, &mut work) {
                 self.settle(&id, touched, now, rng, &mut work);
             }
             let (keys, salts) = (Arc::clone(&self.setup.keys), &mut work.salts);
+            let former = self.former_recipients(&id);
             let scope = self.scopes.get_mut(&id).expect("listed above");
             scope.identities.reseal(&id, &keys, || {
                 let mut nonce = [0; 12];
@@ -264,7 +282,7 @@ impl Engine {
             let scope = self.scopes.get(&id).expect("listed above");
             let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
-            self.publish(&id, &before, &everybody, now, rng, &mut work);
+            self.publish(&id, People { before: &before, concerned: &everybody, former }, now, rng, &mut work);
         }
         self.tell_rotated(now, rng, &mut work);
         let (transaction, report) = self.finish(work);
@@ -408,14 +426,18 @@ impl Engine {
         before.extend(&neighbours);
         concerned.extend(neighbours);
         self.tell(id, settled, now, work);
-        self.publish(id, &before, &concerned, now, rng, work);
+        let people = People { before: &before, concerned: &concerned, former: Vec::new() };
+        self.publish(id, people, now, rng, work);
     }
 
     /// What a new model changed: told once, in one transaction with the note that it was.
     fn tell_relinked(&mut self, now: Now, work: &mut Work) {
         for (id, settled) in std::mem::take(&mut self.relinked) {
-            let body = json!({"change": "relinked", "model_version": self.setup.model.version()});
-            self.audit(AuditKind::Alteration, &id, body, now, work);
+            let model = &self.setup.model;
+            let body = json!({
+                "change": "model.changed", "model_version": model.version(), "population": model.population(),
+            });
+            self.audit(AuditKind::Combination, &id, body, now, work);
             self.tell(&id, settled, now, work);
         }
     }
@@ -439,6 +461,10 @@ impl Engine {
         for line in lines {
             self.audit(AuditKind::Combination, id, line, now, work);
         }
+        // A question that is put in another form is withdrawn and raised, in this order.
+        for (a, b) in &settled.reviews_withdrawn {
+            work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
+        }
         for possible in &settled.reviews_raised {
             let key = review_key(id, possible.a, possible.b);
             let line = question(&key, possible, &self.setup.model);
@@ -446,22 +472,19 @@ impl Engine {
             let body = possible_match(&key, id, possible).to_string().into_bytes();
             work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
         }
-        for (a, b) in &settled.reviews_withdrawn {
-            work.output(self.partition, REVIEW_TOPIC.to_owned(), review_key(id, *a, *b), None);
-        }
     }
 
     /// Assesses some people, decides what each recipient is told, seals and records it.
     fn publish(
         &mut self,
         id: &ScopeId,
-        before: &BTreeSet<ClusterId>,
-        concerned: &BTreeSet<ClusterId>,
+        People { before, concerned, former }: People<'_>,
         now: Now,
         rng: &mut dyn CryptoRng,
         work: &mut Work,
     ) {
         let setup = Arc::clone(&self.setup);
+        let held = self.holds_everything(now.as_of);
         let Some(scope) = self.scopes.get_mut(id) else { return };
         let people: Vec<Assessed> = {
             let scope = &*scope;
@@ -477,6 +500,8 @@ impl Engine {
         let desk = Desk {
             scope: id,
             agreement: &setup.agreement,
+            held,
+            former,
             rules: &setup.rules,
             as_of: now.as_of,
             at: now.at,
@@ -485,7 +510,11 @@ impl Engine {
             identities,
             cases_of: &|cluster| cases(ledger, linker.members(cluster)),
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
-            was_seen: &|finding| ledger.decision(Subject::Finding(finding)) == Some(Judgement::Seen),
+            neighbours_of: &|cluster| scope::neighbours(ledger, linker, cluster),
+            awaits_review: &|cluster| {
+                let members = linker.members(cluster);
+                awaits_review(ledger, members, |record| linker.cluster_of(record))
+            },
         };
         let disclosed = desk.disclose(before, &people, told);
         self.review_both_roles(id, before, &people, work);
@@ -537,6 +566,16 @@ impl Engine {
             positions.map(|((feed, partition), next_offset)| Position { feed, partition, next_offset }).collect();
         (work.transaction, work.report)
     }
+}
+
+/// Whom one round of disclosure is about.
+struct People<'a> {
+    /// As they were.
+    before: &'a BTreeSet<ClusterId>,
+    /// As they are.
+    concerned: &'a BTreeSet<ClusterId>,
+    /// Who was told something and receives nothing any more.
+    former: Vec<Recipient>,
 }
 
 /// How sure the weakest link of a person is, in words for a reader.

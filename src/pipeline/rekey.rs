@@ -250,7 +250,8 @@ impl Engine {
         self.audit(AuditKind::Alteration, id, body, now, work);
         self.tell(id, settled, now, work);
         if !before.is_empty() || !concerned.is_empty() {
-            self.publish(id, &before, &concerned, now, rng, work);
+            let people = People { before: &before, concerned: &concerned, former: Vec::new() };
+            self.publish(id, people, now, rng, work);
         }
     }
 

@@ -112,14 +112,18 @@ pub(super) fn review_key(scope: &ScopeId, a: RecordId, b: RecordId) -> String {
 
 /// The question about two records.
 pub(super) fn possible_match(key: &str, scope: &ScopeId, possible: &PossibleMatch) -> Value {
-    json!({
+    let mut question = json!({
         "review_id": key,
         "kind": "possible_match",
         "scope": scope,
         "records": [possible.a, possible.b],
         "bits": possible.comparison.total.to_f64(),
         "pattern": pattern(&possible.comparison),
-    })
+    });
+    if !possible.bars.is_empty() {
+        question["bars"] = possible.bars.iter().map(|veto| veto.as_str()).collect();
+    }
+    question
 }
 
 fn first_half(hash: &[u8]) -> [u8; 16] {

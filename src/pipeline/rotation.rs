@@ -33,7 +33,8 @@ impl Engine {
     pub(super) fn take_back_earlier(&mut self, id: &ScopeId, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {
         let setup = Arc::clone(&self.setup);
         let epoch = setup.keys.output_epoch();
-        for recipient in setup.agreement.recipients.iter().map(|recipient| &recipient.party) {
+        for recipient in &setup.agreement.recipients {
+            let (days, recipient) = (recipient.message_days, &recipient.party);
             let earlier = self.told_with.get(recipient).map(|told| told.output_epoch).filter(|told| *told != epoch);
             let Some(earlier) = earlier else { continue };
             let Some(key) = setup.keys.output_of(recipient, earlier) else {
@@ -41,7 +42,7 @@ impl Engine {
                 continue;
             };
             let Some(scope) = self.scopes.get_mut(id) else { continue };
-            let messages = take_back(&mut scope.told, recipient, &key);
+            let messages = take_back(&mut scope.told, recipient, days, &key);
             self.send(id, Disclosed { messages, ..Disclosed::default() }, &[], now, rng, work);
         }
     }
@@ -53,7 +54,7 @@ impl Engine {
         let output_epoch = setup.keys.output_epoch();
         for recipient in &setup.agreement.recipients {
             // Where everything is held, nothing was sealed anew.
-            let served = setup.agreement.in_force(now.as_of) && recipient.in_force(now.as_of);
+            let served = setup.agreement.held(now.as_of).is_none() && recipient.in_force(now.as_of);
             let Some(key) = setup.keys.recipient(&recipient.party).filter(|_| served) else { continue };
             let told = ToldWith { kid: key.kid().to_owned(), output_epoch };
             let earlier = self.told_with.insert(recipient.party.clone(), told.clone());

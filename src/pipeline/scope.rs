@@ -11,6 +11,7 @@ use crate::assess::{Assessed, assess, history};
 use crate::config::rules::Rules;
 use crate::disclose::identities::Identities;
 use crate::disclose::told::Told;
+use crate::link::Linker;
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
 
@@ -30,10 +31,7 @@ impl Scope {
 
     /// Linked persons who share an event with this one.
     pub(super) fn neighbours(&self, cluster: ClusterId) -> Vec<ClusterId> {
-        let records = self.linker.members(cluster).iter();
-        let events = records.flat_map(|record| self.ledger.of_record(*record));
-        let others = events.flat_map(|(_, event)| &event.participants);
-        others.filter_map(|person| self.linker.cluster_of(person.record)).filter(|other| *other != cluster).collect()
+        neighbours(&self.ledger, &self.linker, cluster)
     }
 
     /// Undoes what an event that left force had brought about.
@@ -66,6 +64,13 @@ impl Scope {
         rows.extend(self.told.take_changes());
         rows
     }
+}
+
+/// Linked persons who share an event with this one.
+pub(super) fn neighbours(ledger: &Ledger, linker: &Linker, cluster: ClusterId) -> Vec<ClusterId> {
+    let events = linker.members(cluster).iter().flat_map(|record| ledger.of_record(*record));
+    let others = events.flat_map(|(_, event)| &event.participants);
+    others.filter_map(|person| linker.cluster_of(person.record)).filter(|other| *other != cluster).collect()
 }
 
 /// The pairs of records that one event says are two people: both parties, and neither with a child.

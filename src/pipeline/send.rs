@@ -34,12 +34,10 @@ impl Engine {
         }
         let mut ready = Vec::with_capacity(disclosed.messages.len());
         for message in &disclosed.messages {
-            let recipient = setup.agreement.recipients.iter().find(|known| known.party == message.recipient);
-            let key = setup.keys.recipient(&message.recipient);
-            let (Some(recipient), Some(key)) = (recipient, key) else { continue };
+            let Some(key) = setup.keys.recipient(&message.recipient) else { continue };
             let told = self.scopes.get(id).map(|scope| &scope.told).filter(|_| message.kind == MessageKind::ListEntry);
             let revision = told.and_then(|told| told.listed(message.cluster, &message.recipient));
-            let envelope = cloud_event(message, id, recipient, now.at, revision)
+            let envelope = cloud_event(message, id, now.at, revision)
                 .map(|event| self.sealer.prepare(key, now.at, rng).map(|envelope| (event, envelope)));
             ready.push((message, envelope));
         }

@@ -1,6 +1,6 @@
 //! What does not change while the daemon runs, and the stages that need nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::Rng;
@@ -24,6 +24,7 @@ use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::model::outcome::{RejectCode, Rejection};
+use crate::model::tokens::Token;
 use crate::normalise::event::normalise;
 use crate::pseudonymise::Pseudonymiser;
 use crate::pseudonymise::event::{Keep, blind, unkeyed};
@@ -47,15 +48,18 @@ pub struct Setup {
     pub(super) keys: Arc<KeyRing>,
     pub(super) model: Arc<LinkageModel>,
     /// The model with the public frequencies of names under each scope's own key.
-    models: BTreeMap<ScopeId, Arc<LinkageModel>>,
+    models: Arc<BTreeMap<ScopeId, Arc<LinkageModel>>>,
+    record_bytes: usize,
     pub(super) validator: Validator,
-    pub(super) pseudonymisers: BTreeMap<ScopeId, Pseudonymiser>,
-    pub(super) outputs: BTreeMap<PartyId, OutputKey>,
+    pub(super) pseudonymisers: Arc<BTreeMap<ScopeId, Pseudonymiser>>,
+    /// Of everybody whom the ring has a key of: who was a recipient once may have to be told that it is over.
+    pub(super) outputs: Arc<BTreeMap<PartyId, OutputKey>>,
     /// Hashes under earlier epochs of linkage keys, with the model as they see it: for registers not hashed anew yet.
-    earlier: BTreeMap<(ScopeId, u32), (Pseudonymiser, Arc<LinkageModel>)>,
+    earlier: Arc<BTreeMap<(ScopeId, u32), (Pseudonymiser, Arc<LinkageModel>)>>,
+    /// Places that are kept out of everything, by their tokens.
+    refuges: BTreeSet<Token>,
     /// What agencies published that hash at source; empty where we hash.
     published: BTreeMap<ScopeId, PublishedFrequencies>,
-    record_bytes: usize,
 }
 
 impl Setup {
@@ -68,7 +72,7 @@ impl Setup {
         model: Arc<LinkageModel>,
         record_bytes: usize,
     ) -> Self {
-        let validator = Validator::new(feed_contexts(&agreement)).with_max_record_bytes(record_bytes);
+        let validator = validator(&agreement, record_bytes);
         let scopes = agreement.scopes.iter();
         let pseudonymisers: BTreeMap<ScopeId, Pseudonymiser> =
             scopes.filter_map(|scope| Some((scope.clone(), Pseudonymiser::new(keys.linkage(scope)?)))).collect();
@@ -76,9 +80,10 @@ impl Setup {
             let model = LinkageModel::clone(&model).with_frequencies(hash.public_frequencies());
             (scope.clone(), Arc::new(model))
         });
-        let models = models.collect();
-        let with_key = agreement.recipients.iter().filter(|recipient| keys.recipient(&recipient.party).is_some());
-        let outputs = with_key.map(|recipient| (recipient.party.clone(), keys.output(&recipient.party))).collect();
+        let models = Arc::new(models.collect());
+        let parties = keys.listing().iter().filter_map(|key| key.meta.party.clone());
+        let with_key = parties.filter(|party| keys.recipient(party).is_some());
+        let outputs = Arc::new(with_key.map(|party| (party.clone(), keys.output(&party))).collect());
         let is_served = |scope: &ScopeId| agreement.scopes.contains(scope);
         let is_active = |key: &LinkageKey| keys.linkage(key.scope()).map(LinkageKey::epoch) == Some(key.epoch());
         let earlier = keys.linkage_keys().filter(|key| is_served(key.scope()) && !is_active(key)).map(|key| {
@@ -86,20 +91,22 @@ impl Setup {
             let model = LinkageModel::clone(&model).with_frequencies(hash.public_frequencies());
             ((key.scope().clone(), key.epoch()), (hash, Arc::new(model)))
         });
-        let earlier = earlier.collect();
-        let published = BTreeMap::new();
+        let earlier = Arc::new(earlier.collect());
+        let pseudonymisers = Arc::new(pseudonymisers);
+        let (published, refuges) = (BTreeMap::new(), BTreeSet::new());
         Self {
             agreement,
             rules,
             keys,
             model,
             models,
+            record_bytes,
             validator,
             pseudonymisers,
             outputs,
             earlier,
+            refuges,
             published,
-            record_bytes,
         }
     }
 
@@ -108,6 +115,7 @@ impl Setup {
     pub fn with_keys(&self, keys: Arc<KeyRing>) -> Self {
         let (agreement, rules) = (self.agreement.clone(), self.rules.clone());
         let setup = Self::new(agreement, rules, keys, Arc::clone(&self.model), self.record_bytes);
+        let setup = setup.with_refuges(&self.refuges);
         if self.published.is_empty() { setup } else { setup.tokens_only(self.published.values().cloned()) }
     }
 
@@ -119,9 +127,41 @@ impl Setup {
         let model = |table: &PublishedFrequencies| {
             Arc::new(LinkageModel::clone(&self.model).with_frequencies(table.frequencies.clone()))
         };
-        let models = published.iter().map(|(scope, table)| (scope.clone(), model(table))).collect();
+        let models = Arc::new(published.iter().map(|(scope, table)| (scope.clone(), model(table))).collect());
         let validator = self.validator.tokens_only();
-        Self { validator, models, published, pseudonymisers: BTreeMap::new(), earlier: BTreeMap::new(), ..self }
+        Self { validator, models, published, pseudonymisers: Arc::default(), earlier: Arc::default(), ..self }
+    }
+
+    /// Keeps the addresses of refuges, by their tokens, out of everything.
+    ///
+    /// # Panics
+    /// When the setup is shared already: what was taken in before would have them.
+    #[must_use]
+    pub fn with_refuges(mut self, refuges: &BTreeSet<Token>) -> Self {
+        let own = Arc::get_mut(&mut self.pseudonymisers).expect("it is being put together");
+        own.values_mut().for_each(|pseudonymiser| pseudonymiser.hide_refuges(refuges.clone()));
+        self.refuges.clone_from(refuges);
+        self
+    }
+
+    /// The same under another agreement about the same scopes.
+    #[must_use]
+    pub fn under(&self, agreement: Agreement) -> Self {
+        let validator = validator(&agreement, self.record_bytes);
+        Self {
+            validator: if self.published.is_empty() { validator } else { validator.tokens_only() },
+            agreement,
+            rules: self.rules.clone(),
+            keys: Arc::clone(&self.keys),
+            model: Arc::clone(&self.model),
+            models: Arc::clone(&self.models),
+            record_bytes: self.record_bytes,
+            pseudonymisers: Arc::clone(&self.pseudonymisers),
+            outputs: Arc::clone(&self.outputs),
+            earlier: Arc::clone(&self.earlier),
+            refuges: self.refuges.clone(),
+            published: self.published.clone(),
+        }
     }
 
     /// The model by which a scope's people are linked whose tokens are of an epoch.
@@ -143,12 +183,12 @@ impl Setup {
     /// What a scope's rows are made with.
     pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
         let key_epoch = self.linkage_epoch(scope).unwrap_or(0);
-        MadeWith { key_epoch, model: self.model.text().to_owned() }
+        MadeWith { key_epoch, population: self.model.population(), model: self.model.text().to_owned() }
     }
 
     /// The model that a register was made with, if this version can still read it.
     pub(super) fn model_that_made(&self, scope: &ScopeId, made_with: &MadeWith) -> Option<LinkageModel> {
-        let model = LinkageModel::parse(&made_with.model).ok()?;
+        let model = LinkageModel::parse(&made_with.model).ok()?.with_population(made_with.population);
         let frequencies = match self.published.get(scope) {
             Some(published) => published.frequencies.clone(),
             None => self.hash_under(scope, made_with.key_epoch)?.public_frequencies(),
@@ -258,6 +298,10 @@ impl Setup {
     }
 }
 
+fn validator(agreement: &Agreement, record_bytes: usize) -> Validator {
+    Validator::new(feed_contexts(agreement)).with_max_record_bytes(record_bytes)
+}
+
 fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
     since.to_zoned(TimeZone::UTC).date().saturating_add(i64::from(days).days()) < as_of
 }
@@ -266,6 +310,8 @@ fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MadeWith {
     pub(super) key_epoch: u32,
+    /// How many people the model was set for.
+    pub(super) population: u32,
     /// The model file, so that a later model can tell what it changes.
     pub(super) model: String,
 }

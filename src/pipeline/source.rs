@@ -1,5 +1,7 @@
 //! The agency's half of the first three stages: validate, normalise, pseudonymise; and the event that leaves.
 
+use std::collections::BTreeSet;
+
 use rand::CryptoRng;
 
 use crate::config::agreement::Agreement;
@@ -9,6 +11,7 @@ use crate::model::feed::FeedKind;
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::model::outcome::{RejectCode, Rejection};
+use crate::model::tokens::Token;
 use crate::normalise::event::normalise;
 use crate::pseudonymise::Pseudonymiser;
 use crate::pseudonymise::event::{Keep, blind};
@@ -51,6 +54,13 @@ impl Source {
         let validator = Validator::new(feed_contexts(agreement)).with_max_record_bytes(record_bytes);
         let pseudonymiser = Pseudonymiser::new(&keys.linkage);
         Some(Self { party: party.clone(), kind, scope: scope.clone(), keys, pseudonymiser, validator })
+    }
+
+    /// Keeps the addresses of refuges, by their tokens, from leaving even as tokens.
+    #[must_use]
+    pub fn with_refuges(mut self, refuges: BTreeSet<Token>) -> Self {
+        self.pseudonymiser.hide_refuges(refuges);
+        self
     }
 
     /// One record from clear to what may leave.

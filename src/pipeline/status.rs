@@ -13,6 +13,7 @@ use crate::audit::SignedHead;
 use crate::config::agreement::Recipient;
 use crate::disclose::statement::{self, Manifest, Statement};
 use crate::disclose::told::Digest;
+use crate::keys::recipient::RecipientKey;
 use crate::log::{HEADS_TOPIC, Transaction, topic_name};
 use crate::model::ids::{PartyId, hex};
 
@@ -66,7 +67,7 @@ impl Engine {
                 at: now.at.to_string(),
             };
             let said = serde_json::to_vec(&said).expect("a head has a JSON form");
-            let value = statement::sign(Statement::AuditHead, &said, signer);
+            let value = statement::sign(Statement::AuditHead, &said, setup.keys.audit());
             work.output(self.partition, HEADS_TOPIC.to_owned(), head.seq.to_string(), Some(value.into_bytes()));
         }
         Some(self.finish(work).0)
@@ -76,9 +77,10 @@ impl Engine {
     fn held(&self, recipient: &Recipient, now: Now) -> Option<&'static str> {
         let setup = &self.setup;
         let key = setup.keys.recipient(&recipient.party);
-        let has_key = key.is_some_and(|key| key.expires().is_none_or(|expires| now.at < expires));
-        if !setup.agreement.in_force(now.as_of) {
-            Some("agreement_not_in_force")
+        let is_agreed = |key: &RecipientKey| recipient.pins(key.kid());
+        let has_key = key.is_some_and(|key| key.expires().is_none_or(|expires| now.at < expires) && is_agreed(key));
+        if let Some(why) = self.holds_everything(now.as_of) {
+            Some(why)
         } else if !recipient.in_force(now.as_of) || !has_key {
             Some("recipient_expired_or_without_key")
         } else {

@@ -155,7 +155,8 @@ impl Setup {
     #[must_use]
     pub fn pseudonymise(&self, scope: &ScopeId, identity: &serde_json::Value) -> Option<BlindPerson> {
         let (feed, event, own) = self.agreement.feeds.iter().find_map(harmless)?;
-        let (at, source) = (Timestamp::UNIX_EPOCH.to_string(), feed.sources.first()?);
+        // Of a day when everybody was born and grown up: an identity's hash is of no day.
+        let (at, source) = (ASKED_AT.to_string(), feed.sources.first()?);
         let mut data = serde_json::json!({
             "scope": scope, "occurred_at": at, "recorded_at": at, "regime": feed.regime,
             "persons": [{"local_ref": "asked", "role": "perpetrator", "status": "suspect", "identity": identity}],
@@ -165,7 +166,7 @@ impl Setup {
         let whole = serde_json::json!({
             "specversion": "1.0", "id": "asked", "source": source, "type": kind, "data": data,
         });
-        let (party, appended_ms) = (feed.party.clone(), 0);
+        let (party, appended_ms) = (feed.party.clone(), ASKED_AT.as_millisecond());
         let payload = Zeroizing::new(whole.to_string().into_bytes());
         let record = FeedRecord { feed: party, partition: 0, offset: 0, appended_ms, headers: Vec::new(), payload };
         // What is sealed here is thrown away: its nonces need no randomness.
@@ -173,6 +174,9 @@ impl Setup {
         self.read_guarded(&record, &BTreeMap::new(), &mut nonces).ok()?.event.persons.pop()
     }
 }
+
+/// 2200-01-01.
+const ASKED_AT: Timestamp = Timestamp::constant(7_258_118_400, 0);
 
 /// An event that a feed could send about anybody, to hash whom it names.
 fn harmless(feed: &Feed) -> Option<(&Feed, &'static str, serde_json::Value)> {

@@ -97,7 +97,7 @@ pub(super) fn row_key(kind: RowKind, scope: &str, id: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a register key back: kind, scope (empty for the partition's own rows) and id.
-pub(super) fn read_key(key: &[u8]) -> Option<(RowKind, &str, &[u8])> {
+pub fn read_key(key: &[u8]) -> Option<(RowKind, &str, &[u8])> {
     let (kind, rest) = key.split_first()?;
     let end = rest.iter().position(|byte| *byte == 0)?;
     Some((RowKind::from_byte(*kind)?, std::str::from_utf8(&rest[..end]).ok()?, &rest[end + 1..]))

@@ -29,10 +29,13 @@ pub enum Keep {
 pub fn blind(
     pseudonymiser: &Pseudonymiser,
     vault: &VaultKey,
-    event: Normalised,
+    mut event: Normalised,
     keep: Keep,
     mut nonce: impl FnMut() -> [u8; 12],
 ) -> BlindEvent {
+    for (person, _) in &mut event.persons {
+        pseudonymiser.forget_refuge(person);
+    }
     let (scope, agency) = (&event.facts.scope, &event.facts.agency);
     let event_id = |id: &str| pseudonymiser.event_id(&event.source, id);
     let persons = event.persons.iter().map(|(person, under_16)| {

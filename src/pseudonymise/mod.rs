@@ -7,7 +7,10 @@ mod compounds;
 pub mod event;
 mod fields;
 mod population;
+mod refuges;
 pub mod source;
+
+use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
@@ -24,13 +27,14 @@ use crate::normalise::{NormalDate, NormalIdentity, NormalName, NormalPostcode, W
 /// Hashes for one scope and epoch. Holds keys only; no clear text stays in it.
 pub struct Pseudonymiser {
     keys: FieldKeys,
+    refuges: BTreeSet<Token>,
 }
 
 impl Pseudonymiser {
     /// Derives all field keys from the linkage key.
     #[must_use]
     pub fn new(key: &LinkageKey) -> Self {
-        Self { keys: FieldKeys::derive(key) }
+        Self { keys: FieldKeys::derive(key), refuges: BTreeSet::new() }
     }
 
     /// The id of the event that its source calls `id`.

@@ -41,7 +41,10 @@ pub(super) fn take(
     let mut content = Zeroizing::new(Vec::with_capacity(kind.name.len() + 1 + record_bytes));
     content.extend_from_slice(kind.name.as_bytes());
     content.push(b'\n');
-    serde_json::to_writer(&mut *content, envelope.get("data")?).ok()?;
+    let data = envelope.get_mut("data")?;
+    // Sent again with its keys in another order, it says the same.
+    data.sort_all_objects();
+    serde_json::to_writer(&mut *content, data).ok()?;
     let mut taker = Taker { ignored_fields: 0 };
     let id = text(envelope, "id")?;
     let Some(Value::String(agency_source)) = envelope.remove("source") else { return None };

@@ -51,7 +51,9 @@ async function main() {
       }
       const tombstones = events.filter((event) => event === undefined).length;
       const [alerts, corrections, list] = [desk.alerts, desk.corrections, desk.list].map((map) => Object.fromEntries(map));
-      return [{ alerts, corrections, list, tombstones }];
+      const status = await first(task.heartbeats, [topic("status", task.party, task.prefix)], connection);
+      const heartbeats = await Promise.all(status.map((record) => desk.heartbeat(record)));
+      return [{ alerts, corrections, list, tombstones, heartbeats }];
     }
   }
   throw new Error("no such task");

@@ -1,7 +1,8 @@
 """Drives the Python kit of `deploy/clients` for the tests. Reads one task as JSON from standard input and writes one JSON array.
 
 `open`: each of `messages` as `{"opened": event}` or `{"refused": why}`. `publish`: `events` on a feed. `read`: the first
-`count` records of `topics` as they are. `desk`: what a service knows after `count` records, `acknowledging` its first alert.
+`count` records of `topics` as they are. `desk`: what a service knows after `count` records, `acknowledging` its first alert, and the first
+`heartbeats`.
 """
 
 import json
@@ -46,8 +47,14 @@ def main():
                 feed = Feed(party, settings, prefix)
                 feed.publish(desk.acknowledgement(alert, action))
                 feed.flush()
-            tombstones = events.count(None)
-            return [{"alerts": desk.alerts, "corrections": desk.corrections, "list": desk.list, "tombstones": tombstones}]
+            status = islice(records([topic("status", party, prefix)], settings), task["heartbeats"])
+            return [{
+                "alerts": desk.alerts,
+                "corrections": desk.corrections,
+                "list": desk.list,
+                "tombstones": events.count(None),
+                "heartbeats": [desk.heartbeat(record) for record in status],
+            }]
 
 
 json.dump(main(), sys.stdout)

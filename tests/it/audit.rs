@@ -138,7 +138,7 @@ fn what_was_done_can_be_found() {
     let disclosures = find(&["--kind", "disclosure", "--mentions", "idva"]).len();
     assert!(disclosures >= desk.inbox.len() + desk.list.len());
     // And from a person to all that was told of them and all that was linked.
-    let person = text(&find(&["--kind", "disclosure", "--mentions", "idva"])[0]["body"]["person"]).to_owned();
+    let person = text(&find(&["--kind", "disclosure", "--mentions", "idva"])[0]["subject"]["person"]).to_owned();
     let kinds: Vec<_> = find(&["--mentions", &person]).iter().map(|record| text(&record["kind"]).to_owned()).collect();
     assert!(
         kinds.iter().any(|kind| kind == "disclosure") && kinds.iter().any(|kind| kind == "combination"),

@@ -74,6 +74,13 @@ impl Broker {
         }
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = fs::read_to_string(self.file("pid")).expect("it was started");
+        let sent = Command::new("kill").args([name, id.trim()]).status().expect("kill runs");
+        assert!(sent.success(), "the broker is gone");
+    }
+
     /// Starts it, for the first time or again after [`Broker::kill`], and waits until it answers.
     pub(crate) fn launch(&self) {
         let log_file = self.file("broker.log");
@@ -81,7 +88,8 @@ impl Broker {
         // The broker ends with its parent's end of the pipe, so even a killed test run leaves none behind.
         let broker = java(&["kafka.Kafka"], &self.file("server.properties"));
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(r#""$@" & broker=$!; cat >/dev/null; kill -9 $broker; wait $broker"#).arg("sh");
+        let script = r#""$@" & broker=$!; echo $broker >"$PID_FILE"; cat >/dev/null; kill -9 $broker; wait $broker"#;
+        shell.arg("-c").arg(script).arg("sh").env("PID_FILE", self.file("pid"));
         shell.arg(broker.get_program()).args(broker.get_args()).env_remove("COLUMNS");
         shell.stdin(Stdio::piped()).stdout(log.try_clone().expect("shares the log")).stderr(log);
         let process = shell.spawn().expect("a shell starts");

@@ -1,10 +1,8 @@
-//! Configuration and agreement: what is shipped is in order, and every mistake is reported at once without its value.
+//! Configuration: what is shipped is in order, and every mistake is reported at once without its value.
 
 use std::path::Path;
 
-use priorityd::config::agreement::{Agreement, Channel, Field, IdentityMode};
 use priorityd::config::settings::{LogSettings, Settings};
-use priorityd::model::event::Role;
 
 fn shipped(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
@@ -68,6 +66,7 @@ fn every_mistake_about_principals_is_reported_at_once() {
     let text = r#"
         log = "kafka"
         agreement = "a.toml"
+        agreement_signers = ["signers.jwks.json"]
         keys = "keys"
         [kafka]
         bootstrap = "kafka-1:9093"
@@ -93,20 +92,6 @@ fn every_mistake_about_principals_is_reported_at_once() {
 }
 
 #[test]
-fn parties_that_would_share_topics_are_refused() {
-    let shipped = std::fs::read_to_string(shipped("agreement.toml")).expect("it is there");
-    let table = shipped.replace("party = \"hampton_trust\"\nkind", "party = \"local-authority\"\nkind");
-    let problems = Agreement::check(&table.parse().expect("TOML"), Path::new("a.toml")).expect_err("two are alike");
-    assert_eq!(keys_of(&problems), ["feed[9].party"]);
-    // As feed and as recipient it is one party.
-    let table = shipped.replace("party = \"up2u\"\nname", "party = \"parcs-\"\nname");
-    assert!(Agreement::check(&table.parse().expect("TOML"), Path::new("a.toml")).is_ok());
-    let table = shipped.replace("party = \"stop_domestic_abuse\"\nname", "party = \"stop-domestic-abuse\"\nname");
-    let problems = Agreement::check(&table.parse().expect("TOML"), Path::new("a.toml")).expect_err("two are alike");
-    assert_eq!(keys_of(&problems), ["recipient[2].party"]);
-}
-
-#[test]
 fn a_syntax_error_is_told_by_its_line_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("priorityd.toml");
@@ -115,72 +100,4 @@ fn a_syntax_error_is_told_by_its_line_alone() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].found.contains("line 2"));
     assert!(!problems[0].to_string().contains("secret"));
-}
-
-#[test]
-fn the_shipped_agreement_is_in_order_and_names_no_victim() {
-    let agreement = Agreement::load(&shipped("agreement.toml")).expect("the shipped file is right");
-    let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.as_str()).collect();
-    for party in
-        ["idva", "stop_domestic_abuse", "victim_care_service", "parcs", "up2u", "hampton_trust", "high_harm_team"]
-    {
-        assert!(parties.contains(&party), "{party} is missing");
-    }
-    for clause in agreement.recipients.iter().flat_map(|recipient| &recipient.clauses) {
-        let names_victims = clause.about == Role::Victim && clause.identity == IdentityMode::Sealed;
-        assert!(!names_victims, "{} names victims", clause.id);
-    }
-    let of = |party: &str| agreement.recipients.iter().find(|recipient| recipient.party.as_str() == party);
-    let parcs = of("parcs").expect("listed above");
-    assert!(parcs.clauses.iter().all(|clause| clause.channel == Channel::Alerts), "PARCS never gets the list");
-    let victim_care = of("victim_care_service").expect("listed above");
-    let history = victim_care.clauses.iter().any(|clause| clause.fields.contains(&Field::OffenceFamily));
-    assert!(!history, "the Victim Care Service never gets offence history");
-}
-
-#[test]
-fn every_mistake_of_an_agreement_is_reported_at_once() {
-    let text = r#"
-        version = "1"
-        scopes = ["Portsmouth!"]
-        valid_from = 2026-01-01
-        expires_on = 2025-01-01
-        [[feed]]
-        party = "police"
-        kind = "policing"
-        regime = "law-enforcement"
-        gateway = "s115"
-        [[recipient]]
-        party = "idva"
-        name = "IDVA"
-        gateway = "Sch 1"
-        [[recipient.clause]]
-        id = "A"
-        channel = "alerts"
-        about = "victim"
-        identity = "sealed"
-        findings = ["repeat_victim", "gossip"]
-        fields = ["week", "address"]
-        [[recipient.clause]]
-        id = "A"
-        channel = "list"
-        about = "perpetrator"
-        identity = "sealed"
-        fields = ["perpetrator_identity"]
-    "#;
-    let problems = Agreement::check(&text.parse().expect("TOML"), Path::new("a.toml")).expect_err("all wrong");
-    let keys = keys_of(&problems);
-    for key in [
-        "scopes[1]",
-        "expires_on",
-        "feed[1].kind",
-        "feed[1].sources",
-        "recipient[1].purpose",
-        "recipient[1].clause[1].identity",
-        "recipient[1].clause[1].findings[2]",
-        "recipient[1].clause[1].fields[2]",
-        "recipient[1].clause[2].fields",
-    ] {
-        assert!(keys.contains(&key), "{key} is missing from {keys:?}");
-    }
 }

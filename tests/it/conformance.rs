@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use priorityd::log::{
-    Client, FeedRecord, Log, LogError, Polled, Position, RegisterRow, StoredRecord, TopicReader, TopicRecord,
+    Client, FeedRecord, Log, LogError, Polled, Position, RegisterRow, Rewrite, StoredRecord, TopicReader, TopicRecord,
     Transaction, Unsent,
 };
 use priorityd::model::ids::{PartyId, ScopeId};
@@ -145,6 +145,8 @@ pub(crate) fn suite<H: House>(fresh: impl Fn() -> H, wide: impl Fn() -> H) {
     tombstones_and_versions(&fresh());
     large_records(&fresh());
     what_is_there_needs_no_wait(&fresh());
+    a_rewritten_record_takes_its_place(&fresh());
+    the_register_can_be_looked_at(&fresh());
     restoring_comes_first(&fresh());
     a_topic_is_read_whole(&wide());
     a_scope_stays_in_its_partition(&wide());
@@ -248,6 +250,39 @@ fn what_is_there_needs_no_wait(house: &impl House) {
     let started = Instant::now();
     assert!(client.read(ALERTS, 0, after, 10, Duration::ZERO).expect("read").is_empty());
     assert!(started.elapsed() < PATIENCE, "the end is known and not waited for");
+}
+
+/// What an erasure takes out of a record is gone for whoever reads the key's last record; other records stay as they are.
+fn a_rewritten_record_takes_its_place(house: &impl House) {
+    publish(house.client().as_mut(), "a", &["a0"]);
+    let mut log = house.log();
+    ready(log.as_mut());
+    let records = take(log.as_mut(), 1, 10);
+    let outputs = vec![output(ALERTS, "1", Some("of somebody")), output(ALERTS, "2", Some("of another"))];
+    log.commit(Transaction { outputs, positions: positions(&records), ..Transaction::default() }).expect("commit");
+    let mut client = house.client();
+    let before = all(client.as_mut(), ALERTS);
+    let rewrite = Rewrite { offset: before[0].offset, record: output(ALERTS, "1", Some("of nobody")) };
+    log.commit(Transaction { rewrites: vec![rewrite], ..Transaction::default() }).expect("commit");
+    let last: BTreeMap<_, _> = all(house.client().as_mut(), ALERTS).into_iter().map(|it| (it.key, it.value)).collect();
+    let text = |text: &str| Some(text.as_bytes().to_vec());
+    let expected = [(b"1".to_vec(), text("of nobody")), (b"2".to_vec(), text("of another"))];
+    assert_eq!(last, BTreeMap::from(expected));
+}
+
+/// Whoever looks something up sees the rows that a daemon would restore, while one runs.
+fn the_register_can_be_looked_at(house: &impl House) {
+    publish(house.client().as_mut(), "a", &["a0"]);
+    let mut log = house.log();
+    ready(log.as_mut());
+    let records = take(log.as_mut(), 1, 10);
+    let register = vec![row("one", Some("1")), row("two", Some("2"))];
+    log.commit(Transaction { register, positions: positions(&records), ..Transaction::default() }).expect("commit");
+    log.commit(Transaction { register: vec![row("one", None)], ..Transaction::default() }).expect("commit");
+    let mut rows = BTreeMap::new();
+    let mut client = house.client();
+    client.register(0, &mut |key, value| drop(rows.insert(key.to_vec(), value.to_vec()))).expect("read");
+    assert_eq!(rows, BTreeMap::from([(b"two".to_vec(), b"2".to_vec())]));
 }
 
 fn order_and_headers(house: &impl House) {

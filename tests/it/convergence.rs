@@ -72,6 +72,7 @@ fn outcome(hub: &Hub<'_>) -> (Outcome, Alerted) {
         match RowKind::from_byte(key[0]).expect("a kind of row") {
             RowKind::MadeWith
             | RowKind::ToldWith
+            | RowKind::Agreement
             | RowKind::Event
             | RowKind::Record
             | RowKind::Edge

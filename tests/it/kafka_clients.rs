@@ -71,6 +71,7 @@ impl House {
         let signers = read_json(self.deployed.path("keys/signing.jwks.json"));
         let mut task = json!({
             "do": "desk", "party": service, "key": read_json(self.deployed.key(service)), "signers": signers, "count": count,
+            "heartbeats": PARTITIONS,
         });
         if let Some(action) = acknowledging {
             task["acknowledging"] = json!(action);
@@ -84,6 +85,13 @@ impl House {
         assert_eq!(desk["alerts"], json!(of_type("uk.priorityd.alert.v1")), "{client:?}");
         assert_eq!(desk["corrections"], json!(of_type("uk.priorityd.correction.v1")), "{client:?}");
         assert_eq!(desk["list"], json!(ours.list), "{client:?}");
+        // Heartbeats are opened and compared with the list; the first ones speak of a list without entries.
+        let heartbeats = desk["heartbeats"].as_array().expect("an array");
+        assert_eq!(heartbeats.len(), PARTITIONS as usize);
+        for said in heartbeats.iter().filter(|said| said["entries"] == 0) {
+            assert!(said["next_by"].is_string());
+            assert!(said["complete"] == true || !ours.list.is_empty(), "{client:?}: {said}");
+        }
         desk
     }
 

@@ -1,13 +1,15 @@
 //! Our own commands on a real broker: the demonstration, and what README.md tells a newcomer to do.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::Value;
 
 use crate::broker::Broker;
-use crate::support::deployed::{Ran, priorityd};
+use crate::support::deployed::{Deployed, PATIENCE, Ran, priorityd};
+use crate::support::events::event;
 
 /// The cluster's topics whose names begin so.
 fn topics(broker: &Broker, prefix: &str) -> Vec<String> {
@@ -32,4 +34,58 @@ fn the_demonstration_gives_the_same_list_through_kafka() {
         assert_eq!(kafka[part], embedded[part], "{part}");
     }
     assert_eq!(topics(&broker, "priorityd-demo-"), [] as [String; 0], "it clears its topics away");
+}
+
+/// The commands of README.md, "On Kafka", without their comments.
+fn words_of_the_readme() -> Vec<Vec<String>> {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("On Kafka\n")).expect("the section");
+    let lines = section.lines().filter_map(|line| line.strip_prefix("priorityd "));
+    let words = lines.map(|line| line.split('#').next().unwrap_or_default().split_whitespace().map(str::to_owned));
+    words.map(Iterator::collect).collect()
+}
+
+#[test]
+fn the_words_of_the_readme_work() {
+    let broker = Broker::shared();
+    let house = Deployed::on_kafka(&broker, 6);
+    let lines = [
+        "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+        "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean",
+    ];
+    fs::write(house.path("today.ndjson"), lines.map(|line| event(line).1).join("\n")).expect("written");
+    fs::create_dir(house.path("handover")).expect("made");
+    fs::copy(house.key("idva"), house.path("handover/idva.jwk.json")).expect("copied");
+    house.publish_all(&[event("k1 idva.caseload_entry 2024-01-02 victim=sarah")]);
+    let mut daemon = None;
+    let mut seen = Vec::new();
+    for words in words_of_the_readme() {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        seen.push(words[0].to_owned());
+        if words == ["run"] {
+            daemon = Some(house.start());
+            continue;
+        }
+        if words[0] == "subscribe" {
+            house.wait_for(daemon.as_mut().expect("it runs"), 3);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let ran = house.run(&words);
+            let expected = match words[0] {
+                "topics" => "0 changes",
+                "publish" => "published 2 to feeds of police",
+                "subscribe" => "uk.priorityd.alert.v1",
+                "review" => "open question",
+                _ => "head ",
+            };
+            // What was committed to one topic may be seen before what was committed to another.
+            if (ran.code, ran.err.as_str()) == (0, "") && ran.out.contains(expected) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{words:?}: {ran:?}");
+        }
+    }
+    assert_eq!(seen, ["topics", "topics", "run", "publish", "subscribe", "review", "audit"]);
+    assert_eq!(daemon.expect("it was started").terminate().code(), Some(0), "{}", house.log());
 }

@@ -48,9 +48,19 @@ fn identity(line: &str) -> ClearIdentity {
 }
 
 fn blind(agency: &str, local_ref: &str, line: &str) -> Blind {
+    made_blind(agency, local_ref, identity(line))
+}
+
+/// The same with several given names; the line begins with the family name.
+fn blind_of(agency: &str, local_ref: &str, given: &[&str], line: &str) -> Blind {
+    let given_names = given.iter().filter_map(|name| text(name)).collect();
+    made_blind(agency, local_ref, ClearIdentity { given_names, ..identity(&format!("X {line}")) })
+}
+
+fn made_blind(agency: &str, local_ref: &str, identity: ClearIdentity) -> Blind {
     let hash = pseudonymiser();
     let agency: PartyId = agency.parse().expect("a party");
-    let normal = normalise_identity(identity(line));
+    let normal = normalise_identity(identity);
     Blind {
         id: hash.record(&agency, local_ref, &normal),
         local_ref: hash.local_ref(&agency, local_ref),
@@ -116,7 +126,12 @@ impl Observed {
     }
 
     fn settle(&mut self) {
-        let Settled { changes, reviews_raised, reviews_withdrawn, rows, .. } = self.linker.settle();
+        let settled = self.linker.settle();
+        self.follow(settled);
+    }
+
+    fn follow(&mut self, settled: Settled) {
+        let Settled { changes, reviews_raised, reviews_withdrawn, rows, .. } = settled;
         for row in rows {
             match row.value {
                 Some(value) => self.rows.insert((row.kind, row.id), value),
@@ -258,7 +273,7 @@ proptest! {
         walked.assert_same(&whole);
         walked.assert_explained();
         whole.assert_explained();
-        for (a, b) in forbidden {
+        for &(a, b) in &forbidden {
             let (one, two) = (walked.linker.cluster_of(town[a].id), walked.linker.cluster_of(town[b].id));
             prop_assert!(one.is_none() || one != two, "the parties of one event are never one person");
         }
@@ -277,6 +292,23 @@ proptest! {
             let reviews = again.linker.possible_matches().iter().map(|review| (review.a, review.b)).collect();
             prop_assert_eq!(&walked.reviews, &reviews);
             prop_assert!(again.linker.settle().rows.is_empty(), "a restore writes nothing");
+
+            // Taken over by another model, it is what that model would have made of the same records.
+            let other = Arc::new(LinkageModel::clone(&model).with_population(200).with_link_bits(2.0));
+            let mut moved = Observed::new(&other);
+            for ((kind, id), value) in &walked.rows {
+                moved.linker.take_over(*kind, id, value).expect("its own rows");
+            }
+            forbidden_again(&mut moved, &walked, &town);
+            (moved.rows, moved.told, moved.reviews) = (walked.rows.clone(), walked.told.clone(), walked.reviews.clone());
+            let settled = moved.linker.relink(again.linker);
+            moved.follow(settled);
+            let mut fresh = Observed::new(&other);
+            people.iter().for_each(|person| fresh.insert(person));
+            decided.iter().for_each(|((a, b), decision)| fresh.linker.decide(town[*a].id, town[*b].id, Some(*decision)));
+            forbidden.iter().for_each(|(a, b)| fresh.linker.forbid(town[*a].id, town[*b].id));
+            fresh.settle();
+            moved.assert_same(&fresh);
         }
     }
 }
@@ -330,10 +362,44 @@ fn what_can_never_be_one_person_is_not_made_one() {
         let all = batch(&model, people, &[], people);
         assert_ne!(all.linker.cluster_of(people[0].id), all.linker.cluster_of(people[1].id));
     }
+    // Torn between father and son, who are known apart, a record without a date of birth joins neither.
+    let torn = [
+        blind("police", "1", "John Whitcombe|1955-01-20|PO4 8RA|12 Festing Road"),
+        blind("police", "2", "John Whitcombe|1955-01-20|PO1 2AB|7 Elm Grove"),
+        blind("crc", "3", "John Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+        blind("up2u", "4", "John Whitcombe||PO4 8RA|12 Festing Road"),
+    ];
+    let all = batch(&model, &torn, &[], &torn);
+    let clusters: BTreeSet<_> = torn.iter().map(|person| all.linker.cluster_of(person.id)).collect();
+    assert_eq!(clusters.len(), 3);
+    // Who is called Gerard, Declan and Gerard Declan is no pair of twins.
+    let second_name = [
+        blind("police", "1", "Gerard Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+        blind("crc", "2", "Declan Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+        blind_of("up2u", "3", &["Gerard", "Declan"], "Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
+    ];
+    let twins = batch(&model, &second_name[..2], &[], &second_name);
+    assert_ne!(twins.linker.cluster_of(second_name[0].id), twins.linker.cluster_of(second_name[1].id));
+    let one = batch(&model, &second_name, &[], &second_name);
+    assert_eq!(one.linker.cluster_of(second_name[0].id), one.linker.cluster_of(second_name[1].id));
     let parties = [
         blind("police", "1", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
         blind("crc", "2", "Jack Whitcombe|1985-03-07|PO4 8RA|12 Festing Road"),
     ];
     let all = batch(&model, &parties, &[(0, 1)], &parties);
     assert_ne!(all.linker.cluster_of(parties[0].id), all.linker.cluster_of(parties[1].id));
+}
+
+/// The shipped model is what its own provenance says, whoever runs the command.
+#[test]
+fn the_shipped_model_is_made_by_the_command_that_it_names() {
+    let shipped = include_str!("../../src/link/model/default.toml");
+    let provenance = LinkageModel::compiled_in().provenance().expect("it names its provenance");
+    let words: Vec<&str> = provenance.command.split(' ').skip(1).collect();
+    let made = crate::support::deployed::priorityd(&words);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let but_for_the_tool = |text: &str| -> String {
+        text.lines().filter(|line| !line.starts_with("tool = ")).map(|line| format!("{line}\n")).collect()
+    };
+    assert_eq!(but_for_the_tool(&made.out), but_for_the_tool(shipped));
 }

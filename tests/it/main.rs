@@ -1,6 +1,7 @@
 //! The integration tests, one binary, a module per subject: whatever crosses rooms, or needs the repository's files.
 //! `tests/run` installs what they need of other languages first.
 
+mod agreement;
 mod audit;
 mod biographies;
 mod blindness;
@@ -14,6 +15,7 @@ mod demo;
 mod door;
 mod embedded;
 mod erasure;
+mod evidence;
 mod jose;
 mod kafka;
 mod kafka_access;
@@ -22,12 +24,15 @@ mod kafka_commands;
 mod kafka_exactly_once;
 mod kafka_security;
 mod kafka_topics;
+mod kafka_watch;
 mod keys;
 mod linkage;
 mod memory;
 mod outputs;
 mod rekey;
+mod reload;
 mod review;
+mod silence;
 mod source;
 mod support;
 mod token;

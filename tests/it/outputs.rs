@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use jiff::civil::date;
 use jsonschema::Validator;
-use priorityd::pipeline::{AUDIT_TOPIC, REVIEW_TOPIC};
+use priorityd::pipeline::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 use priorityd::simulate::City;
 use serde_json::{Value, json};
 
 use crate::convergence::LIFE;
-use crate::support::events::{Sent, events};
-use crate::support::hub::{Hub, Office, text};
+use crate::support::events::{Sent, envelope, events};
+use crate::support::hub::{Hub, Office, signed, text};
 
 /// The published schemas of outputs, by name.
 struct Schemas(BTreeMap<&'static str, Validator>);
@@ -19,7 +20,8 @@ struct Schemas(BTreeMap<&'static str, Validator>);
 impl Schemas {
     fn read() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/outputs");
-        let names = ["alert", "audit", "correction", "list_entry", "message", "rejection", "review"];
+        let names =
+            ["alert", "audit", "audit_head", "correction", "heartbeat", "list_entry", "message", "rejection", "review"];
         let read = |name: &'static str| {
             let text = std::fs::read_to_string(folder.join(format!("{name}.v1.json"))).expect("a published schema");
             let schema = serde_json::from_str(&text).expect("JSON");
@@ -82,10 +84,25 @@ fn every_record_that_leaves_has_its_published_form() {
         assert_eq!(text(&review["review_id"]).as_bytes(), record.key);
         seen.insert(format!("review {}", text(&review["kind"])));
     }
+    let person = hub.person("police", "i1", 0);
+    let (feed, mut erasure) = envelope("e1 reviewers.erasure 2025-12-01");
+    erasure["data"]["records"] = json!(person.records);
+    erasure["data"]["local_refs"] = json!(person.local_refs);
+    hub.send(&[(feed, erasure.to_string())]);
+    hub.send(&events(&["d1 reviewers.consultation 2025-12-02"]));
+    hub.wake_on(date(2026, 1, 2));
+    hub.beat("2026-01-02T00:01:00Z".parse().expect("a time"));
+    let heartbeat = hub.heartbeat("high_harm_team");
+    schemas.assert_valid("heartbeat", &heartbeat);
+    let head = signed(&hub.topic(HEADS_TOPIC)[0]);
+    schemas.assert_valid("audit_head", &head);
     for record in hub.topic(AUDIT_TOPIC) {
         let line: Value = serde_json::from_slice(&record.value.expect("a line")).expect("JSON");
         schemas.assert_valid("audit", &line);
         seen.insert(format!("audit {}", text(&line["kind"])));
+        seen.extend(
+            (line.get("commitment").is_some() && line.get("subject").is_none()).then(|| "audit redacted".to_owned()),
+        );
     }
     for wanted in [
         "alert own_reference",
@@ -108,6 +125,10 @@ fn every_record_that_leaves_has_its_published_form() {
         "audit combination",
         "audit disclosure",
         "audit rejection",
+        "audit agreement",
+        "audit erasure",
+        "audit consultation",
+        "audit redacted",
     ] {
         assert!(seen.contains(wanted), "nothing to look at of `{wanted}`: {seen:?}");
     }

@@ -61,7 +61,7 @@ fn a_register_is_hashed_anew_while_events_come_in_and_daemons_restart() {
     let records = hub.register().keys().filter(|key| key[0] == RowKind::Record as u8).count();
     assert!(records > 500, "{records} records are too few to take several steps");
 
-    hub.adopt(&rotated);
+    hub.follow(&rotated);
     assert!(hub.step(), "hashing has begun");
     assert!(rows_under(&hub, "2") > 0 && rows_under(&hub, "1") > 0);
     assert_eq!((clusters(&hub), hub.desks()), before, "nobody notices");
@@ -98,7 +98,7 @@ fn a_new_recipient_key_seals_the_whole_list_anew_and_says_when_it_is_done() {
     let mut hub = Hub::played(Office::shipped(), &city.feeds);
     let before = hub.desk("high_harm_team").list;
     assert!(!before.is_empty());
-    hub.adopt(&rotated);
+    hub.follow(&rotated);
     hub.work();
     let messages = hub.opened("high_harm_team", "list");
     let latest: BTreeMap<String, Value> = messages.into_iter().collect();
@@ -119,7 +119,7 @@ fn another_output_key_leaves_nothing_under_the_earlier_pseudonyms() {
     let city = City { bad_share: 0.0, ..City::new(4, 600, 6) }.play();
     let mut hub = Hub::played(Office::shipped(), &city.feeds);
     let before = hub.desks();
-    hub.adopt(&rotated);
+    hub.follow(&rotated);
     hub.work();
     for (party, desk) in hub.desks() {
         let earlier = &before[&party];

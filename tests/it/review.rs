@@ -284,3 +284,41 @@ fn the_commands_list_decide_explain_and_undo() {
     let nobody = house.run(&["explain", &"0".repeat(32)]);
     assert!(nobody.code == 1 && nobody.err.contains("no audit record"), "{nobody:?}");
 }
+
+/// No decision makes one person of two NHS numbers: the command says so, and the daemon heeds no event that claims it.
+#[test]
+fn two_valid_numbers_are_two_persons_whatever_is_decided() {
+    let mut sent = asked();
+    let with_number = |line: &str, number: &str| {
+        let mut event: Value = serde_json::from_str(line).expect("JSON");
+        event["data"]["persons"][0]["identity"]["nhs_number"] = json!(number);
+        event
+    };
+    // The police have a number, on another record of hers; the worker has another, on another record of her client's.
+    let numbered = with_number(&sent[1].1, "943 476 5919");
+    sent[1].1 = numbered.to_string();
+    let mut client = with_number(&sent[2].1, "987 654 3210");
+    client["id"] = json!("k2");
+    sent.push((sent[2].0.clone(), client.to_string()));
+    let house = Deployed::new();
+    let mut daemon = house.start();
+    house.publish_all(&sent);
+    house.wait_for(&mut daemon, sent.len());
+    let open = wait_for_questions(&house, 1);
+    assert_eq!(open[0]["bars"], json!(["different_numbers"]), "{}", open[0]);
+    assert!(house.run(&["review", "list"]).out.contains("can't be the same: different numbers"));
+    let id = text(&open[0]["review_id"]);
+    let refused = house.run(&["review", "decide", id, "same", "--reason", "relatives", "--by", "JS2"]);
+    assert_eq!(refused.code, 77, "{}", refused.err);
+    assert!(refused.err.contains("two different numbers") && refused.err.contains("`different`"), "{}", refused.err);
+
+    house.publish_all(&[answer("d1", 0, &open[0], "same", None)]);
+    house.wait_for(&mut daemon, sent.len() + 1);
+    house.publish_all(&[undone("x1", 1, "d1")]);
+    house.wait_for(&mut daemon, sent.len() + 2);
+    assert_eq!(wait_for_questions(&house, 1), open, "undone, everything is as it was");
+    let decided = house.run(&["review", "decide", id, "different", "--reason", "relatives", "--by", "JS2"]);
+    assert_eq!(decided.code, 0, "{}", decided.err);
+    wait_for_questions(&house, 0);
+    assert_eq!(daemon.terminate().code(), Some(0));
+}

@@ -78,7 +78,7 @@ fn nothing_in_clear_leaves_the_agency() {
 fn a_hub_without_a_linkage_key_refuses_what_is_clear_or_changed() {
     let (office, sources) = Office::at_source();
     let clear = event("i1 police.incident 2025-03-01 victim=sarah perpetrator=dean");
-    let (left, _) = leaving(&sources, &[clear.clone()]);
+    let (left, _) = leaving(&sources, std::slice::from_ref(&clear));
     let good: Value = serde_json::from_str(&left[0].1).expect("JSON");
     let with = |change: &dyn Fn(&mut Value)| {
         let mut event = good.clone();

@@ -4,7 +4,7 @@
 // `connection` is the client's: { clientId, bootstrapBrokers: ["kafka-1:9093"], tls: { ca },
 // sasl: { mechanism: "SCRAM-SHA-512", username, password } }.
 
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { Consumer, Producer, compatibilityPartitioner, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 import { compactDecrypt, compactVerify, createLocalJWKSet, errors, importJWK } from "jose";
 
@@ -47,7 +47,7 @@ function split({ data, datacontenttype = "application/json", ...attributes }) {
   return { headers: { "content-type": datacontenttype, ...Object.fromEntries(headers) }, value: JSON.stringify(data) };
 }
 
-// Both: read. Rejections are plain JSON; alerts, lists and status messages are sealed.
+// Both: read. Rejections are plain JSON; alerts and lists are sealed, heartbeats are signed.
 
 /** Every committed record of every partition, for ever: `{ topic, partition, offset, key, value }`, a value that is missing
  * being a tombstone. Keep `offset + 1n` under `topic:partition` beside what you made of a record, and give that map as
@@ -73,11 +73,21 @@ export async function* records(topics, connection, groupId, start = new Map()) {
 /** A message that is not what it has to be. Keep it, do not act on it, tell the hub. */
 export class Refused extends Error {}
 
+async function orRefuse(reading) {
+  try {
+    return await reading();
+  } catch (error) {
+    if (error instanceof errors.JOSEError || error instanceof SyntaxError) throw new Refused(error.code ?? error.name);
+    throw error;
+  }
+}
+
 /** A service's desk: its private key, whom it trusts to sign, and what it was told. */
 export class Desk {
   alerts = new Map();
   corrections = new Map();
   list = new Map();
+  #revisions = new Map();
   #party;
   #key;
   #signers;
@@ -91,26 +101,29 @@ export class Desk {
 
   /** The CloudEvent inside a message, checked from the outside to the inside. */
   async open(message, now = new Date()) {
-    let event;
-    try {
-      const algorithms = { keyManagementAlgorithms: ["ECDH-ES+A256KW"], contentEncryptionAlgorithms: ["A256GCM"] };
+    const algorithms = { keyManagementAlgorithms: ["ECDH-ES+A256KW"], contentEncryptionAlgorithms: ["A256GCM"] };
+    const event = await orRefuse(async () => {
       const { plaintext } = await compactDecrypt(message, this.#key, algorithms);
-      const { payload } = await compactVerify(plaintext, this.#signers, { algorithms: ["ES256"] });
-      event = JSON.parse(new TextDecoder().decode(payload));
-    } catch (error) {
-      if (error instanceof errors.JOSEError || error instanceof SyntaxError) throw new Refused(error.code ?? error.name);
-      throw error;
-    }
-    if (event.recipient !== this.#party) throw new Refused("addressed to somebody else");
+      return this.#verified(plaintext);
+    });
     if (!(new Date(event.expirytime) > now)) throw new Refused("expired");
+    return event;
+  }
+
+  async #verified(signed, kind) {
+    const { payload, protectedHeader } = await compactVerify(signed, this.#signers, { algorithms: ["ES256"] });
+    if (kind && protectedHeader.typ !== kind) throw new Refused("signed as something else");
+    const event = JSON.parse(new TextDecoder().decode(payload));
+    if (event.recipient !== this.#party) throw new Refused("addressed to somebody else");
     return event;
   }
 
   /** Takes a record of `alerts` or `list` in and gives its event back; nothing where an entry of the list ended. A record
    * that comes twice changes nothing. */
-  async take({ key, value }) {
+  async take({ partition, key, value }) {
     if (value == null) {
       this.list.delete(key);
+      this.#revisions.delete(key);
       return undefined;
     }
     const event = await this.open(value);
@@ -121,7 +134,18 @@ export class Desk {
       "uk.priorityd.list_entry.v1": this.list,
     };
     kinds[event.type]?.set(key, event.data);
+    if (event.revision) this.#revisions.set(key, { partition, revision: event.revision });
     return event;
+  }
+
+  /** What a record of `status` says of its partition, and whether the list as we have it is `complete`. Silence beyond
+   * `next_by`, or a list that stays incomplete when everything was read, is a matter for a person. */
+  async heartbeat({ partition, value }) {
+    const { data } = await orRefuse(() => this.#verified(value, "priorityd-heartbeat+jws"));
+    const ours = [...this.#revisions.values()].filter((entry) => entry.partition === partition);
+    const lines = ours.map(({ revision }) => `${revision}\n`).sort().join("");
+    const digest = createHash("sha256").update(lines).digest("hex");
+    return { ...data, complete: ours.length === data.entries && digest === data.digest };
   }
 
   /** The event that tells the hub what came of an alert: contacted, risk_reviewed, referred, no_action_needed. Publish it on

@@ -5,6 +5,7 @@ confluent-kafka and jwcrypto. Copy what you need.
 "ssl.ca.location": "ca.pem", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": ..., "sasl.password": ...}.
 """
 
+import hashlib
 import json
 import uuid
 from datetime import datetime, timezone
@@ -61,7 +62,7 @@ class Feed:
             self.failures.append(error)
 
 
-# Both: read. Rejections are plain JSON; alerts, lists and status messages are sealed.
+# Both: read. Rejections are plain JSON; alerts and lists are sealed, heartbeats are signed.
 
 # The client goes on by itself when no broker answers for a while.
 PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
@@ -106,28 +107,32 @@ class Desk:
     def __init__(self, party, key, signers):
         """`key`: the service's JWK; `signers`: the hub's public JWK Set, from `/.well-known/jwks.json`. Both as JSON."""
         self.party, self.key, self.signers = party, JWK.from_json(key), JWKSet.from_json(signers)
-        self.alerts, self.corrections, self.list = {}, {}, {}
+        self.alerts, self.corrections, self.list, self.revisions = {}, {}, {}, {}
 
     def open(self, message, now=None):
         """The CloudEvent inside a message, checked from the outside to the inside."""
         try:
             jwe = JWE(algs=["ECDH-ES+A256KW", "A256GCM"])
             jwe.deserialize(message, self.key)
-            jws = JWS()
-            jws.allowed_algs = ["ES256"]
-            jws.deserialize(jwe.payload.decode())
-            signer = self.signers.get_key(jws.jose_header.get("kid"))
-            if signer is None:
-                raise Refused("signed by nobody we know")
-            jws.verify(signer)
-            event = json.loads(jws.payload)
-            if event["recipient"] != self.party:
-                raise Refused("addressed to somebody else")
+            event = self._verified(jwe.payload.decode())
             if datetime.fromisoformat(event["expirytime"]) <= (now or datetime.now(timezone.utc)):
                 raise Refused("expired")
             return event
         except (JWException, ValueError, TypeError, KeyError) as error:
             raise Refused(type(error).__name__) from error
+
+    def _verified(self, signed, kind=None):
+        jws = JWS()
+        jws.allowed_algs = ["ES256"]
+        jws.deserialize(signed)
+        signer = self.signers.get_key(jws.jose_header.get("kid"))
+        if signer is None or (kind and jws.jose_header.get("typ") != kind):
+            raise Refused("signed by nobody we know, or as something else")
+        jws.verify(signer)
+        event = json.loads(jws.payload)
+        if event["recipient"] != self.party:
+            raise Refused("addressed to somebody else")
+        return event
 
     def take(self, record):
         """Takes a record of `alerts` or `list` in and gives its event back; `None` where an entry of the list ended.
@@ -135,6 +140,7 @@ class Desk:
         key, message = record.key().decode(), record.value()
         if message is None:
             self.list.pop(key, None)
+            self.revisions.pop(key, None)
             return None
         event = self.open(message.decode())
         if event["id"] != key:
@@ -145,7 +151,21 @@ class Desk:
             "uk.priorityd.list_entry.v1": self.list,
         }
         kinds.get(event["type"], {})[key] = event["data"]
+        if "revision" in event:
+            self.revisions[key] = (record.partition(), event["revision"])
         return event
+
+    def heartbeat(self, record):
+        """What a record of `status` says of its partition, and whether the list as we have it is `complete`. Silence beyond
+        `next_by`, or a list that stays incomplete when everything was read, is a matter for a person."""
+        try:
+            said = self._verified(record.value().decode(), "priorityd-heartbeat+jws")["data"]
+        except (JWException, ValueError, TypeError, KeyError) as error:
+            raise Refused(type(error).__name__) from error
+        ours = sorted(revision for partition, revision in self.revisions.values() if partition == record.partition())
+        lines = "".join(f"{revision}\n" for revision in ours)
+        complete = (len(ours), hashlib.sha256(lines.encode()).hexdigest()) == (said["entries"], said["digest"])
+        return {**said, "complete": complete}
 
     def acknowledgement(self, alert, action, now=None):
         """The event that tells the hub what came of an alert: contacted, risk_reviewed, referred, no_action_needed.

@@ -118,7 +118,7 @@ impl Evidence {
                     self.add_event(body, at);
                 }
             }
-            AuditKind::Consultation | AuditKind::Erasure | AuditKind::Rejection => {}
+            AuditKind::Consultation | AuditKind::Erasure | AuditKind::Rejection | AuditKind::Agreement => {}
         }
     }
 

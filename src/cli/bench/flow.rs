@@ -2,33 +2,22 @@
 //! then events at a steady rate, for how soon an alert can be read after the event that caused it was published.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
-use rand::SeedableRng;
-use rand_chacha::ChaCha20Rng;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::latency::{self, Latencies};
 use crate::cli::daemon::Running;
-use crate::cli::deployment::{Deployment, subscriber};
-use crate::cli::failure::{Failure, Kind};
-use crate::config::agreement::Agreement;
-use crate::keys::KeyRing;
-use crate::log::kafka::topics::{Layout, Topic, wanted};
-use crate::log::kafka::{KafkaAdmin, KafkaClient, KafkaFeeder, KafkaLog, KafkaSettings};
-use crate::log::{Client, Log};
+use crate::cli::deployment::subscriber;
+use crate::cli::failure::Failure;
+use crate::cli::house::Wish;
+use crate::log::Client;
+use crate::log::kafka::KafkaFeeder;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::simulate::{City, Line};
-
-/// The agreement and the configuration that ship with priorityd.
-const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
-const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 
 /// Months that the city plays; a little more than two events come of each of its people in that time.
 const MONTHS: u32 = 12;
@@ -93,7 +82,12 @@ struct Steady {
 
 /// Measures and prints.
 pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let ground = Ground::build(args)?;
+    let mut house =
+        Wish { name: "bench", dir: None, kafka: args.kafka.clone(), partitions: 1, seed: args.seed }.build()?;
+    if let Some(batch_records) = args.batch_records {
+        house.deployment.settings.batch_records = batch_records.max(1);
+    }
+    let (deployment, client) = (&house.deployment, || subscriber(&house.deployment.settings.log));
     let steady = args.rate as usize * args.seconds as usize;
     let people = (args.events + u32::try_from(steady).unwrap_or(0)) / 2;
     let city = City::new(args.seed, people, MONTHS);
@@ -101,11 +95,14 @@ pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let mut lines = stage.lines().take(args.events as usize + steady);
     let backlog: Vec<Line> = lines.by_ref().take(args.events as usize).collect();
     let steady: Vec<Line> = lines.collect();
-    let mut source = ground.source()?;
+    let mut source: Box<dyn Source> = match deployment.kafka() {
+        Some(settings) => Box::new(KafkaFeeder::open(settings)?),
+        None => Box::new(Publisher(deployment.publisher()?)),
+    };
     backlog.chunks(CHUNK).try_for_each(|lines| source.append(lines, &city.scope))?;
     source.finish()?;
 
-    let daemon = Running::start(&ground.deployment, ground.log()?, Some(city.end))?;
+    let daemon = Running::start(deployment, deployment.log()?, Some(city.end))?;
     // The clock runs from the first commit: joining the group and reading an empty register are not the flow.
     let (mut begun, total) = (None, backlog.len() as u64);
     daemon.wait_for(total, |read| {
@@ -125,13 +122,13 @@ pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
         steady: if steady.is_empty() {
             None
         } else {
-            let readers = latency::Readers::start(&ground.recipients(), || ground.client())?;
+            let recipients: Vec<_> = deployment.agreement.recipients.iter().map(|known| known.party.clone()).collect();
+            let readers = latency::Readers::start(&recipients, client)?;
             let published = play(source.as_mut(), &steady, &city.scope, args.rate)?;
             let rate = steady.len() as f64 / published.took.as_secs_f64();
             daemon.wait_for(total + steady.len() as u64, |_| ())?;
             let read = readers.finish()?;
-            let event_to_alert =
-                latency::match_up(&ground.deployment, &city.scope, &published.at, &read, ground.client()?)?;
+            let event_to_alert = latency::match_up(deployment, &city.scope, &published.at, &read, client()?)?;
             Some(Steady { rate, event_to_alert })
         },
     };
@@ -140,7 +137,7 @@ pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&measured).expect("it has a JSON form"))?,
         Format::Human => print(&measured, out)?,
     }
-    Ok(())
+    house.clear_away()
 }
 
 fn print(measured: &Measured, out: &mut dyn Write) -> Result<(), Failure> {
@@ -212,91 +209,5 @@ impl Source for KafkaFeeder {
 
     fn finish(&mut self) -> Result<(), Failure> {
         Ok(KafkaFeeder::finish(self)?)
-    }
-}
-
-/// A deployment from the shipped files in a temporary directory.
-struct Ground {
-    deployment: Deployment,
-    dir: PathBuf,
-    kafka: Option<KafkaSettings>,
-    topics: Vec<Topic>,
-}
-
-impl Ground {
-    fn build(args: &FlowArgs) -> Result<Self, Failure> {
-        let dir = std::env::temp_dir().join(format!("priorityd-bench-{}", std::process::id()));
-        let cannot = |error: std::io::Error| {
-            Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", dir.display(), error.kind()))
-        };
-        fs::create_dir_all(&dir).map_err(cannot)?;
-        fs::write(dir.join("agreement.toml"), AGREEMENT).map_err(cannot)?;
-        fs::write(dir.join("priorityd.toml"), CONFIG).map_err(cannot)?;
-        let mut deployment = Self::keyed(&dir, args.seed)?;
-        if let Some(batch_records) = args.batch_records {
-            deployment.settings.batch_records = batch_records.max(1);
-        }
-        let kafka = args.kafka.as_ref().map(|bootstrap| {
-            let name = format!("bench-{}", std::process::id());
-            KafkaSettings { topic_prefix: format!("{name}."), ..KafkaSettings::new(bootstrap, &name, "1") }
-        });
-        let mut ground = Self { deployment, dir, kafka, topics: Vec::new() };
-        if let Some(settings) = &ground.kafka {
-            let layout = Layout { partitions: 1, replicas: 1, in_sync_replicas: 1, ..Layout::default() };
-            let admin = KafkaAdmin::open(settings.clone())?;
-            ground.topics = wanted(&layout, &ground.feeds(), &ground.recipients());
-            admin.apply(&admin.plan(&ground.topics)?)?;
-        }
-        Ok(ground)
-    }
-
-    /// With keys from the seed, which protect nobody.
-    fn keyed(dir: &Path, seed: u64) -> Result<Deployment, Failure> {
-        let agreement = Agreement::load(&dir.join("agreement.toml"))?;
-        let scope = agreement.scopes.first().expect("the shipped agreement names a scope");
-        let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        KeyRing::create(&dir.join("keys"), &dir.join("services"), scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
-        Deployment::load(&dir.join("priorityd.toml"))
-    }
-
-    fn feeds(&self) -> Vec<PartyId> {
-        self.deployment.agreement.feeds.iter().map(|feed| feed.party.clone()).collect()
-    }
-
-    fn recipients(&self) -> Vec<PartyId> {
-        self.deployment.agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect()
-    }
-
-    fn log(&self) -> Result<Box<dyn Log>, Failure> {
-        match &self.kafka {
-            Some(settings) => Ok(Box::new(KafkaLog::open(settings.clone(), self.feeds())?)),
-            None => self.deployment.log(),
-        }
-    }
-
-    fn source(&self) -> Result<Box<dyn Source>, Failure> {
-        match &self.kafka {
-            Some(settings) => Ok(Box::new(KafkaFeeder::open(settings.clone())?)),
-            None => Ok(Box::new(Publisher(self.deployment.publisher()?))),
-        }
-    }
-
-    fn client(&self) -> Result<Box<dyn Client>, Failure> {
-        match &self.kafka {
-            Some(settings) => Ok(Box::new(KafkaClient::new(settings.clone()))),
-            None => subscriber(&self.deployment.settings.log),
-        }
-    }
-}
-
-impl Drop for Ground {
-    fn drop(&mut self) {
-        // What cannot be removed from a cluster that is gone goes with it.
-        if let Some(admin) = self.kafka.clone().and_then(|settings| KafkaAdmin::open(settings).ok()) {
-            admin.remove(&self.topics).ok();
-        }
-        // Whatever cannot be removed lies in the system's own folder for temporary files.
-        fs::remove_dir_all(&self.dir).ok();
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::audit::AuditRecord;
 use crate::cli::deployment::Deployment;
 use crate::cli::failure::{Failure, Kind};
 use crate::log::{Client, LogError, topic_name};
@@ -97,14 +98,13 @@ pub(super) fn match_up(
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
     let mut latencies = Vec::new();
     read_on(client.as_mut(), AUDIT_TOPIC, &mut 0, Duration::ZERO, &mut |_, line| {
-        let line: Value = serde_json::from_slice(&line).unwrap_or_default();
-        let (at, body) = (line["at"].as_str().unwrap_or_default(), &line["body"]);
+        let Ok(AuditRecord { at, body, .. }) = AuditRecord::read(&line) else { return };
         if let Some(event) = body["event"].as_str() {
-            taken.insert(event.to_owned(), at.to_owned());
+            taken.insert(event.to_owned(), at.clone());
         }
         let Some(read) = body["message"].as_str().and_then(|message| read.get(message.as_bytes())) else { return };
         let evidence = body["evidence"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let causes = evidence.filter(|event| taken.get(*event).is_some_and(|taken| taken == at));
+        let causes = evidence.filter(|event| taken.get(*event).is_some_and(|taken| *taken == at));
         if let Some(cause) = causes.filter_map(|event| published.get(event)).min() {
             latencies.push(read.saturating_duration_since(*cause));
         }

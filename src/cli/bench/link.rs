@@ -195,9 +195,9 @@ impl Bench {
             clock.seconds += cpu_seconds().unwrap_or_default() - before;
             stored.extend(&settled.rows);
         }
-        if resident > 0 {
+        if let Some(counted) = linker.bytes().checked_div(resident) {
             put(report, "fill_records_per_cpu_second", clock.rate().round());
-            put(report, "register_bytes_a_record", linker.bytes() / resident);
+            put(report, "register_bytes_a_record", counted);
             #[allow(clippy::cast_precision_loss)]
             let rss = (rss_mb().unwrap_or_default() - rss_before) * 1_048_576.0 - stored.bytes.len() as f64;
             #[allow(clippy::cast_precision_loss)]

@@ -2,14 +2,12 @@
 //! on a Kafka cluster, the agencies' feeds played into it, and every specialist service reading with its own key.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
@@ -18,15 +16,12 @@ use zeroize::Zeroizing;
 use super::daemon::Running;
 use super::deployment::{Deployment, subscriber};
 use super::failure::{Failure, Kind};
+use super::house::{House, Wish};
 use super::show::{Reader, Seen};
-use crate::config::agreement::Agreement;
-use crate::keys::KeyRing;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
 use crate::log::Client;
-use crate::log::kafka::KafkaAdmin;
-use crate::log::kafka::topics::{Layout, Topic, wanted};
-use crate::model::ids::{PartyId, hex};
+use crate::model::ids::PartyId;
 use crate::ops::telemetry;
 use crate::pipeline::Engine;
 use crate::simulate::{City, Play};
@@ -34,10 +29,6 @@ use summary::Summary;
 
 mod print;
 mod summary;
-
-/// The agreement and the configuration that ship with priorityd, as the demonstration uses them.
-const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
-const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 
 /// Partitions of its topics on a cluster. Its scope lies in one of them; whoever reads, reads all.
 const PARTITIONS: i32 = 3;
@@ -92,7 +83,14 @@ pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
         telemetry::start(level, false);
     }
     let started = Instant::now();
-    let house = House::build(args)?;
+    let wish = Wish {
+        name: "demo",
+        dir: args.dir.clone(),
+        kafka: args.kafka.clone(),
+        partitions: PARTITIONS,
+        seed: args.seed,
+    };
+    let house = wish.build()?;
     let city = City { canaries: args.canaries, ..City::new(args.seed, args.people, args.months) };
     let mut play = city.play();
     if let Some(seed) = args.shuffle {
@@ -102,7 +100,7 @@ pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if show {
         print::opening(out, &city, &play, house.deployment.agreement.recipients.len())?;
     }
-    let mut services = house.services()?;
+    let mut services = services(&house)?;
     let daemon = Running::start(&house.deployment, house.deployment.log()?, Some(city.end))?;
     let engines = act(&house.deployment, daemon, &play, &mut services, args, out)?;
     let summary = Summary::of(&engines, &services, &play, &city, started.elapsed());
@@ -156,119 +154,26 @@ fn act(
     Ok(daemon.stop()?.into_values().collect())
 }
 
-/// The demonstration's own deployment in a directory.
-struct House {
-    deployment: Deployment,
-    private_keys: PathBuf,
-    /// What was made on a cluster.
-    topics: Vec<Topic>,
-    /// The directory, if it is kept.
-    kept: Option<PathBuf>,
-    temporary: Option<PathBuf>,
-}
-
-impl House {
-    fn build(args: &DemoArgs) -> Result<Self, Failure> {
-        let dir = args.dir.clone().unwrap_or_else(temporary_dir);
-        if dir.join("data/priorityd.sqlite").exists() {
-            let line = format!("{}: there is a log in it already; name a new directory", dir.display());
-            return Err(Failure::new(Kind::Configuration, line));
-        }
-        let cannot = |error: std::io::Error| {
-            Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", dir.display(), error.kind()))
-        };
-        fs::create_dir_all(&dir).map_err(cannot)?;
-        let temporary = args.dir.is_none().then(|| dir.clone());
-        fs::write(dir.join("agreement.toml"), AGREEMENT).map_err(cannot)?;
-        let config = CONFIG.replace("# as_of = 2025-12-31", &format!("as_of = {}", City::new(0, 1, 1).end));
-        let config = match &args.kafka {
-            None => config,
-            Some(bootstrap) => on_kafka(&config, bootstrap),
-        };
-        fs::write(dir.join("priorityd.toml"), config).map_err(cannot)?;
-        let agreement = Agreement::load(&dir.join("agreement.toml"))?;
-        let private_keys = dir.join("services");
-        let scope = agreement.scopes.first().expect("the shipped agreement names a scope");
-        let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
-        // From the seed, so that the same seed gives the same list byte for byte. These keys protect nobody.
-        let mut rng = ChaCha20Rng::seed_from_u64(args.seed);
-        KeyRing::create(&dir.join("keys"), &private_keys, scope, &parties, Timestamp::UNIX_EPOCH, &mut rng)?;
-        let mut deployment = Deployment::load(&dir.join("priorityd.toml"))?;
-        deployment.settings.listen = None;
-        let mut house = Self { deployment, private_keys, topics: Vec::new(), kept: args.dir.clone(), temporary };
-        if let Some(settings) = house.deployment.kafka() {
-            let agreement = &house.deployment.agreement;
-            let feeds: Vec<_> = agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
-            let recipients: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
-            let layout = Layout { partitions: PARTITIONS, replicas: 1, in_sync_replicas: 1, ..Layout::default() };
-            house.topics = wanted(&layout, &feeds, &recipients);
-            let admin = KafkaAdmin::open(settings)?;
-            admin.apply(&admin.plan(&house.topics)?)?;
-        }
-        Ok(house)
-    }
-
-    /// Removes what was made on a cluster, unless all is kept.
-    fn clear_away(mut self) -> Result<(), Failure> {
-        let topics = std::mem::take(&mut self.topics);
-        match self.deployment.kafka().filter(|_| self.kept.is_none()) {
-            Some(settings) => Ok(KafkaAdmin::open(settings)?.remove(&topics)?),
-            None => Ok(()),
-        }
-    }
-
-    /// A desk for every recipient, with its own key.
-    fn services(&self) -> Result<Vec<Service>, Failure> {
-        let signers = self.deployment.settings.keys.join("signing.jwks.json");
-        let recipients = self.deployment.agreement.recipients.iter();
-        recipients
-            .map(|recipient| {
-                let key = self.private_keys.join(format!("{}.jwk.json", recipient.party));
-                let (key, signers) = (RecipientPrivateKey::read(&key)?, SignerKeys::read(&signers)?);
-                Ok(Service {
-                    party: recipient.party.clone(),
-                    name: recipient.name.clone(),
-                    client: subscriber(&self.deployment.settings.log)?,
-                    reader: Reader::new(recipient.party.clone(), key, signers),
-                    seen: 0,
-                    alerts: 0,
-                    corrections: 0,
-                    list: BTreeMap::new(),
-                })
+/// A desk for every recipient, with its own key.
+fn services(house: &House) -> Result<Vec<Service>, Failure> {
+    let signers = house.deployment.settings.keys.join("signing.jwks.json");
+    let recipients = house.deployment.agreement.recipients.iter();
+    recipients
+        .map(|recipient| {
+            let key = house.private_keys.join(format!("{}.jwk.json", recipient.party));
+            let (key, signers) = (RecipientPrivateKey::read(&key)?, SignerKeys::read(&signers)?);
+            Ok(Service {
+                party: recipient.party.clone(),
+                name: recipient.name.clone(),
+                client: subscriber(&house.deployment.settings.log)?,
+                reader: Reader::new(recipient.party.clone(), key, signers),
+                seen: 0,
+                alerts: 0,
+                corrections: 0,
+                list: BTreeMap::new(),
             })
-            .collect()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if let Some(settings) = self.deployment.kafka().filter(|_| self.kept.is_none() && !self.topics.is_empty()) {
-            // The demonstration failed, which is what it says; a cluster that is out of reach keeps its topics.
-            KafkaAdmin::open(settings).and_then(|admin| admin.remove(&self.topics)).ok();
-        }
-        if let Some(dir) = &self.temporary {
-            // Whatever cannot be removed lies in the system's own folder for temporary files.
-            fs::remove_dir_all(dir).ok();
-        }
-    }
-}
-
-/// The configuration with Kafka for a log. Nobody else's topics or group have the names of this demonstration's.
-fn on_kafka(config: &str, bootstrap: &str) -> String {
-    let mut random = [0; 6];
-    getrandom::fill(&mut random).expect("the operating system has random numbers");
-    let name = format!("priorityd-demo-{}", hex(&random));
-    let kafka = toml::toml! {
-        [kafka]
-        bootstrap = bootstrap
-        group = (name.clone())
-        topic_prefix = (format!("{name}."))
-    };
-    format!("{}\n{kafka}", config.replace("log = \"embedded\"", "log = \"kafka\""))
-}
-
-fn temporary_dir() -> PathBuf {
-    std::env::temp_dir().join(format!("priorityd-demo-{}", std::process::id()))
+        })
+        .collect()
 }
 
 /// One specialist service at its desk.

@@ -39,10 +39,12 @@ impl Totals {
 }
 
 /// Writes changed rows.
-pub(super) fn write(sqlite: &Connection, rows: Vec<RegisterRow>) -> Result<(), LogError> {
+pub(super) fn write(sqlite: &Connection, mut rows: Vec<RegisterRow>) -> Result<(), LogError> {
     if rows.is_empty() {
         return Ok(());
     }
+    // In the order of the tree, so that each of its pages is visited once; of one key the last change stays the last.
+    rows.sort_by(|one, other| one.key.cmp(&other.key));
     let mut totals = Totals::read(sqlite)?;
     let mut find = sqlite.prepare_cached("SELECT sum FROM register WHERE key = ?").map_err(explain)?;
     let mut put = sqlite.prepare_cached("INSERT OR REPLACE INTO register VALUES (?, ?, ?)").map_err(explain)?;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::REGISTER_TOPIC;
 use super::settings::{KafkaSettings, daemon_prefix, party_prefix};
-use crate::log::{AUDIT_TOPIC, REVIEW_TOPIC, feed_topic, topic_name};
+use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC, feed_topic, topic_name};
 use crate::model::ids::PartyId;
 
 /// Who takes part, and as which principal each comes in.
@@ -14,7 +14,7 @@ use crate::model::ids::PartyId;
 pub struct Access {
     /// Who feeds.
     pub feeds: Vec<PartyId>,
-    /// Those of them whose staff answer the questions for review; they read the audit as well.
+    /// Those of them whose staff answer the questions for review; they read audit and register as well.
     pub reviewers: Vec<PartyId>,
     /// Who receives.
     pub recipients: Vec<PartyId>,
@@ -143,13 +143,16 @@ pub fn wanted(settings: &KafkaSettings, access: &Access) -> BTreeSet<Acl> {
 
 fn daemons_topics(access: &Access) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut read: BTreeSet<_> = access.feeds.iter().map(feed_topic).collect();
-    read.insert(REGISTER_TOPIC.to_owned());
-    let mut written = BTreeSet::from([AUDIT_TOPIC, REVIEW_TOPIC, REGISTER_TOPIC].map(str::to_owned));
+    // The register to restore it, the audit to take out whom an erasure concerned.
+    read.extend([AUDIT_TOPIC, REGISTER_TOPIC].map(str::to_owned));
+    let mut written = BTreeSet::from(FOR_STAFF.map(str::to_owned));
     written.extend(access.feeds.iter().map(|feed| topic_name("rejections", feed)));
     written.extend(access.recipients.iter().flat_map(|party| TO_RECIPIENTS.map(|kind| topic_name(kind, party))));
     (read, written)
 }
 
+/// What the partnership's own staff work with, and look people up in: ids, codes and tokens.
+const FOR_STAFF: [&str; 4] = [AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC, REGISTER_TOPIC];
 const TO_RECIPIENTS: [&str; 3] = ["alerts", "list", "status"];
 
 fn partys_topics(access: &Access, party: &PartyId) -> (Vec<String>, Option<String>) {
@@ -159,7 +162,7 @@ fn partys_topics(access: &Access, party: &PartyId) -> (Vec<String>, Option<Strin
         reads.push(topic_name("rejections", party));
     }
     if access.reviewers.contains(party) {
-        reads.extend([AUDIT_TOPIC, REVIEW_TOPIC].map(str::to_owned));
+        reads.extend(FOR_STAFF.map(str::to_owned));
     }
     if access.recipients.contains(party) {
         reads.extend(TO_RECIPIENTS.map(|kind| topic_name(kind, party)));
@@ -294,8 +297,11 @@ mod tests {
         };
         let of_up2u = ["alerts.up2u.v1", "list.up2u.v1", "rejections.up2u.v1", "status.up2u.v1"];
         assert_eq!(reads("User:up2u", Kind::TOPIC), of_up2u);
-        assert_eq!(reads("User:staff", Kind::TOPIC), ["audit.v1", "rejections.staff.v1", "review.v1"]);
-        let of_daemon = ["feeds.police.v1", "feeds.staff.v1", "feeds.up2u.v1", "register.v1"];
+        assert_eq!(
+            reads("User:staff", Kind::TOPIC),
+            ["audit-heads.v1", "audit.v1", "register.v1", "rejections.staff.v1", "review.v1"]
+        );
+        let of_daemon = ["audit.v1", "feeds.police.v1", "feeds.staff.v1", "feeds.up2u.v1", "register.v1"];
         assert_eq!(reads("User:priorityd", Kind::TOPIC), of_daemon);
         assert_eq!(of(&acls, "User:idva"), [""; 0]);
         // Nobody but the daemon writes what it writes.

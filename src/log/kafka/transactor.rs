@@ -77,7 +77,9 @@ impl Transactor {
         loop {
             // In short portions, so that a refusal is told at once and not after the whole timeout.
             let portion = Duration::from_millis(100).min(self.call_timeout);
-            let outcome = self.producer.init_transactions(portion);
+            let outcome = self
+                .watchdog
+                .over(self.transaction_timeout + self.call_timeout, || self.producer.init_transactions(portion));
             self.producer.poll(Duration::ZERO);
             let Err(error) = outcome else { return Ok(()) };
             if let Some(refusal) = self.producer.context().refusal("opening the producer") {
@@ -105,11 +107,37 @@ impl Transactor {
         let deadline = Instant::now() + self.transaction_timeout;
         let begun = self.producer.begin_transaction().map_err(|error| sort("beginning a transaction", &error));
         let Err(error) = begun.and_then(|()| self.fill_and_commit(records, positions, deadline)) else { return Ok(()) };
-        self.undo()?;
+        let error = self.cause(error, positions);
+        let undone = self.undo();
         Err(match error {
-            LogError::Retriable(why) => LogError::Aborted(why),
-            error => error,
+            // Whatever came of undoing it: who is refused is not to try again.
+            LogError::Denied(_) => error,
+            error => {
+                undone?;
+                match error {
+                    LogError::Retriable(why) => LogError::Aborted(why),
+                    error => error,
+                }
+            }
         })
+    }
+
+    /// librdkafka tells why a transaction failed to the next call about it; whoever was sending hears only that it did.
+    /// So it is asked by sending the positions, which nobody sees, for the transaction is undone in any case.
+    fn cause(&self, error: LogError, positions: Option<GroupPositions<'_>>) -> LogError {
+        let (LogError::Retriable(_) | LogError::Aborted(_), Some(GroupPositions { offsets, group })) =
+            (&error, positions)
+        else {
+            return error;
+        };
+        let patience = Duration::from_secs(1);
+        let asked = self
+            .watchdog
+            .over(self.call_timeout + patience, || self.producer.send_offsets_to_transaction(offsets, group, patience));
+        match asked.map_err(|cause| sort("sending", &cause)) {
+            Err(cause @ LogError::Denied(_)) => cause,
+            Ok(()) | Err(_) => error,
+        }
     }
 
     /// Undoes what was begun: by aborting it, or where not even that can be done, by a new producer, which ends what

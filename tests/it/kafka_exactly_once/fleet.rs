@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use jiff::Timestamp;
-use priorityd::config::agreement::Agreement;
+use priorityd::config::agreement::{Agreement, signature_file};
+use priorityd::keys::agreement::{read_signer, sign};
 use priorityd::keys::{KeyRing, NewKeys};
 use priorityd::model::ids::ScopeId;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tempfile::TempDir;
 
-use crate::support::hub::AGREEMENT;
+use crate::support::hub::amended;
 
 const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 
@@ -29,6 +30,9 @@ pub(super) struct Fleet {
     lives: u32,
 }
 
+/// What every machine gets.
+const PARTS: [&str; 6] = ["agreement.toml", "agreement.toml.jws", "keys", "policies", "priorityd.toml", "signers"];
+
 /// One process on one machine.
 pub(super) struct Instance {
     machine: TempDir,
@@ -40,14 +44,25 @@ impl Fleet {
     pub(super) fn new(seed: u64, scopes: &[ScopeId], bootstrap: &str, limits_ms: (u64, u64)) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let names: Vec<_> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
-        let text = AGREEMENT.replace(r#"scopes = ["portsmouth"]"#, &format!("scopes = [{}]", names.join(", ")));
-        fs::write(home.path().join("agreement.toml"), text).expect("written");
-        let agreement = Agreement::load(&home.path().join("agreement.toml")).expect("the agreement is in order");
+        let package = amended(r#"scopes = ["portsmouth"]"#, &format!("scopes = [{}]", names.join(", ")));
+        let file = home.path().join("agreement.toml");
+        fs::write(&file, &package.agreement).expect("written");
+        fs::create_dir(home.path().join("policies")).expect("made");
+        for (name, text) in &package.policies {
+            fs::write(home.path().join(name), text).expect("written");
+        }
+        let agreement = Agreement::load(&file).expect("the agreement is in order");
         let parties: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.clone()).collect();
         let (keys, services) = (home.path().join("keys"), home.path().join("services"));
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let created = Timestamp::UNIX_EPOCH;
         KeyRing::create(&keys, &services, &scopes[0], &parties, created, &mut rng).expect("a ring");
+        let signer = "ig_lead".parse().expect("a name");
+        let signers = home.path().join("signers");
+        let made = NewKeys::new(&keys, created, None, &mut rng).agreement(&signer, &signers).expect("a pair");
+        let signer = read_signer(&made[0]).expect("the private half");
+        fs::write(signature_file(&file), sign(&signer, &agreement.manifest)).expect("written");
+        let agreement = agreement.signed(signer.kid());
         for scope in &scopes[1..] {
             NewKeys::new(&keys, created, None, &mut rng).source_missing(scope).expect("keys");
         }
@@ -84,7 +99,7 @@ impl Fleet {
     /// A process that the fleet does not look after.
     pub(super) fn launch(&mut self, name: &str) -> Instance {
         let machine = tempfile::tempdir().expect("a temporary directory");
-        for part in ["keys", "agreement.toml", "priorityd.toml"] {
+        for part in PARTS {
             let copied = Command::new("cp").arg("-a").arg(self.path(part)).arg(machine.path()).status();
             assert!(copied.is_ok_and(|status| status.success()), "cp copies");
         }
@@ -156,8 +171,8 @@ impl Instance {
             let entries = fs::read_dir(folder).expect("it can be read").flatten();
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
         };
-        let given = ["agreement.toml", "keys", "priorityd.toml", "tmp"].map(str::to_owned);
-        assert_eq!(names(self.machine.path()), BTreeSet::from(given));
+        let given = PARTS.into_iter().chain(["tmp"]).map(str::to_owned);
+        assert_eq!(names(self.machine.path()), given.collect());
         assert!(names(&self.machine.path().join("tmp")).is_empty());
     }
 }

@@ -105,12 +105,13 @@ pub(super) struct Committed {
 /// Reads everything that is committed and checks what must always hold: alerts once, chains unbroken up to the heads in
 /// the register, counters that sum.
 pub(super) fn committed(bootstrap: &str, desks: &Desks) -> Committed {
-    let topic = |name: &str| read(bootstrap, name).into_iter().flat_map(|(_, records)| records).collect::<Vec<_>>();
-    let desks = desks.read(topic);
-    let registers = read(bootstrap, REGISTER_TOPIC);
-    let mut audit = read(bootstrap, AUDIT_TOPIC);
+    let parties = desks.private.keys().flat_map(|party| ["alerts", "list"].map(|kind| topic_name(kind, party)));
+    let topics: Vec<_> = parties.chain([AUDIT_TOPIC.to_owned(), REGISTER_TOPIC.to_owned()]).collect();
+    let mut records = read(bootstrap, &topics);
     let (mut outcomes, mut audit_lines) = (OutcomeCounts::default(), 0);
-    for (partition, rows) in registers {
+    for partition in 0..PARTITIONS {
+        let mut take = |topic: &str| records.remove(&(topic.to_owned(), partition)).unwrap_or_default();
+        let (rows, lines) = (take(REGISTER_TOPIC), take(AUDIT_TOPIC));
         let mut head = None;
         for (key, value) in rows.into_iter().collect::<BTreeMap<_, _>>() {
             let Some(value) = value else { continue };
@@ -120,11 +121,14 @@ pub(super) fn committed(bootstrap: &str, desks: &Desks) -> Committed {
                 head = Some(Chain::resume(partition, Some(&value)).expect("a chain").head());
             }
         }
-        let lines = audit.remove(&partition).unwrap_or_default();
         let lines = lines.into_iter().map(|(_, line)| line.expect("an audit line is never a tombstone"));
         audit_lines += audit::verify(lines, head).unwrap_or_else(|faults| panic!("{partition}: {faults:?}")).records;
     }
-    Committed { desks, outcomes, audit_lines }
+    let of_topic = |name: &str| {
+        let partitions = (0..PARTITIONS).filter_map(|partition| records.get(&(name.to_owned(), partition)));
+        partitions.flatten().cloned().collect::<Vec<_>>()
+    };
+    Committed { desks: desks.read(of_topic), outcomes, audit_lines }
 }
 
 fn add(sum: &mut OutcomeCounts, counts: OutcomeCounts) {
@@ -140,30 +144,58 @@ fn consumer(bootstrap: &str) -> BaseConsumer {
     config.create().expect("a consumer")
 }
 
-/// All committed records of a topic, by partition, in order.
-fn read(bootstrap: &str, topic: &str) -> BTreeMap<i32, Vec<Record>> {
+/// All committed records of some topics, by topic and partition, in order.
+fn read(bootstrap: &str, topics: &[String]) -> BTreeMap<(String, i32), Vec<Record>> {
     let consumer = consumer(bootstrap);
     let mut places = TopicPartitionList::new();
-    let mut records: BTreeMap<i32, Vec<Record>> = BTreeMap::new();
-    for partition in 0..PARTITIONS {
-        places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
-        records.insert(partition, Vec::new());
+    let mut records: BTreeMap<_, Vec<Record>> = BTreeMap::new();
+    for topic in topics {
+        for partition in 0..PARTITIONS {
+            places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
+            records.insert((topic.clone(), partition), Vec::new());
+        }
     }
     consumer.assign(&places).expect("assigned");
-    let (mut ended, deadline) = (std::collections::BTreeSet::new(), Instant::now() + PATIENCE);
-    while ended.len() < records.len() {
-        assert!(Instant::now() < deadline, "{topic} cannot be read to its end");
+    // The end of a partition is told by its number alone, so it is counted: once for each of the topics.
+    let (mut ended, deadline) = (0, Instant::now() + PATIENCE);
+    while ended < records.len() {
+        assert!(Instant::now() < deadline, "the topics cannot be read to their ends");
         match consumer.poll(Duration::from_millis(500)) {
             Some(Ok(record)) => {
                 let value = record.payload().map(<[u8]>::to_vec);
-                let of_partition = records.get_mut(&record.partition()).expect("assigned");
+                let place = (record.topic().to_owned(), record.partition());
+                let of_partition = records.get_mut(&place).expect("assigned");
                 of_partition.push((record.key().unwrap_or_default().to_vec(), value));
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
+            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
             Some(Err(_)) | None => {}
         }
     }
     records
+}
+
+/// How many feed records the group has committed in all.
+pub(super) fn progress(bootstrap: &str, agreement: &Agreement) -> i64 {
+    let positions = consumer(bootstrap).committed_offsets(feeds(agreement), Duration::from_secs(5));
+    let offsets = positions.map(|positions| {
+        let offsets = positions.elements().into_iter().map(|place| match place.offset() {
+            Offset::Offset(offset) => offset,
+            _ => 0,
+        });
+        offsets.sum()
+    });
+    // A broker that does not answer just now is asked again.
+    offsets.unwrap_or(0)
+}
+
+fn feeds(agreement: &Agreement) -> TopicPartitionList {
+    let mut feeds = TopicPartitionList::new();
+    for feed in &agreement.feeds {
+        for partition in 0..PARTITIONS {
+            feeds.add_partition(&feed_topic(&feed.party), partition);
+        }
+    }
+    feeds
 }
 
 /// Whether the group has committed everything that was published. Feeds are written without transactions, so that their
@@ -171,13 +203,7 @@ fn read(bootstrap: &str, topic: &str) -> BTreeMap<i32, Vec<Record>> {
 pub(super) fn is_drained(bootstrap: &str, agreement: &Agreement) -> bool {
     let consumer = consumer(bootstrap);
     let call = Duration::from_secs(5);
-    let mut asked = TopicPartitionList::new();
-    for feed in &agreement.feeds {
-        for partition in 0..PARTITIONS {
-            asked.add_partition(&feed_topic(&feed.party), partition);
-        }
-    }
-    let Ok(positions) = consumer.committed_offsets(asked, call) else { return false };
+    let Ok(positions) = consumer.committed_offsets(feeds(agreement), call) else { return false };
     positions.elements().iter().all(|place| {
         let Ok((low, end)) = consumer.fetch_watermarks(place.topic(), place.partition(), call) else { return false };
         low == end || place.offset() == Offset::Offset(end)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -30,26 +30,32 @@ const CONFIG: &str = include_str!("../../../deploy/priorityd.toml");
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Keys are made once, with the commands, and copied: deployments of one key ring can be compared.
+/// Keys and a signed agreement are made once, with the commands, and copied: deployments of one key ring can be compared.
 static KEYS: LazyLock<TempDir> = LazyLock::new(|| {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let make = |words: &[&str]| {
-        let mut command = Command::new(PRIORITYD);
-        let ran = ran(command.current_dir(dir.path()).args(["keys", "new"]).args(words).args(["--ring", "keys"]));
+    let run = |words: &[&str]| {
+        let ran = ran(Command::new(PRIORITYD).current_dir(dir.path()).args(words));
         assert_eq!(ran.code, 0, "{ran:?}");
     };
+    let make = |words: &[&str]| run(&[&["keys", "new"], words, &["--ring", "keys"]].concat());
     make(&["all", "--scope", "portsmouth"]);
     for recipient in agreement().recipients {
         make(&["recipient", "--party", recipient.party.as_str(), "--out", "services"]);
     }
+    make(&["agreement", "--party", "ig_lead", "--out", "signers"]);
+    fs::write(dir.path().join("agreement.toml"), &AGREEMENT.agreement).expect("written");
+    fs::create_dir(dir.path().join("policies")).expect("made");
+    for (name, text) in &AGREEMENT.policies {
+        fs::write(dir.path().join(name), text).expect("written");
+    }
+    run(&["agreement", "sign", "--key", "signers/ig_lead.jwk.json"]);
     dir
 });
 
 const PRIORITYD: &str = env!("CARGO_BIN_EXE_priorityd");
 
 fn agreement() -> Agreement {
-    let table: toml::Table = AGREEMENT.parse().expect("the agreement is TOML");
-    Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order")
+    Agreement::check(&AGREEMENT).expect("the agreement is in order")
 }
 
 /// What a process came to.
@@ -92,11 +98,10 @@ impl Deployed {
     /// With other settings: pairs of a line's beginning and the line that takes its place.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        for folder in ["keys", "services"] {
-            let copied = Command::new("cp").arg("-a").arg(KEYS.path().join(folder)).arg(dir.path()).status();
-            assert!(copied.is_ok_and(|status| status.success()), "cp copies keys");
+        for name in ["keys", "services", "signers", "policies", "agreement.toml", "agreement.toml.jws"] {
+            let copied = Command::new("cp").arg("-a").arg(KEYS.path().join(name)).arg(dir.path()).status();
+            assert!(copied.is_ok_and(|status| status.success()), "cp copies {name}");
         }
-        fs::write(dir.path().join("agreement.toml"), AGREEMENT).expect("written");
         let usual = [("# as_of", "as_of = 2025-12-31"), ("listen", ""), ("poll_ms", "poll_ms = 20")];
         let mut config: Vec<String> = CONFIG.lines().map(str::to_owned).collect();
         let usual = usual.iter().filter(|(beginning, _)| settings.iter().all(|(other, _)| other != beginning));
@@ -214,6 +219,31 @@ impl Deployed {
         }
     }
 
+    /// Waits until the daemon has logged a text.
+    pub(crate) fn wait_for_log(&self, daemon: &mut Daemon, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut client = self.client();
+        while !self.log().contains(text) {
+            // A read that waits for what does not come, rather than a sleep.
+            client.read("nothing.v1", 0, 0, 1, Duration::from_millis(50)).expect("the log is there");
+            assert!(Instant::now() < deadline && daemon.is_alive(), "nothing of {text}: {}", self.log());
+        }
+    }
+
+    /// Waits until an audit line contains a text.
+    pub(crate) fn wait_for_audit(&self, daemon: &mut Daemon, text: &str) {
+        let (mut client, mut offset, deadline) = (self.client(), 0, Instant::now() + PATIENCE);
+        loop {
+            let more = client.read(AUDIT_TOPIC, 0, offset, 500, Duration::from_millis(50)).expect("the log is there");
+            offset = more.last().map_or(offset, |record| record.offset + 1);
+            let mut lines = more.iter().filter_map(|record| std::str::from_utf8(record.value.as_deref()?).ok());
+            if lines.any(|line| line.contains(text)) {
+                return;
+            }
+            assert!(Instant::now() < deadline && daemon.is_alive(), "nothing of {text}: {}", self.log());
+        }
+    }
+
     /// What the daemons of this deployment logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("daemon.log")).expect("text")
@@ -315,7 +345,11 @@ impl Deployed {
 fn settles_a_record(record: &StoredRecord) -> bool {
     let line: Value =
         record.value.as_deref().and_then(|value| serde_json::from_slice(value).ok()).expect("an audit line");
+    // Our own commands look too, which nobody waits for.
+    let is_theirs = line["body"]["decided_by"] != "QA1";
     matches!(line["kind"].as_str(), Some("collection" | "alteration" | "rejection"))
+        || line["kind"] == "consultation" && is_theirs
+        || line["body"]["authority"].is_string()
 }
 
 /// A running daemon; killed when it goes out of scope.
@@ -326,6 +360,12 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let sent = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the daemon was gone already");
     }
 
     /// SIGTERM, and how it ended.

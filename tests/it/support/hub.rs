@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use priorityd::assess::Assessed;
-use priorityd::config::agreement::Agreement;
+use priorityd::config::agreement::{Agreement, Package};
 use priorityd::config::rules::Rules;
 use priorityd::disclose::open::{OpenError, Opener};
+use priorityd::disclose::statement::{self, Statement};
 use priorityd::keys::meta::{Purpose, Slot};
 use priorityd::keys::recipient::RecipientPrivateKey;
 use priorityd::keys::rotate::rotate;
@@ -35,7 +36,28 @@ use zeroize::Zeroizing;
 
 use super::events::{Sent, true_name};
 
-pub(crate) const AGREEMENT: &str = include_str!("../../../deploy/agreement.toml");
+/// The agreement that ships, with its policies.
+pub(crate) static AGREEMENT: LazyLock<Package> = LazyLock::new(|| {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/agreement.toml");
+    Package::read(&file).expect("the shipped files are there")
+});
+
+/// The agreement that ships with one text in place of another, in the TOML file or in a policy.
+pub(crate) fn amended(from: &str, to: &str) -> Package {
+    amended_all(&[(from, to)])
+}
+
+/// As `amended`, several times.
+pub(crate) fn amended_all(changes: &[(&str, &str)]) -> Package {
+    let mut package = AGREEMENT.clone();
+    for (from, to) in changes {
+        let policies = package.policies.iter_mut().map(|(_, text)| text);
+        let mut texts = std::iter::once(&mut package.agreement).chain(policies);
+        let text = texts.find(|text| text.contains(from)).unwrap_or_else(|| panic!("no file has {from}"));
+        *text = text.replacen(from, to, 1);
+    }
+    package
+}
 
 /// The day on which everything is assessed unless a test moves it.
 pub(crate) const TODAY: Date = date(2025, 12, 31);
@@ -47,14 +69,16 @@ static STARTED: LazyLock<Timestamp> = LazyLock::new(|| "2026-01-01T00:00:00Z".pa
 /// agreement only.
 pub(crate) struct Office {
     pub(crate) agreement: Agreement,
+    /// As it was read, where it was.
+    pub(crate) package: Package,
     setup: Arc<Setup>,
     scope: ScopeId,
     pseudonymiser: Pseudonymiser,
-    private: BTreeMap<PartyId, RecipientPrivateKey>,
+    private: BTreeMap<PartyId, Arc<RecipientPrivateKey>>,
     signers: SignerKeys,
 }
 
-static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(AGREEMENT));
+static SHIPPED: LazyLock<Office> = LazyLock::new(|| Office::with(&AGREEMENT));
 
 impl Office {
     /// With the agreement that ships.
@@ -62,24 +86,50 @@ impl Office {
         &SHIPPED
     }
 
-    /// With another one.
-    pub(crate) fn with(agreement: &str) -> Self {
+    /// With another one, signed.
+    pub(crate) fn with(package: &Package) -> Self {
+        let agreement = Agreement::check(package).expect("the agreement is in order");
+        Self { package: package.clone(), ..Self::under(agreement.signed("ig_lead#test")) }
+    }
+
+    /// With another one, checked.
+    pub(crate) fn under(agreement: Agreement) -> Self {
         Self::build(agreement, Ring::Whole).0
     }
 
     /// With the agreement that ships, after keys of these purposes were rotated; of recipients, the High Harm team's.
     pub(crate) fn rotated(purposes: &'static [Purpose]) -> Self {
-        Self::build(AGREEMENT, Ring::Rotated(purposes)).0
+        let agreement = Agreement::check(&AGREEMENT).expect("the shipped agreement is in order");
+        Self::build(agreement.signed("ig_lead#test"), Ring::Rotated(purposes)).0
+    }
+
+    /// The shipped one, with places that are kept out of everything.
+    pub(crate) fn hiding(places: &[&str]) -> Self {
+        let mut office = Self::with(&AGREEMENT);
+        let refuges = places.iter().map(|place| office.pseudonymiser.refuge(place).expect("a place")).collect();
+        office.setup = Arc::new(Arc::into_inner(office.setup).expect("nobody else has it").with_refuges(&refuges));
+        office
+    }
+
+    /// The token of a place.
+    pub(crate) fn place(&self, place: &str) -> [u8; 8] {
+        self.pseudonymiser.refuge(place).expect("a place").0.to_be_bytes()
+    }
+
+    /// The same agreement with the keys of another office: rings differ in their recipients.
+    pub(crate) fn with_keys_of(mut self, other: &Self) -> Self {
+        self.setup = Arc::new(other.setup.under(self.agreement.clone()));
+        self.private = other.private.clone();
+        self
     }
 
     /// The same keys and agreement, but every agency hashes at the source and the hub has no key that could.
     pub(crate) fn at_source() -> (Self, BTreeMap<PartyId, Source>) {
-        Self::build(AGREEMENT, Ring::WithoutHashing)
+        let agreement = Agreement::check(&AGREEMENT).expect("the shipped agreement is in order");
+        Self::build(agreement.signed("ig_lead#test"), Ring::WithoutHashing)
     }
 
-    fn build(agreement: &str, kind: Ring) -> (Self, BTreeMap<PartyId, Source>) {
-        let table: toml::Table = agreement.parse().expect("the agreement is TOML");
-        let agreement = Agreement::check(&table, Path::new("agreement.toml")).expect("the agreement is in order");
+    fn build(agreement: Agreement, kind: Ring) -> (Self, BTreeMap<PartyId, Source>) {
         let scope = agreement.scopes.first().expect("a scope").clone();
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
@@ -120,7 +170,7 @@ impl Office {
             let latest = services.join(format!("{party}.2.jwk.json"));
             let path = if latest.exists() { latest } else { services.join(format!("{party}.jwk.json")) };
             let key = RecipientPrivateKey::read(&path);
-            (party, key.expect("a private key"))
+            (party, Arc::new(key.expect("a private key")))
         };
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("keys");
         let private = parties.into_iter().map(private).collect();
@@ -129,7 +179,18 @@ impl Office {
         if let Some(source) = sources.values().next() {
             setup = setup.tokens_only([through_a_file(&source.frequencies())]);
         }
-        (Self { agreement, setup: Arc::new(setup), scope, pseudonymiser, private, signers }, sources)
+        (
+            Self {
+                agreement,
+                package: AGREEMENT.clone(),
+                setup: Arc::new(setup),
+                scope,
+                pseudonymiser,
+                private,
+                signers,
+            },
+            sources,
+        )
     }
 
     /// The register's name of an event.
@@ -268,8 +329,8 @@ impl<'a> Hub<'a> {
         self
     }
 
-    /// Other keys come into use while it works.
-    pub(crate) fn adopt(&mut self, office: &'a Office) {
+    /// Other keys come into use while it works; nothing is done about it before the next turn.
+    pub(crate) fn follow(&mut self, office: &'a Office) {
         self.office = office;
         self.engine.as_mut().expect("it has worked").adopt(Arc::clone(&office.setup));
     }
@@ -283,6 +344,12 @@ impl<'a> Hub<'a> {
     pub(crate) fn restart(&mut self) {
         self.log = self.store.log(self.office.feeds());
         self.engine = None;
+    }
+
+    /// Another agreement comes while the daemon runs.
+    pub(crate) fn adopt(&mut self, office: &'a Office) {
+        self.follow(office);
+        self.work();
     }
 
     pub(crate) fn publish(&mut self, events: &[Sent]) {
@@ -406,6 +473,29 @@ impl<'a> Hub<'a> {
         let engine = self.engine.as_mut().expect("it has worked");
         let transaction = engine.beat(self.now, &mut self.rng).expect("the signing key lives");
         self.log.commit(transaction).expect("memory takes it");
+    }
+
+    /// The last heartbeat that a service had: the event that was signed, its signature verified.
+    pub(crate) fn heartbeat(&self, recipient: &str) -> Value {
+        let topic = topic_name("status", &super::events::party(recipient));
+        let record = self.topic(&topic).pop().expect("a heartbeat");
+        let value = record.value.as_deref().expect("signed");
+        let said = statement::read(Statement::Heartbeat, value, &self.office.signers, Some(self.now.at));
+        let said = json(&said.expect("signed by us"));
+        assert_eq!(said, signed(&record));
+        said
+    }
+
+    /// Of each entry on a service's list as it stands, the revision; `after` as many records as that.
+    pub(crate) fn revisions(&self, recipient: &str, after: usize) -> Vec<String> {
+        let mut standing = BTreeMap::new();
+        for (key, event) in self.open(&super::events::party(recipient), "list").into_iter().take(after) {
+            match event {
+                Some(event) => drop(standing.insert(key, text(&event["revision"]).to_owned())),
+                None => drop(standing.remove(&key)),
+            }
+        }
+        standing.into_values().collect()
     }
 
     /// The register, as a daemon that starts now would find it.
@@ -547,4 +637,12 @@ fn hold(all: &mut BTreeMap<&'static str, u64>, more: BTreeMap<&'static str, u64>
 
 fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("JSON")
+}
+
+/// What a compact JWS says, unverified.
+pub(crate) fn signed(record: &StoredRecord) -> Value {
+    use base64::Engine as _;
+    let text = std::str::from_utf8(record.value.as_deref().expect("signed")).expect("a compact JWS");
+    let said = text.split('.').nth(1).expect("three parts");
+    json(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(said).expect("base64url"))
 }

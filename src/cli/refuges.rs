@@ -1,0 +1,72 @@
+//! `priorityd refuges`: postcodes and UPRNs of safe places to the keyed tokens by which the daemon knows them.
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::deployment::ConfigArgs;
+use super::failure::{Failure, Kind};
+use crate::config::agreement::Agreement;
+use crate::config::settings::Settings;
+use crate::keys::KeyRing;
+use crate::model::ids::ScopeId;
+use crate::model::tokens::Token;
+use crate::pseudonymise::Pseudonymiser;
+
+/// Reads postcodes and UPRNs from standard input, one a line, and prints a token for each: the file that `refuge_addresses`
+/// names holds these and no address. After a rotation of the linkage key, make it anew.
+#[derive(Debug, Args)]
+pub(super) struct RefugesArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The partnership [default: the agreement's first]
+    #[arg(long)]
+    scope: Option<ScopeId>,
+}
+
+/// Hashes them.
+pub(super) fn run(args: &RefugesArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = Settings::load(&args.config.config)?;
+    let agreement = Agreement::load(&settings.agreement)?;
+    let keys = KeyRing::load(&settings.keys)?;
+    let scope = args.scope.clone().or_else(|| agreement.scopes.first().cloned());
+    let key = scope.and_then(|scope| keys.linkage(&scope).map(Pseudonymiser::new));
+    let hash = key.ok_or_else(|| {
+        Failure::new(
+            Kind::Configuration,
+            "the ring has no linkage key of this scope: run this where identity is hashed",
+        )
+    })?;
+    let mut problems = Vec::new();
+    let (mut input, mut line) = (std::io::stdin().lock(), Zeroizing::new(String::new()));
+    let mut number = 0;
+    while input.read_line(&mut line)? > 0 {
+        number += 1;
+        match hash.refuge(line.trim()) {
+            Some(Token(token)) => writeln!(out, "{token:016x}")?,
+            None if line.trim().is_empty() => {}
+            None => problems.push(format!("line {number}: it is neither a whole postcode nor a UPRN")),
+        }
+        line.clear();
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::all(Kind::BadData, problems)) }
+}
+
+/// Reads the file of tokens.
+///
+/// # Errors
+/// The first line that is no token, or that the file cannot be read.
+pub(super) fn read(file: &Path) -> Result<std::collections::BTreeSet<Token>, String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let tokens = lines.map(|(at, line)| {
+        let token = u64::from_str_radix(line, 16).ok().filter(|_| line.len() == 16);
+        token.map(Token).ok_or_else(|| {
+            format!("{}: line {}: it is no token; make the file with `priorityd refuges`", file.display(), at + 1)
+        })
+    });
+    tokens.collect()
+}

@@ -1,0 +1,256 @@
+//! The policies (Cedar): who may have which field of which view. Validated strictly against the shipped schema before
+//! anything is asked; `forbid` wins over `permit`, and what nothing permits is refused.
+//!
+//! Decisions are remembered by recipient and view, of which there are few: the policies' cost does not grow with events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Effect, Entities, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
+    RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
+};
+use rustc_hash::FxHashMap;
+
+use super::super::reader::Problems;
+use super::view::{CHANNELS, Field, Grant, NAMED_BY, ROLES, View, word};
+use crate::model::ids::PartyId;
+
+/// What policies may speak of; the recipients are added from the agreement.
+const SCHEMA: &str = include_str!("../../../schemas/agreement.cedarschema");
+
+/// What one recipient may have, view by view, as far as it was asked before.
+type Decided = RwLock<FxHashMap<View, Arc<Grant>>>;
+
+/// The policies of an agreement, checked.
+pub struct Policies {
+    set: PolicySet,
+    /// As written, by id.
+    texts: BTreeMap<String, String>,
+    decided: BTreeMap<PartyId, Decided>,
+}
+
+/// Why one field of one view is let through or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Is it let through?
+    pub allowed: bool,
+    /// The policies that decided: permits, or the forbids that beat them. None: nothing permits it.
+    pub by: Vec<String>,
+}
+
+impl Policies {
+    /// Reads and checks policy files for the recipients of an agreement. Every mistake is noted.
+    pub(super) fn check(
+        files: &[(String, String)],
+        recipients: &BTreeSet<PartyId>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        if files.is_empty() {
+            problems.add("policies", "there is none", "put the agreement's .cedar files into the folder policies");
+        }
+        let (mut set, mut texts, mut homes) = (PolicySet::new(), BTreeMap::new(), BTreeMap::new());
+        for (file, text) in files {
+            read(file, text, &mut set, &mut texts, &mut homes, problems);
+        }
+        if let Some(schema) = schema(recipients) {
+            let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+            let place = |id: &PolicyId| {
+                let id: &str = id.as_ref();
+                let file = homes.get(id).map_or("policies", String::as_str);
+                format!("{file}: policy {id}")
+            };
+            let fix = "see schemas/agreement.cedarschema for what a policy may speak of";
+            for error in result.validation_errors() {
+                problems.add(place(error.policy_id()), plain(error, error.policy_id()), fix);
+            }
+            for warning in result.validation_warnings() {
+                let fix = "a policy that can never apply is a mistake: correct it or take it out";
+                problems.add(place(warning.policy_id()), plain(warning, warning.policy_id()), fix);
+            }
+        }
+        let decided = recipients.iter().map(|party| (party.clone(), Decided::default())).collect();
+        problems.is_empty().then_some(Self { set, texts, decided })
+    }
+
+    /// What one recipient may have in one view. Asked once of the policies, and remembered.
+    #[must_use]
+    pub fn grant(&self, recipient: &PartyId, view: View) -> Arc<Grant> {
+        let Some(decided) = self.decided.get(recipient) else { return Arc::default() };
+        if let Some(known) = decided.read().unwrap_or_else(PoisonError::into_inner).get(&view) {
+            return Arc::clone(known);
+        }
+        let mut grant = Grant::default();
+        for (_, field) in Field::NAMES {
+            let verdict = self.ask(recipient, view, *field);
+            if verdict.allowed {
+                grant.fields.insert(*field);
+                if *field == Field::Fact {
+                    grant.clause = verdict.by.join(" ");
+                }
+            }
+        }
+        let grant = Arc::new(grant);
+        decided.write().unwrap_or_else(PoisonError::into_inner).insert(view, Arc::clone(&grant));
+        grant
+    }
+
+    /// What somebody who stands in for a recipient may have of its view: what the recipient may, but for what is forbidden
+    /// to the one who stands in.
+    #[must_use]
+    pub fn grant_in_stead(&self, recipient: &PartyId, stand_in: &PartyId, view: View) -> Arc<Grant> {
+        let mut grant = self.grant(recipient, view).as_ref().clone();
+        grant.fields.retain(|field| {
+            let verdict = self.ask(stand_in, view, *field);
+            verdict.allowed || verdict.by.is_empty()
+        });
+        Arc::new(grant)
+    }
+
+    /// Asks the policies about one field, and by which of them it is so.
+    #[must_use]
+    pub fn ask(&self, recipient: &PartyId, view: View, field: Field) -> Verdict {
+        let expression = |kind: &str, name: &str| RestrictedExpression::new_entity_uid(uid(kind, name));
+        let findings = view.findings.iter().map(|kind| expression("Finding", kind.as_str()));
+        let context = Context::from_pairs([
+            ("about".to_owned(), expression("Role", word(ROLES, view.about))),
+            ("named_by".to_owned(), expression("NamedBy", word(NAMED_BY, view.named_by))),
+            ("findings".to_owned(), RestrictedExpression::new_set(findings)),
+        ]);
+        let request = Request::new(
+            uid("Recipient", recipient.as_str()),
+            uid("Action", word(CHANNELS, view.channel)),
+            uid("Field", word(Field::NAMES, field)),
+            context.expect("three names, each once"),
+            None,
+        );
+        let request = request.expect("without a schema there is nothing to refuse: the types here are the schema's");
+        let response = Authorizer::new().is_authorized(&request, &self.set, &Entities::empty());
+        let mut by: Vec<String> =
+            response.diagnostics().reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
+        by.sort();
+        // A policy that fails is skipped by Cedar, and a forbid that is skipped opens what it closes. Strictly validated
+        // policies of this schema cannot fail; if one does all the same, nothing passes.
+        let sound = response.diagnostics().errors().next().is_none();
+        Verdict { allowed: sound && response.decision() == Decision::Allow, by }
+    }
+
+    /// The policies by id, in Cedar's own form.
+    #[must_use]
+    pub fn texts(&self) -> &BTreeMap<String, String> {
+        &self.texts
+    }
+
+    /// The ids of the policies that forbid.
+    #[must_use]
+    pub fn forbids(&self) -> BTreeSet<&str> {
+        let forbids = self.set.policies().filter(|policy| policy.effect() == Effect::Forbid);
+        forbids.map(|policy| AsRef::<str>::as_ref(policy.id())).collect()
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Policies({} policies)", self.texts.len())
+    }
+}
+
+/// Adds the policies of one file to the set, each under the id that it is annotated with.
+fn read(
+    file: &str,
+    text: &str,
+    set: &mut PolicySet,
+    texts: &mut BTreeMap<String, String>,
+    homes: &mut BTreeMap<String, String>,
+    problems: &mut Problems,
+) {
+    let parsed = match PolicySet::from_str(text) {
+        Ok(parsed) => parsed,
+        Err(errors) => {
+            for error in errors.iter() {
+                let start = miette::Diagnostic::labels(error).and_then(|mut labels| labels.next());
+                let line = start.map_or(1, |label| line_of(text, label.offset()));
+                problems.add(format!("{file}:{line}"), error.to_string(), "see docs.cedarpolicy.com for the form");
+            }
+            return;
+        }
+    };
+    if parsed.templates().next().is_some() {
+        problems.add(file, "it holds a template", "name the recipient in each policy");
+    }
+    let mut policies: Vec<_> = parsed.policies().collect();
+    policies.sort_by_key(|policy| AsRef::<str>::as_ref(policy.id()).to_owned());
+    for policy in policies {
+        let number = AsRef::<str>::as_ref(policy.id()).trim_start_matches("policy").parse::<usize>().unwrap_or(0) + 1;
+        let id = policy.annotation("id").filter(|id| is_clause_id(id));
+        let Some(id) = id else {
+            let fix = "write @id(\"...\") before it, of 1-32 letters, digits and -";
+            problems.add(format!("{file}: policy {number}"), "it has no id, or one of the wrong form", fix);
+            continue;
+        };
+        if texts.contains_key(id) {
+            problems.add(format!("{file}: policy {id}"), "its id was used before", "give each policy an id of its own");
+            continue;
+        }
+        texts.insert(id.to_owned(), policy.to_string());
+        homes.insert(id.to_owned(), file.to_owned());
+        set.add(policy.new_id(PolicyId::new(id))).expect("the id is new");
+    }
+}
+
+fn schema(recipients: &BTreeSet<PartyId>) -> Option<Schema> {
+    if recipients.is_empty() {
+        return None;
+    }
+    let names: Vec<_> = recipients.iter().map(|party| format!("{:?}", party.as_str())).collect();
+    let recipients = format!("entity Recipient enum [{}];", names.join(", "));
+    let fragment = |text: &str| SchemaFragment::from_cedarschema_str(text).expect("ours, and tested").0;
+    Some(Schema::from_schema_fragments([fragment(SCHEMA), fragment(&recipients)]).expect("ours, and tested"))
+}
+
+fn uid(kind: &str, name: &str) -> EntityUid {
+    let kind = EntityTypeName::from_str(kind).expect("a type of the schema");
+    EntityUid::from_type_name_and_id(kind, EntityId::new(name))
+}
+
+/// A finding of the validator without the place, which our report names already, and with its advice.
+fn plain(error: &(impl fmt::Display + miette::Diagnostic), id: &PolicyId) -> String {
+    let told = error.to_string();
+    let told = told.trim_start_matches(&format!("for policy `{id}`, ")).to_owned();
+    match error.help() {
+        Some(help) => format!("{told} ({help})"),
+        None => told,
+    }
+}
+
+fn is_clause_id(id: &str) -> bool {
+    (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::FindingKind;
+
+    /// The names that an enumeration of the schema lists.
+    fn listed(entity: &str) -> Vec<&'static str> {
+        let from = SCHEMA.split(&format!("entity {entity} enum [")).nth(1).expect("it is declared");
+        let names = from.split(']').next().expect("it ends").split(',');
+        names.map(|name| name.trim().trim_matches('"')).collect()
+    }
+
+    #[test]
+    fn the_schema_lists_what_there_is() {
+        let names = |words: Vec<&'static str>| words;
+        assert_eq!(listed("Field"), names(Field::NAMES.iter().map(|(name, _)| *name).collect()));
+        assert_eq!(listed("Finding"), names(FindingKind::ALL.iter().map(|kind| kind.as_str()).collect()));
+        assert_eq!(listed("Role"), names(ROLES.iter().map(|(name, _)| *name).collect()));
+        assert_eq!(listed("NamedBy"), names(NAMED_BY.iter().map(|(name, _)| *name).collect()));
+    }
+}
