@@ -16,7 +16,7 @@ use serde_json::json;
 use super::scope::{Scope, opposing};
 use super::setup::MadeWith;
 use super::work::Work;
-use super::{BadRegister, BatchReport, Engine, Now};
+use super::{BadRegister, BatchReport, Engine, Now, People};
 use crate::assess::ledger::LedgerEvent;
 use crate::audit::AuditKind;
 use crate::link::{Decision, Linker, Settled};
