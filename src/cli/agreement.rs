@@ -6,11 +6,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::deployment::{ConfigArgs, load_agreement};
 use super::failure::{Failure, Kind};
+use super::format::Format;
 use crate::config::agreement::{
     Agreement, CHANNELS, Change, Channel, Effect, Field, Kinds, NAMED_BY, NamedBy, Package, ROLES, View, diff,
     signature_file, word,
@@ -97,14 +98,6 @@ struct ExplainArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person
-    Human,
-    /// One JSON object
-    Json,
 }
 
 fn words<T>(table: &'static [(&'static str, T)]) -> PossibleValuesParser {

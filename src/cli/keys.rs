@@ -5,11 +5,12 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use getrandom::SysRng;
 use jiff::{SignedDuration, Timestamp, Unit};
 use rand::rand_core::UnwrapErr;
 
+use super::format::Format;
 use crate::keys::meta::{KeyProblem, Purpose, Slot};
 use crate::keys::token::{TokenPlace, WRAPPING_KEY};
 use crate::keys::{KeyListing, KeyRing, NewKeys, rotate};
@@ -161,14 +162,6 @@ fn what(text: &str) -> Result<What, String> {
 fn purpose(text: &str) -> Result<Purpose, String> {
     let known = || format!("one of {}", Purpose::ALL.map(Purpose::as_str).join(", "));
     Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == text).ok_or_else(known)
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// A table
-    Human,
-    /// One JSON array
-    Json,
 }
 
 /// Why a `keys` command failed.

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use zeroize::Zeroizing;
 
+use super::format::Format;
 use super::measure::{cpu_seconds, peak_rss_mb};
 use super::tables::{Columns, TableError};
 use crate::keys::linkage::LinkageKey;
@@ -49,12 +50,6 @@ pub(super) struct LinkArgs {
     /// Tables with a header line.
     #[arg(required = true, value_name = "FILE.csv")]
     files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Human,
-    Json,
 }
 
 /// Why nothing was linked. Names files, columns and lines, never values.

@@ -18,6 +18,7 @@ mod duties;
 mod erase;
 mod explain;
 mod failure;
+mod format;
 mod healthcheck;
 mod house;
 mod keys;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::consult::{WhoArgs, Why};
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
+use super::format::Format;
 use crate::config::agreement::{Agreement, Feed};
 use crate::log::{Client, TopicReader};
 use crate::model::event::Regime;
@@ -71,14 +72,6 @@ enum ReviewCommand {
         #[arg(long, value_name = "PARTY")]
         feed: Option<PartyId>,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for a person
-    Human,
-    /// One JSON object a line
-    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -13,6 +13,7 @@ use super::latency::{self, Latencies};
 use crate::cli::daemon::Running;
 use crate::cli::deployment::subscriber;
 use crate::cli::failure::Failure;
+use crate::cli::format::Format;
 use crate::cli::house::Wish;
 use crate::log::Client;
 use crate::log::kafka::KafkaFeeder;
@@ -50,14 +51,6 @@ pub(super) struct FlowArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person
-    Human,
-    /// One JSON object on stdout
-    Json,
 }
 
 /// What was measured.

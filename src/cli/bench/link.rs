@@ -13,7 +13,8 @@ use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};
-use super::super::link::{Format, read};
+use super::super::format::Format;
+use super::super::link::read;
 use super::super::measure::{cpu_seconds, rss_mb, thread_cpu_seconds};
 use super::super::simulate::{COLUMN_MAP, TRUTH_COLUMN, write_rows};
 use super::super::tables::{BlindRow, Columns};

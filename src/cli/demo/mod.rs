@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::daemon::Running;
 use super::deployment::{Deployment, subscriber};
 use super::failure::{Failure, Kind};
+use super::format::Format;
 use super::house::{House, Wish};
 use super::show::{Reader, Seen};
 use crate::keys::recipient::RecipientPrivateKey;
@@ -67,14 +68,6 @@ pub(super) struct DemoArgs {
     /// Log to stderr at this level
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<tracing::Level>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person
-    Human,
-    /// One JSON object on stdout
-    Json,
 }
 
 /// Plays the city.

@@ -128,24 +128,27 @@ impl KafkaAccess {
         Ok(topics.copied().filter(|acl| !may(acl)).collect())
     }
 
-    /// May we be a member of the settings' group?
+    /// May we be a member of the settings' group? Whoever asks first on a new cluster is told to come again, by the broker
+    /// that names the coordinator and by the coordinator.
     pub fn try_group(&mut self, settings: &KafkaSettings) -> Result<(), LogError> {
-        const DOING: &str = "looking at the group";
-        let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(&settings.group)]);
-        // The first to ask on a new cluster is told to come again.
         let deadline = Instant::now() + settings.call_timeout;
-        let found = loop {
-            let answer = self.0.call(&request, COORDINATOR_VERSION)?;
-            let found = answer.coordinators.into_iter().next();
-            let found = found.ok_or_else(|| LogError::Fatal(format!("{DOING}: no coordinator")))?;
-            match ok(DOING, found.error_code) {
-                Ok(()) => break found,
+        loop {
+            match self.try_group_once(settings) {
                 Err(LogError::Retriable(_)) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(100));
                 }
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
-        };
+        }
+    }
+
+    fn try_group_once(&mut self, settings: &KafkaSettings) -> Result<(), LogError> {
+        const DOING: &str = "looking at the group";
+        let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(&settings.group)]);
+        let answer = self.0.call(&request, COORDINATOR_VERSION)?;
+        let found = answer.coordinators.into_iter().next();
+        let found = found.ok_or_else(|| LogError::Fatal(format!("{DOING}: no coordinator")))?;
+        ok(DOING, found.error_code)?;
         // It alone knows.
         let mut coordinator = Wire::connect_to(settings, &format!("{}:{}", found.host, found.port))?;
         let request = DescribeGroupsRequest::default()
@@ -205,9 +208,9 @@ fn ok(doing: &str, code: i16) -> Result<(), LogError> {
         ResponseError::GroupAuthorizationFailed => {
             LogError::Denied(format!("{doing}: the ACL for the group is missing"))
         }
-        ResponseError::CoordinatorNotAvailable | ResponseError::CoordinatorLoadInProgress => {
-            LogError::Retriable(format!("{doing}: its coordinator does not answer yet"))
-        }
+        ResponseError::CoordinatorNotAvailable
+        | ResponseError::CoordinatorLoadInProgress
+        | ResponseError::NotCoordinator => LogError::Retriable(format!("{doing}: its coordinator does not answer yet")),
         ResponseError::SecurityDisabled => {
             let fix = "everybody may do everything; set authorizer.class.name on the brokers";
             LogError::Fatal(format!("{doing}: the cluster has no authorizer, so {fix}"))
