@@ -87,8 +87,19 @@ const NOT_CLEAR: &[&str] =
 const SHOWING: &[&str] = &["Debug", "Display", "Serialize", "Clone", "Copy", "Hash", "PartialEq"];
 
 /// Rooms that decide purely: time, nonces and candidates come in as arguments, and nothing goes out but the result.
-const PURE: &[&str] =
-    &["model", "validate", "normalise", "pseudonymise", "link", "assess", "disclose", "audit", "simulate", "pipeline"];
+const PURE: &[&str] = &[
+    "model",
+    "validate",
+    "normalise",
+    "pseudonymise",
+    "link",
+    "assess",
+    "disclose",
+    "audit",
+    "report",
+    "simulate",
+    "pipeline",
+];
 
 /// What reaches outside. A path is caught when it starts with one of these.
 const OUTSIDE: &[&str] = &[

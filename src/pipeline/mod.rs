@@ -40,6 +40,7 @@ use crate::model::register::{RowChange, RowKind};
 mod agreed;
 mod erasure;
 mod evidence;
+mod linked;
 mod rekey;
 mod reviews;
 mod rotation;
