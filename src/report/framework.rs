@@ -1,95 +1,98 @@
 //! The performance framework: which tables and series there are, in their order.
 
-use jiff::ToSpan;
-use jiff::civil::Date;
-
-use super::facts::Facts;
-use super::{Figure, Period, Place, Point, Report, Row, Series, Sum, Table};
-use crate::model::event::Detail;
+use super::facts::{Facts, back};
+use super::figures::{children, demand, people, repeats, risk, support};
+use super::table::Months;
+use super::{Break, Period, Place, Report, Series};
+use crate::config::rules::Rules;
+use crate::model::event::{Answer, Detail, Risk, Role};
 use crate::model::ids::ScopeId;
 use crate::model::linked::LinkedEvent;
 
-/// All figures of a scope as of a day, from its events in force.
+/// All figures of a scope as of a day, from its events in force; `breaks` are those that are known of from elsewhere.
 #[must_use]
-pub fn report(scope: &ScopeId, events: &[LinkedEvent<'_>], period: Period) -> Report {
-    let facts = Facts::new(events, period);
-    let tables = vec![demand(&facts)];
-    let total = |row| Some(Place { table: "demand", row, column: 0 });
-    let series = vec![
-        Series {
-            total: total(0),
-            ..monthly(
-                &facts,
-                "incidents",
-                "Incidents recorded",
-                "Recorded incidents of domestic abuse by the day they happened.",
-                facts.happenings.iter().filter(|happening| happening.incident).map(|happening| happening.on()),
-            )
-        },
-        Series {
-            total: total(1),
-            ..monthly(
-                &facts,
-                "crimes",
-                "Crimes recorded",
-                "Recorded crimes of domestic abuse by the day they happened.",
-                facts
-                    .events
-                    .iter()
-                    .filter(|event| matches!(event.detail, Detail::Crime { .. }))
-                    .map(|event| event.on()),
-            )
-        },
-    ];
+pub fn report(scope: &ScopeId, events: &[LinkedEvent<'_>], period: Period, rules: &Rules, breaks: &[Break]) -> Report {
+    let facts = Facts::new(events, period, rules);
+    let sections = [demand::tables, repeats::tables, risk::tables, people::tables, children::tables, support::tables];
+    let tables: Vec<_> = sections.into_iter().flat_map(|section| section(&facts)).collect();
+    let mut series = series(&facts, breaks);
+    for one in &mut series {
+        one.total = totals(one.id);
+    }
     Report { scope: scope.clone(), period, tables, series }
 }
 
-fn demand(facts: &Facts<'_>) -> Table {
-    let incidents = count(facts.incidents());
-    let crimes = count(facts.crimes());
-    let became_crimes = count(facts.incidents().filter(|happening| !happening.crimes.is_empty()));
-    Table {
-        id: "demand",
-        title: "Demand",
-        note: "What was recorded, not what happened: most abuse is never reported. An incident counts by the day it happened.",
-        columns: vec!["recorded"],
-        rows: vec![
-            row("incidents", "Incidents", Figure::Count(incidents)),
-            row("crimes", "Crimes", Figure::Count(crimes)),
-            row(
-                "incidents_crimed",
-                "Incidents recorded as crimes",
-                Figure::Share { part: became_crimes, whole: incidents },
-            ),
-        ],
-        sums: Vec::<Sum>::new(),
-    }
+/// The cell that sums a series up over the period.
+fn totals(series: &str) -> Option<Place> {
+    let (table, row) = match series {
+        "incidents" => ("demand", 0),
+        "crimes" => ("demand", 1),
+        "marac" => ("marac", 0),
+        "referrals" => ("referrals", 0),
+        _ => return None,
+    };
+    Some(Place { table, row, column: 0 })
 }
 
-fn row(id: &str, label: &str, figure: Figure) -> Row {
-    Row { id: id.to_owned(), label: label.to_owned(), cells: vec![figure] }
-}
-
-fn count<T>(of: impl Iterator<Item = T>) -> u64 {
-    of.count() as u64
-}
-
-/// A count for every month from the first with any event to the last of the period.
-fn monthly(
-    facts: &Facts<'_>,
-    id: &'static str,
-    title: &'static str,
-    definition: &'static str,
-    days: impl Iterator<Item = Date>,
-) -> Series {
-    let first = facts.events.first().map_or(facts.period.from, |event| event.on().first_of_month());
-    let whole = Period { from: first.min(facts.period.from), ..facts.period };
-    let mut points: Vec<_> = whole.months().map(|month| Point { month, count: 0 }).collect();
-    for day in days {
-        let at = points.partition_point(|point| point.month <= day);
-        if let Some(point) = points[..at].last_mut().filter(|point| day < point.month.saturating_add(1.month())) {
-            point.count += 1;
-        }
-    }
-    Series { id, title, definition, points, breaks: Vec::new(), total: None }
+fn series(facts: &Facts<'_>, breaks: &[Break]) -> Vec<Series> {
+    let months = Months::new(facts, breaks);
+    let incidents = || facts.happenings.iter().filter(|happening| happening.incident);
+    let events =
+        |is: fn(&Detail) -> bool| facts.events.iter().filter(move |event| is(event.detail)).map(|event| event.on());
+    let repeats = incidents().filter(|happening| {
+        let before = happening.victims.iter().flat_map(|victim| facts.of(&facts.people[victim], Role::Victim));
+        let since = back(happening.at, facts.rules.repeat_days);
+        before.into_iter().any(|earlier| earlier.at >= since && (earlier.at, earlier.id) < (happening.at, happening.id))
+    });
+    vec![
+        months.series(
+            "incidents",
+            "Incidents",
+            "Recorded incidents of domestic abuse, by the day they happened.",
+            incidents().map(|happening| happening.on()),
+        ),
+        months.series(
+            "crimes",
+            "Crimes",
+            "Recorded crimes of domestic abuse, by the day they happened.",
+            events(|detail| matches!(detail, Detail::Crime { .. })),
+        ),
+        months.series(
+            "repeat_incidents",
+            "Incidents whose victim was reported within the 12 months before",
+            "Recorded incidents whose victim was reported within the 12 months before. In the first 12 months of a \
+            register it rises only because less is held.",
+            repeats.map(|happening| happening.on()),
+        ),
+        months.series(
+            "high_risk",
+            "High-risk assessments",
+            "Risk assessments of victims graded high.",
+            events(|detail| matches!(detail, Detail::RiskAssessment { grade: Risk::High, .. })),
+        ),
+        months.series(
+            "marac",
+            "Cases referred to MARAC",
+            "Referrals to MARAC, repeats included.",
+            events(|detail| matches!(detail, Detail::MaracReferral { .. })),
+        ),
+        months.series(
+            "mash",
+            "MASH contacts that involve domestic abuse",
+            "Contacts to the MASH with domestic abuse as a factor; one about several children counts once.",
+            events(|detail| matches!(detail, Detail::MashContact { domestic_abuse: Answer::Yes, .. })),
+        ),
+        months.series(
+            "referrals",
+            "Referrals to specialist services",
+            "Referrals that specialist services received.",
+            events(|detail| matches!(detail, Detail::ReferralReceived { .. })),
+        ),
+        months.series(
+            "orders_breached",
+            "Breaches of protection orders",
+            "Recorded breaches of protection notices and orders.",
+            events(|detail| matches!(detail, Detail::ProtectionOrder { breached_on: Some(_), .. })),
+        ),
+    ]
 }

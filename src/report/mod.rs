@@ -6,7 +6,9 @@
 //! with the linked person behind each party.
 
 mod facts;
+mod figures;
 mod framework;
+mod table;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -147,7 +149,7 @@ pub struct Point {
 }
 
 /// A break in a series.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Break {
     /// The first month after it.
     pub month: Date,
