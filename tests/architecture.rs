@@ -159,6 +159,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hkdf", &["keys"]),
     ("hmac", &["keys"]),
     ("mimalloc", &["main"]),
+    ("microlp", &["report"]),
+    ("plotters", &["report"]),
+    ("maud", &["ops"]),
     ("rayon", &["link", "pipeline", "cli::tables"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];

@@ -5,9 +5,12 @@
 //! printed or served goes through statistical disclosure control first. Reads no clock, no file, no register: events come in
 //! with the linked person behind each party.
 
+pub mod disclosure_control;
 mod facts;
 mod figures;
 mod framework;
+pub mod release;
+mod suppression;
 mod table;
 
 use jiff::ToSpan;
@@ -149,7 +152,7 @@ pub struct Point {
 }
 
 /// A break in a series.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Break {
     /// The first month after it.
     pub month: Date,
