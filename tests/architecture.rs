@@ -147,7 +147,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["config", "link", "validate::rows", "cli"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("csv", &["cli", "validate::rows"]),
+    ("csv", &["cli", "validate::rows", "report"]),
     ("jsonschema", &["validate"]),
     ("deunicode", &["normalise"]),
     ("unicode_normalization", &["normalise"]),
@@ -161,7 +161,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mimalloc", &["main"]),
     ("microlp", &["report"]),
     ("plotters", &["report"]),
-    ("maud", &["ops"]),
     ("rayon", &["link", "pipeline", "cli::tables"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];

@@ -5,6 +5,7 @@
 //! printed or served goes through statistical disclosure control first. Reads no clock, no file, no register: events come in
 //! with the linked person behind each party.
 
+pub mod chart;
 pub mod disclosure_control;
 mod facts;
 mod figures;
@@ -12,6 +13,7 @@ mod framework;
 pub mod release;
 mod suppression;
 mod table;
+pub mod xmr;
 
 use jiff::ToSpan;
 use jiff::civil::Date;

@@ -159,7 +159,7 @@ impl Gathered {
         }
         for (less, more) in &self.no_more_than {
             if let Some(less) = variables.get(less) {
-                problem.add_constraint(&[(*less, 1.0), (variables[more], -1.0)], ComparisonOp::Le, 0.0);
+                problem.add_constraint([(*less, 1.0), (variables[more], -1.0)], ComparisonOp::Le, 0.0);
             }
         }
         match problem.solve() {
