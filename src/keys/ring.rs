@@ -34,6 +34,7 @@ pub(super) const RECIPIENTS: &str = "recipients";
 pub struct KeyRing {
     linkage: Vec<Held<LinkageKey>>,
     vault: Vec<Held<VaultKey>>,
+    register: Vec<Held<VaultKey>>,
     intake: Vec<(PartyId, VaultKey)>,
     output: Vec<Held<OutputSecret>>,
     signing: SigningKey,
@@ -132,6 +133,18 @@ impl KeyRing {
         self.vault.iter().map(|held| &held.key).find(|key| key.epoch() == epoch)
     }
 
+    /// The active key of the register at rest.
+    #[must_use]
+    pub fn register(&self) -> &VaultKey {
+        active(&self.register)
+    }
+
+    /// The key of the register at rest of an epoch, for opening what it sealed.
+    #[must_use]
+    pub fn register_of(&self, epoch: u32) -> Option<&VaultKey> {
+        self.register.iter().map(|held| &held.key).find(|key| key.epoch() == epoch)
+    }
+
     /// The intake key of one epoch that we share with an agency, for opening what it sealed at the source.
     #[must_use]
     pub fn intake(&self, party: &PartyId, epoch: u32) -> Option<&VaultKey> {
@@ -202,7 +215,8 @@ impl KeyRing {
     fn sort(dir: &Path, keys: Vec<Found>) -> Self {
         let listing = keys.iter().map(|found| found.listing(dir)).collect();
         let signing_jwks = published(Purpose::Signing, &keys);
-        let (mut linkage, mut vault, mut output, mut intake) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut linkage, mut vault, mut register) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut output, mut intake) = (Vec::new(), Vec::new());
         let (mut recipients, mut identifiers) = (BTreeMap::new(), BTreeMap::new());
         let (mut signing, mut audit, mut signers, mut audit_signers) = (None, None, Vec::new(), Vec::new());
         for found in keys {
@@ -224,6 +238,9 @@ impl KeyRing {
                 }
                 (Purpose::Vault, Material::Secret(secret)) => {
                     vault.push(Held { state, key: VaultKey::new(meta.epoch, &secret) });
+                }
+                (Purpose::Register, Material::Secret(secret)) => {
+                    register.push(Held { state, key: VaultKey::new(meta.epoch, &secret) });
                 }
                 (Purpose::Intake, Material::Secret(secret)) => {
                     intake.push((meta.party.expect("an intake key has a party"), VaultKey::new(meta.epoch, &secret)));
@@ -267,6 +284,7 @@ impl KeyRing {
         Self {
             linkage,
             vault,
+            register,
             intake,
             output,
             signing,
@@ -429,7 +447,7 @@ fn collisions(keys: &[Found]) -> Vec<KeyProblem> {
 fn missing(dir: &Path, keys: &[Found]) -> Vec<KeyProblem> {
     let has =
         |purpose| keys.iter().any(|key| key.jwk.meta.purpose == purpose && key.jwk.meta.state == KeyState::Active);
-    let needed = [Purpose::Vault, Purpose::Output, Purpose::Signing, Purpose::Audit];
+    let needed = [Purpose::Vault, Purpose::Register, Purpose::Output, Purpose::Signing, Purpose::Audit];
     let missing = needed.into_iter().filter(|purpose| !has(*purpose));
     let mut problems: Vec<_> = missing
         .map(|purpose| {
@@ -498,11 +516,11 @@ mod tests {
         assert_eq!(ring.output(&up2u).recipient(), &up2u);
         assert!(ring.signing().kid().starts_with("priorityd#"));
         assert!(ring.recipient(&up2u).expect("a key").kid().starts_with("up2u#"));
-        assert_eq!(ring.listing().len(), 8);
+        assert_eq!(ring.listing().len(), 9);
         let published = fs::read(dir.path().join("ring/signing.jwks.json")).expect("beside the private key");
         assert_eq!(published, ring.signing_jwks());
         assert!(SignerKeys::parse(Path::new("published"), &published).is_ok());
-        assert_eq!(format!("{ring:?}"), "KeyRing(8 keys)");
+        assert_eq!(format!("{ring:?}"), "KeyRing(9 keys)");
     }
 
     #[test]
