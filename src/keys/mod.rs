@@ -35,6 +35,7 @@ pub mod source;
 mod stamp;
 pub mod token;
 pub mod vault;
+mod whole;
 
 pub use create::NewKeys;
 pub use ring::{KeyListing, KeyRing};
