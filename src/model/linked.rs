@@ -23,6 +23,8 @@ pub struct LinkedEvent<'a> {
     pub relationship: Option<Relationship>,
     /// Its own fields.
     pub detail: &'a Detail,
+    /// The event in force that this one speaks of, whichever of its corrections that is.
+    pub about: Option<EventId>,
     /// Who took part, in the order of the event.
     pub people: Vec<LinkedPerson>,
 }

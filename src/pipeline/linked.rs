@@ -2,7 +2,8 @@
 
 use super::Engine;
 use super::scope::Scope;
-use crate::model::ids::ScopeId;
+use crate::model::event::Detail;
+use crate::model::ids::{EventId, ScopeId};
 use crate::model::linked::{LinkedEvent, LinkedPerson};
 
 impl Engine {
@@ -20,6 +21,7 @@ impl Engine {
                 recorded_at: event.recorded_at,
                 relationship: event.relationship,
                 detail: &event.detail,
+                about: about(&event.detail).and_then(|other| ledger.standing_for(other)),
                 people: event
                     .participants
                     .iter()
@@ -36,5 +38,12 @@ impl Engine {
             .collect();
         events.sort_unstable_by_key(|event| (event.occurred_at, event.id));
         events
+    }
+}
+
+fn about(detail: &Detail) -> Option<EventId> {
+    match detail {
+        Detail::Crime { incident, .. } => *incident,
+        _ => None,
     }
 }

@@ -128,7 +128,7 @@ fn happenings<'a>(events: &[&'a LinkedEvent<'a>]) -> Vec<Happening<'a>> {
     for event in events {
         let incident = match event.detail {
             Detail::Incident { .. } => event.id,
-            Detail::Crime { incident, .. } => incident.unwrap_or(event.id),
+            Detail::Crime { .. } => event.about.unwrap_or(event.id),
             _ => continue,
         };
         let happening = by_incident.entry(incident).or_insert_with(|| Happening {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::event::{CaseState, Detail, MaracCriterion, OrderKind, Programme, ReferralSource, Role};
+use crate::model::event::{Detail, MaracCriterion, OrderKind, Programme, ReferralSource, Role};
 use crate::model::ids::ClusterId;
 use crate::report::Table;
 use crate::report::facts::{Facts, Happening, Person, back, count};
@@ -115,7 +115,7 @@ fn reach(facts: &Facts<'_>) -> Table {
     let (victims, victims_offered, victims_received) = of(Role::Victim, &several);
     let (repeat, repeat_offered, repeat_received) = of(Role::Perpetrator, &several);
     let (all, all_offered, all_received) = of(Role::Perpetrator, &|_| true);
-    let note = "Offered: a service received a referral. Received: the person was a client, or started a programme. Repeat: \
+    let note = "Offered: a service received a referral. Received: the person was a service's client. Repeat: \
         more than one report in the period. P20:35 says that 5 % of all who abuse are offered support, P20:85 that 5 % of \
         repeat perpetrators receive it: both are here.";
     Table::new("reach", "Reach of support", note)
@@ -139,12 +139,7 @@ fn reach(facts: &Facts<'_>) -> Table {
 fn support(person: &Person<'_>, role: Role) -> (bool, bool) {
     let mine = || person.events.iter().filter(|(_, me)| me.role == role).map(|(event, _)| event.detail);
     let offered = mine().any(|detail| matches!(detail, Detail::ReferralReceived { .. }));
-    let received = mine().any(|detail| {
-        matches!(
-            detail,
-            Detail::CaseloadEntry { state: CaseState::Open | CaseState::Closed, .. } | Detail::ProgrammeStart { .. }
-        )
-    });
+    let received = mine().any(|detail| matches!(detail, Detail::CaseloadEntry { .. }));
     (offered, received)
 }
 
