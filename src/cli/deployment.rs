@@ -194,7 +194,8 @@ impl Deployment {
         open_client(&self.settings.log, self.at_rest())
     }
 
-    fn at_rest(&self) -> Arc<dyn AtRest> {
+    /// What feed records lie sealed by on the embedded log.
+    pub(super) fn at_rest(&self) -> Arc<dyn AtRest> {
         Arc::new(VaultAtRest(Arc::clone(&self.ring)))
     }
 }

@@ -40,6 +40,7 @@ use crate::model::register::{RowChange, RowKind};
 mod agreed;
 mod erasure;
 mod evidence;
+pub mod preview;
 mod rekey;
 mod reviews;
 mod rotation;
