@@ -347,8 +347,12 @@ impl Ledger {
         tree
     }
 
-    /// Descends from the root by the highest child. A root not seen yet, or a cycle, leads on but is never in force.
+    /// Descends from the root by the highest child; a root not seen yet leads on but is never in force. Nothing that hangs
+    /// on a cycle is in force: an event in it loses at one step and wins at another, and which came first would show.
     fn winner(&self, root: EventId) -> Option<EventId> {
+        if self.entries.get(&root).is_some_and(|entry| entry.supersedes.is_some()) {
+            return None;
+        }
         let mut seen = FxHashSet::from_iter([root]);
         let mut at = root;
         while let Some(next) = self
@@ -498,6 +502,19 @@ mod tests {
         ledger.accept(event(1, Some(2), 1, false), false);
         ledger.accept(event(2, Some(1), 2, false), false);
         assert!(all_in_force(&ledger).is_empty());
+    }
+
+    #[test]
+    fn what_hangs_on_a_cycle_is_out_of_force_whichever_closes_it() {
+        let hanging = [event(1, Some(3), 1, false), event(4, Some(5), 0, false)];
+        let cycle = [event(3, Some(5), 0, false), event(5, Some(3), 0, false)];
+        for events in [[&hanging[..], &cycle[..]].concat(), [&cycle[..], &hanging[..]].concat()] {
+            let mut ledger = Ledger::default();
+            for event in events {
+                ledger.accept(event, false);
+            }
+            assert!(all_in_force(&ledger).is_empty());
+        }
     }
 
     proptest! {

@@ -262,16 +262,18 @@ fn tell_written(files: &[PathBuf], out: &mut dyn Write) -> Result<(), KeysError>
 /// What a running daemon makes of a rotation.
 fn what_follows(purpose: Purpose) -> &'static str {
     match purpose {
-        Purpose::Vault => {
-            "from its next start on the daemon seals what it keeps anew, once a day, and says so in the audit"
+        Purpose::Vault => "the daemon takes it up in seconds, seals what it keeps anew, and says so in the audit",
+        Purpose::Linkage => {
+            "the daemon hashes its register anew from sealed identities while it works, then destroys the earlier key"
         }
+        Purpose::Output => "the daemon ends the entries under the earlier pseudonyms, and tells them under the new",
         Purpose::Signing => "the earlier key verifies until its messages have expired; it cannot sign any more",
         Purpose::Audit => "the earlier key verifies; it cannot sign any more",
         Purpose::Recipient => {
-            "from its next start on the daemon seals to it; the service keeps both private keys until its messages have expired"
+            "the daemon seals the whole list to it and says so; the service keeps both private keys until its messages have expired"
         }
         Purpose::Intake => "hand the copy to the agency; the earlier key opens what is under way",
-        Purpose::Linkage | Purpose::Identifier | Purpose::Output | Purpose::Agreement => "",
+        Purpose::Identifier | Purpose::Agreement => "",
     }
 }
 

@@ -1,13 +1,14 @@
 //! What a ring looks like from outside, to tell whether it is worth reading again.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 use super::ring::RECIPIENTS;
 
 /// Names, times and sizes of a ring's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp(Vec<(PathBuf, SystemTime, u64)>);
+pub struct Stamp(Vec<(PathBuf, Timestamp, u64)>);
 
 impl Stamp {
     /// Of the files as they are now; what cannot be looked at is left out.
@@ -18,7 +19,7 @@ impl Stamp {
         let mut files: Vec<_> = entries
             .filter_map(|entry| {
                 let meta = entry.metadata().ok()?;
-                Some((entry.path(), meta.modified().ok()?, meta.len()))
+                Some((entry.path(), meta.modified().ok()?.try_into().ok()?, meta.len()))
             })
             .collect();
         files.sort();

@@ -20,7 +20,6 @@ use self::rekey::{Linkage, under};
 use self::reviews::{possible_match, review_key};
 use self::rotation::ToldWith;
 use self::scope::{Scope, opposing};
-use self::setup::MadeWith;
 use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, awaits_review, cases};
@@ -42,6 +41,7 @@ mod erasure;
 mod evidence;
 pub mod preview;
 mod rekey;
+mod restore;
 mod reviews;
 mod rotation;
 mod scope;
@@ -52,6 +52,7 @@ mod status;
 mod subject;
 mod work;
 
+pub use self::restore::BadRegister;
 pub use self::setup::{Now, Setup, feed_contexts};
 pub use self::status::HEARTBEAT;
 pub use self::subject::{HeldEvent, Person, Resembling};
@@ -131,84 +132,6 @@ impl Engine {
         let ours = ToldUnder::of(&self.setup.agreement);
         let is_older = self.told_under.as_ref().is_some_and(|told| told.excludes(&ours));
         is_older.then_some("agreement_older_than_register").or_else(|| self.setup.agreement.held(as_of))
-    }
-
-    /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
-    ///
-    /// # Errors
-    /// When the row has a form that this version cannot read, or was made with another linkage key.
-    pub fn restore_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), BadRegister> {
-        let (kind, scope, id) = read_key(key).ok_or(BadRegister::Form)?;
-        match kind {
-            RowKind::Counters => {
-                let feed = std::str::from_utf8(id).ok().and_then(|feed| feed.parse().ok()).ok_or(BadRegister::Form)?;
-                self.counters.insert(feed, postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
-            }
-            RowKind::MadeWith => {
-                let scope = scope.parse().map_err(|_| BadRegister::Form)?;
-                let made_with: MadeWith = postcard::from_bytes(value).map_err(|_| BadRegister::Form)?;
-                let ours = self.setup.made_with(&scope);
-                if made_with.key_epoch != ours.key_epoch && self.setup.hash_under(&scope, made_with.key_epoch).is_none()
-                {
-                    return Err(BadRegister::OtherKey);
-                }
-                self.key_epochs.insert(scope.clone(), made_with.key_epoch);
-                if made_with.model == ours.model {
-                    self.marked.insert(scope);
-                } else {
-                    // Of a model that cannot be read any more only the people it linked are known, not how.
-                    let model = self.setup.model_that_made(&scope, &made_with).map(Arc::new);
-                    let model = model.unwrap_or_else(|| self.setup.model_under(&scope, made_with.key_epoch));
-                    self.former.insert(scope, Linker::ephemeral(model));
-                }
-            }
-            RowKind::Agreement => {
-                self.told_under = Some(postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
-            }
-            RowKind::ToldWith => {
-                let party =
-                    std::str::from_utf8(id).ok().and_then(|party| party.parse().ok()).ok_or(BadRegister::Form)?;
-                self.told_with.insert(party, postcard::from_bytes(value).map_err(|_| BadRegister::Form)?);
-            }
-            RowKind::Redaction => {
-                let id = id.try_into().map_err(|_| BadRegister::Form)?;
-                let until = value.try_into().map_err(|_| BadRegister::Form)?;
-                self.redactions.insert(id, u64::from_be_bytes(until));
-            }
-            RowKind::AuditHead => {
-                self.chain = Chain::resume(self.partition, Some(value)).map_err(|_| BadRegister::Form)?
-            }
-            RowKind::Event => self.scope(scope)?.ledger.restore(id, value).map_err(|_| BadRegister::Form)?,
-            RowKind::Record | RowKind::Edge | RowKind::Decision => {
-                self.restore_linkage(key, (kind, scope, id), value)?;
-            }
-            RowKind::Identity => self.scope(scope)?.identities.restore(id, value).ok_or(BadRegister::Form)?,
-            RowKind::Listed | RowKind::Alerted => {
-                self.scope(scope)?.told.restore(kind, id, value).ok_or(BadRegister::Form)?
-            }
-        }
-        Ok(())
-    }
-
-    /// Derives what is not stored: who may not be linked to whom, and the clusters. Where another model made the register,
-    /// what that changes is told at the next [`Engine::advance`].
-    pub fn finish_restore(&mut self) {
-        for (id, scope) in &mut self.scopes {
-            let mut former = self.former.remove(id);
-            for (_, event) in scope.ledger.iter() {
-                for (one, other) in opposing(event) {
-                    scope.linker.forbid(one, other);
-                    if let Some(former) = &mut former {
-                        former.forbid(one, other);
-                    }
-                }
-            }
-            match former {
-                Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
-                None => scope.linker.settle_restored(),
-            }
-            scope.linker.resume();
-        }
     }
 
     /// Counters by feed; for each, `read` is the sum of the outcomes (I1).
@@ -595,15 +518,4 @@ fn id_reused() -> Rejection {
         rule: "an id names one event for ever".to_owned(),
         help: "to correct an event, send a new one with a new id and `supersedes`".to_owned(),
     }
-}
-
-/// Why a register cannot be gone on with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadRegister {
-    /// A row that this version cannot read.
-    #[error("the register holds a row of an unknown form: it may have been written by a newer version")]
-    Form,
-    /// Rows whose tokens mean nothing to this deployment.
-    #[error("the register was made with another linkage key: go back to that, or start a new register")]
-    OtherKey,
 }

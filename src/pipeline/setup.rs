@@ -55,7 +55,7 @@ pub struct Setup {
     /// Of everybody whom the ring has a key of: who was a recipient once may have to be told that it is over.
     pub(super) outputs: Arc<BTreeMap<PartyId, OutputKey>>,
     /// Hashes under earlier epochs of linkage keys, with the model as they see it: for registers not hashed anew yet.
-    earlier: Arc<BTreeMap<(ScopeId, u32), (Pseudonymiser, Arc<LinkageModel>)>>,
+    earlier: Arc<BTreeMap<(ScopeId, u32), Earlier>>,
     /// Places that are kept out of everything, by their tokens.
     refuges: BTreeSet<Token>,
     /// What agencies published that hash at source; empty where we hash.
@@ -89,7 +89,7 @@ impl Setup {
         let earlier = keys.linkage_keys().filter(|key| is_served(key.scope()) && !is_active(key)).map(|key| {
             let hash = Pseudonymiser::new(key);
             let model = LinkageModel::clone(&model).with_frequencies(hash.public_frequencies());
-            ((key.scope().clone(), key.epoch()), (hash, Arc::new(model)))
+            ((key.scope().clone(), key.epoch()), Earlier { hash, model: Arc::new(model) })
         });
         let earlier = Arc::new(earlier.collect());
         let pseudonymisers = Arc::new(pseudonymisers);
@@ -167,7 +167,7 @@ impl Setup {
     /// The model by which a scope's people are linked whose tokens are of an epoch.
     pub(super) fn model_under(&self, scope: &ScopeId, epoch: u32) -> Arc<LinkageModel> {
         match self.earlier.get(&(scope.clone(), epoch)) {
-            Some((_, model)) => Arc::clone(model),
+            Some(earlier) => Arc::clone(&earlier.model),
             None => Arc::clone(self.models.get(scope).unwrap_or(&self.model)),
         }
     }
@@ -175,7 +175,7 @@ impl Setup {
     /// What hashes under one epoch of a scope's linkage key, active or looking up only.
     pub(super) fn hash_under(&self, scope: &ScopeId, epoch: u32) -> Option<&Pseudonymiser> {
         match self.earlier.get(&(scope.clone(), epoch)) {
-            Some((hash, _)) => Some(hash),
+            Some(earlier) => Some(&earlier.hash),
             None => self.pseudonymisers.get(scope).filter(|_| self.linkage_epoch(scope) == Some(epoch)),
         }
     }
@@ -304,6 +304,12 @@ fn validator(agreement: &Agreement, record_bytes: usize) -> Validator {
 
 fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
     since.to_zoned(TimeZone::UTC).date().saturating_add(i64::from(days).days()) < as_of
+}
+
+/// What hashes under an earlier linkage key, and the model as that key sees it.
+struct Earlier {
+    hash: Pseudonymiser,
+    model: Arc<LinkageModel>,
 }
 
 /// The linkage model and key epoch that a scope's rows were made with: weights and tokens of another mean nothing here.
