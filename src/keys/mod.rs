@@ -22,6 +22,7 @@
 pub mod agreement;
 mod create;
 mod file;
+mod install;
 pub(crate) mod jwk;
 pub mod linkage;
 pub mod meta;
@@ -36,5 +37,6 @@ pub mod token;
 pub mod vault;
 
 pub use create::NewKeys;
+pub use install::install;
 pub use ring::{KeyListing, KeyRing};
 pub use stamp::Stamp;
