@@ -55,7 +55,7 @@ fn series(facts: &Facts<'_>, breaks: &[Break]) -> Vec<Series> {
             "crimes",
             "Crimes",
             "Recorded crimes of domestic abuse, by the day they happened.",
-            events(|detail| matches!(detail, Detail::Crime { .. })),
+            events(|detail| matches!(detail, Detail::Crime { domestic_abuse: true, .. })),
         ),
         months.series(
             "repeat_incidents",

@@ -5,10 +5,12 @@
 //! never reads it. Reads no clock, no file and no entropy.
 
 mod addresses;
+mod authority;
 mod canary;
 mod clerks;
 mod dice;
 mod errors;
+mod justice;
 // Tables read best in full lines.
 #[rustfmt::skip]
 mod name_tables;

@@ -2,6 +2,8 @@
 //! published, a rate is chosen so that those that are come out. The demonstration is Portsmouth in small, with hardly a
 //! family that agencies know for anything else.
 
+use crate::model::event::ChildPlan;
+
 /// Which place a city is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -92,6 +94,12 @@ pub(super) struct PlaceRates {
     pub(super) declined: f64,
     /// Perpetrators who are offered support when they are first reported.
     pub(super) reach_perpetrator: f64,
+    /// Clients of substance misuse services, for each incident.
+    pub(super) substance_clients: f64,
+    /// Plans opened for children, for each incident, and those with domestic abuse as a factor.
+    pub(super) plans: [(ChildPlan, f64, f64); 4],
+    /// Young people whom the youth offending team works with, for each incident.
+    pub(super) youths: f64,
 }
 
 impl PlaceRates {
@@ -131,6 +139,14 @@ const PORTSMOUTH: PlaceRates = PlaceRates {
     reach_repeat: 0.625,
     declined: 0.06,
     reach_perpetrator: 0.04,
+    substance_clients: 4_880.0 / 5_508.0,
+    plans: [
+        (ChildPlan::ChildProtection, 476.0 / 5_508.0, 0.70),
+        (ChildPlan::TroubledFamilies, 748.0 / 5_508.0, 0.21),
+        (ChildPlan::Care, 0.04, 0.40),
+        (ChildPlan::ChildInNeed, 0.2, 0.27),
+    ],
+    youths: 83.0 / 4_396.0,
 };
 
 /// Stockton. 33.4 % of incidents are crimes (C47), 45 % by a victim reported within the 12 months before (C49), 67 % of
@@ -155,5 +171,6 @@ const DEMO: PlaceRates = PlaceRates {
     abusive_families: 0.95,
     stays_active: 0.92,
     mash_same_families: 1.0,
+    substance_clients: 0.1,
     ..PORTSMOUTH
 };
