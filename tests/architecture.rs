@@ -147,7 +147,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["config", "link", "validate::rows", "cli"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("csv", &["cli", "validate::rows"]),
+    ("csv", &["cli", "simulate::calibration", "validate::rows"]),
     ("jsonschema", &["validate"]),
     ("deunicode", &["normalise"]),
     ("unicode_normalization", &["normalise"]),

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod authority;
+mod calibration;
 mod canary;
 mod clerks;
 mod dice;
@@ -34,6 +35,7 @@ mod wire;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
+pub use self::calibration::{Published, Usage, published};
 pub use self::canary::{Canary, CanaryKind};
 pub use self::errors::{WireIdentity, WireName};
 pub use self::names::Custom;

@@ -2,10 +2,13 @@
 //! published, a rate is chosen so that those that are come out. The demonstration is Portsmouth in small, with hardly a
 //! family that agencies know for anything else.
 
+use serde::Deserialize;
+
 use crate::model::event::ChildPlan;
 
 /// Which place a city is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Small and dense, for demonstrations and tests.
     Demo,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::plan::{Plan, day, moment};
 use super::truth::Nature;
-use crate::model::event::{Detail, Relationship};
+use crate::model::event::{Detail, Relationship, Role};
 use crate::model::ids::{ClusterId, EventId, PartyId};
 use crate::model::linked::{LinkedEvent, LinkedPerson};
 
@@ -39,10 +39,21 @@ impl TrueEvent {
     }
 }
 
+impl TrueEvent {
+    /// Who took part: true number, role, under 16.
+    pub(super) fn people(&self) -> impl Iterator<Item = (u32, Role, bool)> + '_ {
+        self.people.iter().map(|person| (true_number(person.person), person.role, person.under_16))
+    }
+}
+
 /// The id by which a true person goes in [`TrueEvent`]s.
 #[must_use]
 pub fn true_person(number: u32) -> ClusterId {
     ClusterId(u128::from(number).to_be_bytes())
+}
+
+fn true_number(person: ClusterId) -> u32 {
+    u32::try_from(u128::from_be_bytes(person.0)).expect("people of a city are numbered so")
 }
 
 /// All events that are in force when the play ends, by time.
