@@ -65,6 +65,8 @@ pub(super) struct Plan<'a> {
     pub(super) begins: i64,
     pub(super) ends: i64,
     cases: Vec<u8>,
+    /// How far the people who live alone have been taken.
+    alone: usize,
 }
 
 impl<'a> Plan<'a> {
@@ -78,12 +80,29 @@ impl<'a> Plan<'a> {
             begins: seconds(population.start),
             ends: seconds(population.end) + DAY,
             cases: vec![0; population.people.len()],
+            alone: 0,
         }
     }
 
     /// The people.
     pub(super) fn population(&self) -> &'a Population {
         self.registry.population
+    }
+
+    /// Has any service come to know the person?
+    pub(super) fn has_case(&self, person: u32) -> bool {
+        self.cases[person as usize] > 0
+    }
+
+    /// The next person of that sex who lives alone.
+    pub(super) fn somebody_alone(&mut self, female: bool) -> Option<u32> {
+        let population = self.population();
+        let alone = &population.alone;
+        let found = (0..alone.len())
+            .map(|step| self.alone + step)
+            .find(|at| population.person(alone[at % alone.len()]).female == female)?;
+        self.alone = found + 1;
+        Some(alone[found % alone.len()])
     }
 
     /// Adds an event, unless it is written down after the play ends.

@@ -41,13 +41,14 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
         (place.crime_of_others, place.other_events)
     };
     let mutual = dice.chance(rates::MUTUAL);
-    let next = next_victim(plan, relation, &mut dice);
-    let moved_on = dice.between(plan.begins, plan.ends);
     let times = times(plan, events_a_year, canary, &mut dice);
+    // Some time between the first event and the last.
+    let moved_on = 1 + dice.below(times.len().max(2) as u32 - 1) as usize;
+    let next = if times.len() > 1 { next_victim(plan, relation, &mut dice) } else { None };
     let (mut earlier, mut grade_before, mut last_marac) = (0, None, None);
     let mut with_next = false;
-    for at in times {
-        let next = next.filter(|_| at >= moved_on);
+    for (number, at) in times.into_iter().enumerate() {
+        let next = next.filter(|_| number >= moved_on);
         if next.is_some() && !with_next {
             (with_next, earlier, grade_before, last_marac) = (true, 0, None, None);
         }
@@ -81,15 +82,13 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
     }
 }
 
-fn next_victim(plan: &Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u32> {
+/// Somebody who lives alone and is of the same sex as the victim before; nobody twice, as long as there is anybody else.
+fn next_victim(plan: &mut Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u32> {
     let population = plan.population();
-    let moves_on = dice.chance(population.rates.moves_on) && !population.alone.is_empty();
+    let moves_on = dice.chance(population.rates.moves_on);
     let couple = matches!(relation.kind, Relationship::Partner | Relationship::ExPartner);
-    let victim_is_woman = population.person(relation.victim).female;
-    (0..8)
-        .filter(|_| moves_on && couple)
-        .map(|_| *dice.pick(&population.alone))
-        .find(|candidate| population.person(*candidate).female == victim_is_woman)
+    let female = population.person(relation.victim).female;
+    if moves_on && couple { plan.somebody_alone(female) } else { None }
 }
 
 /// The share of relationships that come to notice in any one year, and the chances to do so after a year in which they did,

@@ -47,7 +47,7 @@ pub(super) const CHILDREN_NOT_ASKED: f64 = 0.12;
 /// Incidents with a risk assessment.
 pub(super) const ASSESSED: f64 = 0.94;
 /// Graded high, medium, standard; with `STAYS_AS_HIGH`, 10, 45 and 45 % (C07).
-pub(super) const GRADES: [f64; 3] = [0.092, 0.434, 0.474];
+pub(super) const GRADES: [f64; 3] = [0.088, 0.425, 0.487];
 /// Assessed with DARA, not DASH.
 pub(super) const DARA: f64 = 0.15;
 /// High grades raised by judgement below 14 answers.
@@ -69,7 +69,7 @@ pub(super) const RESTRAINED: f64 = 0.4;
 /// Orders breached.
 pub(super) const BREACHED: f64 = 0.27;
 /// See `MARAC_OF_HIGH`.
-pub(super) const MARAC_AGAIN: f64 = 0.95;
+pub(super) const MARAC_AGAIN: f64 = 0.62;
 /// Later events graded at least as high as the one before.
 pub(super) const STAYS_AS_HIGH: f64 = 0.35;
 /// Contacts about one child of several.
@@ -83,12 +83,14 @@ pub(super) const CLIENT_BEFORE: f64 = 0.12;
 pub(super) const PERPETRATOR_TAKES_UP: f64 = 0.3;
 /// Perpetrators who were clients of a service before the play began.
 pub(super) const PERPETRATOR_BEFORE: f64 = 0.005;
+/// Clients who are referred again after a further report.
+pub(super) const STARTS_ANEW: f64 = 0.1;
 /// Who refers victims to specialist services; 45 a year from general practice (C38).
 pub(super) const REFERRAL_SOURCES: [(ReferralSource, f64); 6] = [
     (ReferralSource::Police, 0.68),
     (ReferralSource::LocalAuthority, 0.10),
-    (ReferralSource::Health, 0.037),
-    (ReferralSource::SelfReferral, 0.103),
+    (ReferralSource::Health, 0.043),
+    (ReferralSource::SelfReferral, 0.097),
     (ReferralSource::AnotherService, 0.05),
     (ReferralSource::Other, 0.03),
 ];

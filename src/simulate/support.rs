@@ -112,8 +112,8 @@ fn support_victim(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
         Risk::Standard => 2,
     }];
     let reached = inclination < if happening.earlier >= 1 { place.reach_repeat } else { first };
-    // Whoever was reached the first time is a client already; some start anew.
-    let known = happening.earlier >= 1 && inclination < first && !dice.chance(0.3);
+    // Whoever was reached before is known already; some start anew.
+    let known = plan.has_case(happening.victim) && !dice.chance(rates::STARTS_ANEW);
     let service = routed(happening.grade, dice);
     let referred_at = happening.at + 6 * HOUR + dice.mostly_short(5 * DAY);
     let taken_up = reached && !known;
