@@ -160,6 +160,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["keys"]),
     ("mimalloc", &["main"]),
     ("microlp", &["report"]),
+    ("maud", &["ops"]),
+    ("subtle", &["ops"]),
     ("plotters", &["report"]),
     ("rayon", &["link", "pipeline", "cli::tables"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
