@@ -5,10 +5,15 @@
 //! printed or served goes through statistical disclosure control first. Reads no clock, no file, no register: events come in
 //! with the linked person behind each party.
 
+pub mod chart;
+pub mod disclosure_control;
 mod facts;
 mod figures;
 mod framework;
+pub mod release;
+mod suppression;
 mod table;
+pub mod xmr;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -149,7 +154,7 @@ pub struct Point {
 }
 
 /// A break in a series.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Break {
     /// The first month after it.
     pub month: Date,
