@@ -33,6 +33,7 @@ mod pseudonymise;
 mod publish;
 mod refuges;
 mod reload;
+mod report;
 mod review;
 mod rotation;
 mod run;
@@ -93,6 +94,8 @@ enum Command {
     Erase(erase::EraseArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
+    /// Print the performance framework, from the register alone
+    Report(report::ReportArgs),
     /// Measure what this machine does, on synthetic people
     Bench(bench::BenchArgs),
     /// Ask a running daemon whether it is ready
@@ -130,6 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Review(args) => review::run(&args, &mut out),
         Command::Erase(args) => erase::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
     };

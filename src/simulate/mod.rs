@@ -84,7 +84,8 @@ impl City {
     pub fn like(place: Place, seed: u64, years: u32) -> Self {
         let rates = place.rates();
         let people = f64::from(rates.people) * process::spread(rates.stays_active, years);
-        Self { place, ..Self::new(seed, people as u32, 12 * years) }
+        let scope = place.as_str().parse().expect("places have the form of configured names");
+        Self { place, scope, ..Self::new(seed, people as u32, 12 * years) }
     }
 
     /// The first day.

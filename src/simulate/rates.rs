@@ -89,8 +89,8 @@ pub(super) const STARTS_ANEW: f64 = 0.1;
 pub(super) const REFERRAL_SOURCES: [(ReferralSource, f64); 6] = [
     (ReferralSource::Police, 0.68),
     (ReferralSource::LocalAuthority, 0.10),
-    (ReferralSource::Health, 0.043),
-    (ReferralSource::SelfReferral, 0.097),
+    (ReferralSource::Health, 0.035),
+    (ReferralSource::SelfReferral, 0.105),
     (ReferralSource::AnotherService, 0.05),
     (ReferralSource::Other, 0.03),
 ];
