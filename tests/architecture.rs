@@ -146,6 +146,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("miette", &["config"]),
     ("toml", &["config", "link", "validate::rows", "cli"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
     ("csv", &["cli", "simulate::calibration", "validate::rows", "report"]),
     ("jsonschema", &["validate"]),
@@ -171,7 +173,8 @@ const HOMES: &[(&str, &[&str])] = &[
 const TERMINAL: &[&str] = &["std::io::stdout", "std::io::stdin", "std::env"];
 
 /// What a room may compile in, besides files of its own folder.
-const COMPILED_IN: &[(&str, &str)] = &[("validate", "schemas/"), ("config", "schemas/"), ("cli", "deploy/")];
+const COMPILED_IN: &[(&str, &str)] =
+    &[("validate", "schemas/"), ("config", "schemas/"), ("cli", "deploy/"), ("cli", "schemas/")];
 
 /// Lines of one file at the most, and the files that are tables.
 const LONGEST: usize = 600;

@@ -71,6 +71,11 @@ async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
         suppress_below: settings.suppress_below,
     };
     let (stopping, stopped) = watch::channel(false);
+    let until = || {
+        let mut stopped = stopped.clone();
+        // An error means that the sender is gone, which is the end as well.
+        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+    };
     #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
     let site = settings.listen.map(|listen| {
         let ring = Arc::clone(&deployment.ring);
@@ -81,13 +86,11 @@ async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
             provider: Arc::new(Desk::new(Arc::clone(deployment), figures)),
             sessions: Sessions::default(),
         };
-        let mut stopped = stopped.clone();
-        let until = async move {
-            // An error means that the sender is gone, which is the end as well.
-            stopped.wait_for(|stopped| *stopped).await.ok();
-        };
-        tokio::spawn(http::serve(listen, site, until))
+        tokio::spawn(http::serve(listen, site, until()))
     });
+    #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
+    let metrics_site =
+        settings.metrics_listen.map(|listen| tokio::spawn(http::serve_metrics(listen, Arc::clone(&metrics), until())));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -113,7 +116,7 @@ async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
         }
     }
     stopping.send_replace(true);
-    if let Some(site) = site {
+    for site in site.into_iter().chain(metrics_site) {
         match site.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(kind = %error.kind(), "HTTP could not be served"),

@@ -44,6 +44,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Who may sign in to the page /review: a line each, made by `priorityd review token`. Without it nobody may.
     pub review_token_file: Option<PathBuf>,
+    /// Metrics alone, over HTTP, for a Prometheus on another machine: they say nothing about anybody.
+    pub metrics_listen: Option<SocketAddr>,
     /// Logs as JSON lines rather than text.
     pub json_logs: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -155,6 +157,7 @@ impl Settings {
         let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
         let listen = read_listen(&mut root, &mut problems);
         let review_token_file = root.text("review_token_file", &mut problems).map(|path| home.join(path));
+        let metrics_listen = read_address(&mut root, "metrics_listen", &mut problems);
         let json_logs = read_or(&mut root, "log_format", &[("text", false), ("json", true)], true, &mut problems);
         let levels = ["error", "warn", "info", "debug", "trace"];
         let levels = levels.map(|level| (level, tracing::Level::from_str(level).expect("tracing knows its levels")));
@@ -188,6 +191,7 @@ impl Settings {
             record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
             listen,
             review_token_file,
+            metrics_listen,
             json_logs,
             log_level,
             rules,
@@ -325,13 +329,17 @@ fn read_intake(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> O
 }
 
 fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {
-    root.value("listen")?;
-    let address: SocketAddr = root.parsed("listen", "write address:port, e.g. 127.0.0.1:9464", problems)?;
+    let address = read_address(root, "listen", problems)?;
     if !address.ip().is_loopback() {
         problems.add("listen", "it is reachable from outside", "listen on 127.0.0.1 or [::1]");
         return None;
     }
     Some(address)
+}
+
+fn read_address(root: &mut Reader<'_>, key: &'static str, problems: &mut Problems) -> Option<SocketAddr> {
+    root.value(key)?;
+    root.parsed(key, "write address:port, e.g. 127.0.0.1:9464", problems)
 }
 
 fn read_or<T: Copy>(

@@ -40,6 +40,8 @@ mod agreed;
 mod erasure;
 mod evidence;
 mod linked;
+pub mod preview;
+
 mod rekey;
 mod restore;
 mod reviews;

@@ -128,7 +128,13 @@ fn trouble(place: Place, title: &str, why: &str) -> Response {
     )
 }
 
-/// Both style sheets.
+/// With a capital letter in front.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A style sheet.
 pub(super) fn stylesheet(text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")], text)
 }

@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Place, page, trouble};
+use super::{Place, capital, page, trouble};
 
 /// Figures of one partnership that anybody may see: what comes in here is published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,8 +113,13 @@ fn figures(one: &Performance, has_files: bool) -> Markup {
             section aria-labelledby={ "chart-" (chart.id) } {
                 h3 class="govuk-heading-m" id={ "chart-" (chart.id) } { (chart.title) }
                 p class="govuk-body" { (chart.definition) }
-                @for (at, why) in chart.breaks.iter().enumerate() {
-                    p class="govuk-body" { "Break " (at + 1) ": " (why) "." }
+                @if !chart.breaks.is_empty() {
+                    p class="govuk-body" {
+                        "At the dotted lines mean and limits begin anew, since more or less is recorded from then on:"
+                    }
+                    ol class="govuk-list govuk-list--number" {
+                        @for why in &chart.breaks { li { (why) } }
+                    }
                 }
                 div class="priorityd-drawing" { (PreEscaped(&chart.svg)) }
                 @if has_files {
@@ -144,7 +149,7 @@ fn figures(one: &Performance, has_files: bool) -> Markup {
                                         tr class="govuk-table__row" {
                                             @for (at, cell) in row.iter().enumerate() {
                                                 @if at == 0 {
-                                                    th scope="row" class="govuk-table__header" { (cell) }
+                                                    th scope="row" class="govuk-table__header priorityd-month" { (cell) }
                                                 } @else {
                                                     td class="govuk-table__cell" { (cell) }
                                                 }
@@ -205,9 +210,4 @@ pub(in crate::ops) fn csv(all: &[Performance], scope: &str, file: &str) -> Respo
             (StatusCode::NOT_FOUND, page).into_response()
         }
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -11,7 +11,7 @@ use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
 
 use super::session::{NotIn, SignedIn};
-use super::{Place, Provider, Refused, Reviewer, page, trouble};
+use super::{Place, Provider, Refused, Reviewer, capital, page, trouble};
 use crate::ops::http::Site;
 
 const COOKIE: &str = "priorityd_review";
@@ -395,7 +395,7 @@ fn question_page(
                 (row("Question", &html! { span class="priorityd-id" { (asked.id) } }))
                 (row("Partnership", &html! { (asked.scope) }))
                 (row("Records", &html! { @for record in &asked.records { div class="priorityd-id" { (record) } } }))
-                @for (field, level) in &asked.fields { (row(field, &html! { (level) })) }
+                @for (field, level) in &asked.fields { (row(&capital(field), &html! { (level) })) }
                 @if !asked.bars.is_empty() { (row("Cannot be the same", &html! { (asked.bars.join("; ")) })) }
             }
             @if let Some(waterfall) = waterfall {
