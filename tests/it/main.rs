@@ -37,4 +37,5 @@ mod simulation;
 mod source;
 mod support;
 mod token;
+mod under_fire;
 mod vectors;
