@@ -19,7 +19,7 @@ use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
-use crate::model::event::{BlindEvent, Detail, Facts};
+use crate::model::event::{BlindEvent, Facts};
 use crate::model::feed::FeedKind;
 use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
