@@ -47,7 +47,7 @@ enum ReviewCommand {
         /// Which question
         #[arg(value_name = "REVIEW_ID")]
         review_id: String,
-        /// The answer: `same` or `different` for two records, `seen` for a person in both roles
+        /// The answer: `same` or `different` for two records, `seen` for one person
         #[arg(value_enum)]
         answer: Answer,
         /// Why
@@ -81,7 +81,7 @@ enum Answer {
     Same,
     /// The two records are two persons
     Different,
-    /// Somebody looked; the lists may name the person
+    /// Somebody looked; lists may name a person in both roles
     Seen,
 }
 
@@ -101,6 +101,10 @@ enum Reason {
     BothDirections,
     /// A report is a counter-allegation, or resistance to abuse
     CounterAllegation,
+    /// The victim was referred now, or the service was told otherwise
+    Referred,
+    /// The victim does not want it, or needs it no more
+    NoReferralNeeded,
 }
 
 /// A question as it stands on the topic.
@@ -140,7 +144,7 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
                 (None, Answer::Same) if !question.bars.is_empty() => return Err(barred(&question.bars)),
                 (Some(finding), Answer::Seen) => own["finding"] = json!(finding),
                 (None, Answer::Same | Answer::Different) => {}
-                (Some(_), _) => return Err(usage("this question is about a person in both roles: answer `seen`")),
+                (Some(_), _) => return Err(usage("this question is about one person: answer `seen`")),
                 (None, _) => return Err(usage("this question is about two records: answer `same` or `different`")),
             }
             let event = publish(&deployment, client.as_mut(), feed, &question.scope, "decision", own)?;
@@ -181,7 +185,7 @@ fn list(questions: &BTreeMap<String, Value>, format: Format, out: &mut dyn Write
         return Ok(());
     }
     let mut read_all: Vec<Question> = questions.values().map(read).collect::<Result<_, _>>()?;
-    // The likeliest first; people in both roles before all.
+    // The likeliest first; questions about one person before all.
     read_all.sort_by(|one, other| {
         let bits = |question: &Question| question.bits.unwrap_or(f64::INFINITY);
         bits(other).total_cmp(&bits(one)).then_with(|| one.review_id.cmp(&other.review_id))

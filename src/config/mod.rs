@@ -6,7 +6,9 @@
 pub mod agreement;
 pub mod annex;
 pub mod reader;
+pub mod routing;
 pub mod rules;
+pub mod scores;
 pub mod settings;
 
 pub use reader::Problem;

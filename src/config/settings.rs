@@ -154,10 +154,7 @@ impl Settings {
         let levels = ["error", "warn", "info", "debug", "trace"];
         let levels = levels.map(|level| (level, tracing::Level::from_str(level).expect("tracing knows its levels")));
         let log_level = read_or(&mut root, "log_level", &levels, tracing::Level::INFO, &mut problems);
-        let rules = match root.table("rules", &mut problems) {
-            Some(table) => Rules::read(table, &mut problems),
-            None => Rules::default(),
-        };
+        let rules = Rules::read_all(&mut root, &mut problems);
         root.finish(&mut problems);
         let settings = log.zip(agreement).zip(keys).map(|((log, agreement), keys)| Self {
             log,

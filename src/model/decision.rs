@@ -12,7 +12,7 @@ pub enum Judgement {
     Same,
     /// Two records are two persons.
     Different,
-    /// Somebody looked at a person who appears in both roles, and the list may name them.
+    /// Somebody looked at a finding: of a person in both roles, the list may name them.
     Seen,
 }
 
@@ -32,6 +32,10 @@ pub enum DecisionReason {
     BothDirections,
     /// One of the reports is a counter-allegation, or resistance to abuse.
     CounterAllegation,
+    /// The victim was referred now, or the service was told otherwise.
+    Referred,
+    /// The victim does not want it, or needs it no more.
+    NoReferralNeeded,
 }
 
 /// On what ground a person is erased.
