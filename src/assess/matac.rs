@@ -25,13 +25,14 @@ pub(super) fn score(history: &[Appearance<'_>], reports: &[Report], as_of: Date,
     };
     let victims: BTreeSet<_> =
         reports.iter().flat_map(|report| &report.opposite).map(|victim| victim.cluster).collect();
+    let last_on = reports.last()?.on();
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let values = Parts {
-        recency: u32::try_from((as_of - reports.last()?.on()).get_days()).unwrap_or(0),
+        recency: u32::try_from((as_of - last_on).get_days()).unwrap_or(0),
         frequency: number(reports.len()),
         gravity: reports.iter().fold(0_u32, |sum, report| sum.saturating_add(gravity(report))),
         victims: number(victims.len()),
     };
     let (points, total) = weights.points(values);
-    Some(Score { values, points, total, versions: (&weights.version, &harm.version) })
+    Some(Score { values, points, last_on, total, versions: (&weights.version, &harm.version) })
 }

@@ -86,7 +86,7 @@ pub fn list_entry(
     let mappa = profile.mappa_level.map(|level| json!({"cohort": "mappa", "level": level}));
     let cohorts = profile.cohorts.iter().map(|cohort| json!({"cohort": cohort})).chain(mappa);
     view.grant(Field::Cohorts, "cohorts", is_perpetrator.then(|| cohorts.collect()));
-    view.grant(Field::Score, "score", profile.score.as_ref().map(score));
+    view.grant(Field::Score, "score", profile.score.as_ref().map(|told| score(told, grant)));
     view.grant(Field::Intelligence, "intelligence", profile.intelligence.map(|intelligence| json!(intelligence)));
     view.grant(Field::Order, "orders", Some(Value::Array(orders)));
     view.grant(Field::Programme, "programmes", Some(json!(profile.programmes)));
@@ -133,11 +133,12 @@ fn person(opened: &OpenedPerson) -> Value {
 }
 
 /// RFG(V), its four components beside the total, and the tables that it rests on.
-fn score(score: &Score) -> Value {
+fn score(score: &Score, grant: &Grant) -> Value {
+    let (name, last) = day_or_week("last_date", "last_week", score.last_on, grant);
     let part = |value: u32, points: u32| json!({"value": value, "points": points});
     let (values, points) = (&score.values, &score.points);
     json!({
-        "recency": part(values.recency, points.recency),
+        "recency": {name: last, "points": points.recency},
         "frequency": part(values.frequency, points.frequency),
         "gravity": part(values.gravity, points.gravity),
         "victims": part(values.victims, points.victims),

@@ -210,6 +210,8 @@ pub struct Score {
     pub values: Parts<u32>,
     /// Points of each.
     pub points: Parts<u32>,
+    /// The day of the last report: days since then would make another entry of it every day.
+    pub last_on: Date,
     /// Weighted sum of the points.
     pub total: u32,
     /// Versions of the tables of weights and of harm.

@@ -572,7 +572,7 @@ fn a_difference_is_told_in_words_and_by_what_it_does() {
             "[Field::\"fact\", Field::\"week\", Field::\"order\"].contains(resource)",
         ),
         (
-            "[Field::\"fact\", Field::\"week\", Field::\"offence_family\", Field::\"order\"].contains(resource)",
+            "[Field::\"fact\", Field::\"week\", Field::\"offence_family\", Field::\"order\", Field::\"standing\"].contains(resource)",
             "[Field::\"fact\", Field::\"week\"].contains(resource)",
         ),
         ("purpose = \"Safety prompt to a counsellor about their own client\"", "purpose = \"Counselling\""),
@@ -590,8 +590,8 @@ fn a_difference_is_told_in_words_and_by_what_it_does() {
         line(
             Effect::Closes,
             "hampton_trust",
-            "alert about a perpetrator, by own reference: offence_family, order (of new_report, order_made, order_breached, \
-             report_after_programme)",
+            "alert about a perpetrator, by own reference: offence_family, order, standing (of new_report, order_made, \
+             order_breached, report_after_programme)",
         ),
         line(Effect::Changes, "HT-1", "the policy is worded otherwise"),
         line(Effect::Changes, "PARCS-1", "the policy is worded otherwise"),
@@ -636,7 +636,10 @@ fn explain_says_by_which_clause_and_the_annex_what_each_recipient_gets() {
         "own_reference",
     ]);
     assert!(told.starts_with("alert about a victim, by own reference: yes, by IDVA-1\n"), "{told}");
-    assert!(told.contains("never agencies  [IDVA-N2]") && told.contains("new_counterparty, offence_family"), "{told}");
+    assert!(
+        told.contains("never agencies, intelligence  [IDVA-N2]") && told.contains("new_counterparty, offence_family"),
+        "{told}"
+    );
     let told = explain(&["--recipient", "parcs", "--finding", "repeat_victim", "--view", "list", "--format", "json"]);
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     let views = told["views"].as_array().expect("views");
