@@ -78,6 +78,9 @@ pub(crate) const LIFE: &[&str] = &[
     "y1 local_authority.housing 2024-10-06 victim=sara",
     "y2 local_authority.yot 2024-10-07 child=tom",
     "y3 local_authority.substance_misuse 2024-10-08 perpetrator=dean2",
+    "i8 police.incident 2025-02-01 victim=priya perpetrator=mark",
+    "g4 police.cpi_report 2025-02-02 perpetrator=mark",
+    "k8 victim_care_service.caseload_entry 2024-01-02 victim=priya",
     "r3 police.risk_assessment 2025-12-01 victim=priya grade=medium",
     "e1 idva.referral_received 2024-09-04 victim=sarah",
     "e2 idva.contact_attempt 2024-09-05 victim=sarah reached=false",
@@ -276,6 +279,7 @@ fn decisions(hub: &Hub<'_>) -> Vec<Sent> {
     for (number, review) in hub.reviews().into_values().enumerate() {
         let about = match review["kind"].as_str() {
             Some("both_roles") => format!("decision=seen reason=both_directions finding={}", review["finding"]),
+            Some("unrouted") => format!("decision=seen reason=referred finding={}", review["finding"]),
             _ if number % 2 == 0 => "decision=same reason=records_compared".to_owned(),
             _ => "decision=different reason=relatives".to_owned(),
         };
