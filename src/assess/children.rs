@@ -43,11 +43,11 @@ fn mash_contacts(history: &[Appearance<'_>], role: Role, rules: &Rules, found: &
         let since = back(contacts[at].event.occurred_at, rules.mash_days);
         contacts[..=at].iter().filter(move |earlier| earlier.event.occurred_at >= since)
     };
-    for at in 0..contacts.len() {
+    for (at, contact) in contacts.iter().enumerate() {
         let reached = recent(at).count() >= enough;
         let was_reached = at > 0 && recent(at - 1).count() >= enough;
         if reached && !was_reached {
-            let mut finding = of_appearance(FindingKind::MashContacts, contacts[at]);
+            let mut finding = of_appearance(FindingKind::MashContacts, contact);
             finding.facts.reports = u32::try_from(recent(at).count()).ok();
             add_evidence(&mut finding, recent(at).map(|contact| contact.id));
             found.push(finding);

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::history::{Appearance, Report};
 use super::standing;
-use crate::config::scores::{Harm, Weights};
+use crate::config::rules::{Harm, Weights};
 use crate::model::finding::{Parts, Score, Standing};
 
 /// The score as of a day, with the tables in force then. `None` where nothing is reported in the window. What a court

@@ -22,6 +22,7 @@ pub mod history;
 pub mod ledger;
 mod matac;
 mod orders;
+pub mod outlook;
 mod pathways;
 pub mod profile;
 mod routing;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 
 use super::history::Appearance;
-use crate::config::routing::Routing;
+use crate::config::rules::Routing;
 use crate::model::event::{Answer, CautionCondition, ClosingReason, Detail, Programme, Role, Status};
 
 /// The programme that an event says was completed: as probation says, or a service that runs one.
@@ -36,14 +36,14 @@ pub(super) fn known<'a>(history: impl Iterator<Item = &'a Appearance<'a>>) -> BT
 pub(super) fn open_to(history: &[Appearance<'_>], as_of: Date) -> Vec<Programme> {
     let as_perpetrator = || history.iter().filter(|entry| entry.me.role == Role::Perpetrator && !entry.me.under_16);
     let mut open = BTreeSet::new();
-    let wishes = as_perpetrator().filter_map(|entry| match entry.event.detail {
+    let mut wishes = as_perpetrator().filter_map(|entry| match entry.event.detail {
         Detail::Arrest { wants_change, .. }
         | Detail::NoFurtherAction { wants_change, .. }
         | Detail::RiskReview { wants_change, .. } => Some(wants_change),
         _ => None,
     });
     // Who was not asked again has not changed their mind.
-    if wishes.filter(|wish| *wish != Answer::NotAsked).next_back() == Some(Answer::Yes) {
+    if wishes.rfind(|wish| *wish != Answer::NotAsked) == Some(Answer::Yes) {
         open.insert(Programme::Up2u);
     }
     let mut supervised_until = None;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::findings::of_appearance;
 use super::history::Appearance;
-use crate::config::routing::Routing;
+use crate::config::rules::Routing;
 use crate::model::event::{CaseState, Detail, Risk, Role};
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::PartyId;

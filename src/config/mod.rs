@@ -6,9 +6,9 @@
 pub mod agreement;
 pub mod annex;
 pub mod reader;
-pub mod routing;
+mod routing;
 pub mod rules;
-pub mod scores;
+mod scores;
 pub mod settings;
 
 pub use reader::Problem;

@@ -1,7 +1,8 @@
 //! The rules of assessment: every threshold of the domain that has no single national definition, with a version.
 
 use super::reader::{Problems, Reader};
-use super::routing::Routing;
+pub use super::routing::Routing;
+pub use super::scores::{Harm, Weights};
 
 /// Windows and thresholds, in days and counts. Defaults name their source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::work::{Touched, Work};
 use super::{Engine, REVIEW_TOPIC};
 use crate::assess::Assessed;
 use crate::assess::ledger::LedgerEvent;
-use crate::config::routing::Routing;
+use crate::config::rules::Routing;
 use crate::disclose::told::ToldAlert;
 use crate::link::{Decision, PossibleMatch};
 use crate::model::decision::{Judgement, Subject};
