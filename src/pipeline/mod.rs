@@ -449,7 +449,7 @@ impl Engine {
             },
         };
         let disclosed = desk.disclose(before, &people, told);
-        self.review_both_roles(id, before, &people, work);
+        self.review_findings(id, before, &people, now.as_of, work);
         self.send(id, disclosed, &people, now, rng, work);
         let scope = self.scopes.get_mut(id).expect("present above");
         scope.told.forget(&work.finished.remove(id).unwrap_or_default());

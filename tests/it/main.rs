@@ -7,6 +7,7 @@ mod biographies;
 mod blindness;
 mod broker;
 mod city;
+mod cohort;
 mod config;
 mod conformance;
 mod convergence;
