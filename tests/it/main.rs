@@ -6,6 +6,7 @@ mod audit;
 mod biographies;
 mod blindness;
 mod broker;
+mod calibration;
 mod city;
 mod config;
 mod conformance;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-mod calibration;
 
 use serde_json::Value;
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::rules::Rules;
-use crate::report::{Figure, Period, Report, report};
-use crate::simulate::{City, Place, Published, Usage, published};
+use priorityd::config::rules::Rules;
+use priorityd::report::{Figure, Period, Report, report};
+use priorityd::simulate::{City, Place, Published, Usage, published};
 
 /// Two years, so that the second one has twelve months before it to look back on.
 const YEARS: u32 = 2;
