@@ -78,7 +78,7 @@ pub(in crate::ops) fn performance(all: &[Performance]) -> Response {
                 p class="govuk-body" { (one.note) }
                 p class="govuk-hint" { "Made " (one.made_at) "." }
                 @for chart in &one.charts {
-                    section aria-labelledby={ "chart-" (chart.id) } {
+                    div class="priorityd-chart" {
                         h3 class="govuk-heading-m" id={ "chart-" (chart.id) } { (chart.title) }
                         p class="govuk-body" { (chart.definition) }
                         @if !chart.breaks.is_empty() {
