@@ -32,6 +32,7 @@ mod linkage;
 mod memory;
 mod migrate;
 mod outputs;
+mod pages;
 mod rekey;
 mod reload;
 mod review;
