@@ -18,6 +18,7 @@ mod erasures;
 pub mod findings;
 pub mod history;
 pub mod ledger;
+pub mod outlook;
 pub mod profile;
 
 /// Everything that is known of one linked person as of a date.

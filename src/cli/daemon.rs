@@ -282,6 +282,13 @@ impl Worker {
         self.metrics.transaction(end_of(&committed), begun.elapsed());
         committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
+        self.metrics.forwarded(report.forwarded);
+        if report.forwarded > 0 {
+            tracing::warn!(
+                records = report.forwarded,
+                "records came in a partition that is not their scope's and were sent on: a publisher does not key by the scope, or does not use the murmur2 partitioner"
+            );
+        }
         for ((recipient, topic), count) in &report.messages {
             self.metrics.messages(recipient, topic, *count);
         }

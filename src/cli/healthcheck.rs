@@ -10,14 +10,17 @@ use super::deployment::ConfigArgs;
 use super::failure::{Failure, Kind};
 use crate::config::settings::Settings;
 
-/// Exit 0 when ready, 69 otherwise.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit 0 when it is, 69 when it is not or nobody answers.")]
 pub(super) struct HealthcheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Ask whether it is alive, ready or not: for whoever starts it again
+    #[arg(long)]
+    alive: bool,
 }
 
-/// Asks `/readyz`.
+/// Asks `/readyz`, or `/livez`.
 pub(super) fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
     let settings = Settings::load(&args.config.config)?;
     let Some(listen) = settings.listen else {
@@ -28,7 +31,8 @@ pub(super) fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
         let wait = Duration::from_secs(3);
         let mut stream = TcpStream::connect_timeout(&listen, wait)?;
         stream.set_read_timeout(Some(wait))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let path = if args.alive { "/livez" } else { "/readyz" };
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -37,7 +41,8 @@ pub(super) fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
         Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => Ok(()),
         Ok(answer) => {
             let why = answer.rsplit("\r\n\r\n").next().unwrap_or_default();
-            Err(Failure::new(Kind::Unreachable, format!("not ready: {why}")))
+            let what = if args.alive { "alive" } else { "ready" };
+            Err(Failure::new(Kind::Unreachable, format!("not {what}: {why}")))
         }
         Err(error) => Err(Failure::new(Kind::Unreachable, format!("no daemon answers at {listen} ({})", error.kind()))),
     }

@@ -13,7 +13,7 @@ use rand::rand_core::UnwrapErr;
 use super::format::Format;
 use crate::keys::meta::{KeyProblem, Purpose, Slot};
 use crate::keys::token::{TokenPlace, WRAPPING_KEY};
-use crate::keys::{KeyListing, KeyRing, NewKeys, rotate};
+use crate::keys::{KeyListing, KeyRing, NewKeys, install, rotate};
 use crate::model::ids::{PartyId, ScopeId};
 
 /// How long the public half of a signing key that was rotated out still verifies: no message lives longer.
@@ -98,6 +98,12 @@ enum KeysCommand {
         /// The label of the token's wrapping key (AES-256), which is made if it is not there
         #[arg(long, value_name = "LABEL", default_value = WRAPPING_KEY)]
         object: String,
+    },
+    /// Copy a ring out of a mounted secret (Kubernetes) or credentials (systemd) to where only its owner can read it
+    Install {
+        /// Where the secret is mounted
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
     },
     /// List every key: id, purpose, epoch, state, dates
     List {
@@ -215,6 +221,11 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError>
                 writeln!(out, "nothing to make: the ring has these keys")?;
             }
             tell_written(&written, out)
+        }
+        KeysCommand::Install { from } => {
+            let count = install(from, ring)?;
+            writeln!(out, "{count} key files are in {}", ring.display())?;
+            Ok(())
         }
         KeysCommand::Add { party, file, life } => {
             let (path, state) = rotate::add(ring, party, file, now, life.expires(now))?;

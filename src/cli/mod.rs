@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod agreement;
+mod asyncapi;
 mod audit;
 mod bench;
 mod check;
@@ -24,7 +25,9 @@ mod house;
 mod keys;
 mod link;
 mod live;
+mod manual;
 mod measure;
+mod migrate;
 mod pack;
 mod prove;
 mod pseudonymise;
@@ -43,6 +46,7 @@ mod subscribe;
 mod tables;
 mod topics;
 mod train;
+mod try_event;
 
 pub use failure::Failure;
 
@@ -62,6 +66,8 @@ enum Command {
     Run(run::RunArgs),
     /// At an agency: turn events into tokens and sealed identity, for a hub that never holds the linkage key
     Pseudonymise(pseudonymise::PseudonymiseArgs),
+    /// At an agency: tell what would come of an event, offline; nothing is published
+    Try(try_event::TryArgs),
     /// Append events to a feed
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
@@ -82,6 +88,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Plan and make topics and access lists on Kafka
     Topics(topics::TopicsArgs),
+    /// Move everything from the embedded log to Kafka, in one transaction
+    Migrate(migrate::MigrateArgs),
     /// Verify and search the audit chain
     Audit(audit::AuditArgs),
     /// List what a person must decide, and decide it
@@ -94,6 +102,12 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Ask a running daemon whether it is ready
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print the AsyncAPI 3 description of every topic and message
+    Asyncapi(asyncapi::AsyncapiArgs),
+    /// Write man pages
+    Manual(manual::ManualArgs),
+    /// Print a shell's completions
+    Completions(manual::CompletionsArgs),
 }
 
 /// Runs one command line and tells how it ended: 0 ok, 1 check failed, 2 usage, 65 bad data, 69 log unreachable, 70 bug,
@@ -129,6 +143,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
+        Command::Migrate(args) => migrate::run(&args, &mut out),
+        Command::Try(args) => try_event::run(&args, &mut out),
+        Command::Asyncapi(args) => asyncapi::run(&args, &mut out),
+        Command::Manual(args) => manual::write_pages(&Arguments::command(), &args, &mut out),
+        Command::Completions(args) => manual::print_completions(Arguments::command(), &args, &mut out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -65,17 +65,20 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
         shown: Instant::now(),
     };
     let (stopping, stopped) = watch::channel(false);
+    let until = || {
+        let mut stopped = stopped.clone();
+        // An error means that the sender is gone, which is the end as well.
+        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+    };
     #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
     let site = settings.listen.map(|listen| {
         let ring = Arc::clone(&deployment.ring);
         let jwks = move || current(&ring).signing_jwks().to_vec();
-        let mut stopped = stopped.clone();
-        let until = async move {
-            // An error means that the sender is gone, which is the end as well.
-            stopped.wait_for(|stopped| *stopped).await.ok();
-        };
-        tokio::spawn(http::serve(listen, Arc::clone(&health), Arc::clone(&metrics), jwks, until))
+        tokio::spawn(http::serve(listen, Arc::clone(&health), Arc::clone(&metrics), jwks, until()))
     });
+    #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
+    let metrics_site =
+        settings.metrics_listen.map(|listen| tokio::spawn(http::serve_metrics(listen, Arc::clone(&metrics), until())));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -101,7 +104,7 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
         }
     }
     stopping.send_replace(true);
-    if let Some(site) = site {
+    for site in site.into_iter().chain(metrics_site) {
         match site.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(kind = %error.kind(), "HTTP could not be served"),

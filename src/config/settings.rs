@@ -42,12 +42,16 @@ pub struct Settings {
     pub record_bytes: usize,
     /// Health, metrics and public keys over HTTP; loopback only until it has TLS and a token.
     pub listen: Option<SocketAddr>,
+    /// Metrics alone, over HTTP, for a Prometheus on another machine: they say nothing about anybody.
+    pub metrics_listen: Option<SocketAddr>,
     /// Logs as JSON lines rather than text.
     pub json_logs: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: tracing::Level,
     /// Rules of assessment.
     pub rules: Rules,
+    /// Counts below it are withheld from everything published.
+    pub suppress_below: u64,
 }
 
 /// The log behind the seam.
@@ -150,6 +154,7 @@ impl Settings {
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
         let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
         let listen = read_listen(&mut root, &mut problems);
+        let metrics_listen = read_address(&mut root, "metrics_listen", &mut problems);
         let json_logs = read_or(&mut root, "log_format", &[("text", false), ("json", true)], true, &mut problems);
         let levels = ["error", "warn", "info", "debug", "trace"];
         let levels = levels.map(|level| (level, tracing::Level::from_str(level).expect("tracing knows its levels")));
@@ -157,6 +162,15 @@ impl Settings {
         let rules = match root.table("rules", &mut problems) {
             Some(table) => Rules::read(table, &mut problems),
             None => Rules::default(),
+        };
+        let suppress_below = match root.table("report", &mut problems) {
+            Some(mut from) => {
+                // Ten is the rule; the custom of the field permits five.
+                let below = from.number("suppress_below", 10, (5, 100), &mut problems);
+                from.finish(&mut problems);
+                below
+            }
+            None => 10,
         };
         root.finish(&mut problems);
         let settings = log.zip(agreement).zip(keys).map(|((log, agreement), keys)| Self {
@@ -173,9 +187,11 @@ impl Settings {
             poll_ms,
             record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
             listen,
+            metrics_listen,
             json_logs,
             log_level,
             rules,
+            suppress_below,
         });
         problems.or(settings)
     }
@@ -309,13 +325,17 @@ fn read_intake(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> O
 }
 
 fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketAddr> {
-    root.value("listen")?;
-    let address: SocketAddr = root.parsed("listen", "write address:port, e.g. 127.0.0.1:9464", problems)?;
+    let address = read_address(root, "listen", problems)?;
     if !address.ip().is_loopback() {
         problems.add("listen", "it is reachable from outside", "listen on 127.0.0.1 or [::1]");
         return None;
     }
     Some(address)
+}
+
+fn read_address(root: &mut Reader<'_>, key: &'static str, problems: &mut Problems) -> Option<SocketAddr> {
+    root.value(key)?;
+    root.parsed(key, "write address:port, e.g. 127.0.0.1:9464", problems)
 }
 
 fn read_or<T: Copy>(

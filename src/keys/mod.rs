@@ -23,6 +23,7 @@
 pub mod agreement;
 mod create;
 mod file;
+mod install;
 pub(crate) mod jwk;
 pub mod linkage;
 pub mod meta;
@@ -38,5 +39,6 @@ pub mod vault;
 mod whole;
 
 pub use create::NewKeys;
+pub use install::install;
 pub use ring::{KeyListing, KeyRing};
 pub use stamp::Stamp;

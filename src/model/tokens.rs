@@ -198,6 +198,27 @@ pub struct PersonTokens {
     pub blocking: Vec<Token>,
 }
 
+impl PersonTokens {
+    /// What there are tokens of, in words.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<&'static str> {
+        let parts = [
+            ("given name", self.given.is_some()),
+            ("middle name", self.middle.is_some()),
+            ("other given names", !self.other_given.is_empty()),
+            ("family name", self.family.is_some()),
+            ("other family names", !self.other_family.is_empty()),
+            ("date of birth", self.date.is_some()),
+            ("sex with date of birth", self.sex_and_date.is_some()),
+            ("postcode", self.postcode.is_some()),
+            ("address", self.address.is_some()),
+            ("UPRN", self.uprn.is_some()),
+        ];
+        let numbers = self.numbers.iter().map(|number| number.kind.name());
+        parts.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).chain(numbers).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

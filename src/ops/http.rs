@@ -41,6 +41,21 @@ pub async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
+/// Serves `/metrics` and nothing else until `stop` is done: parties, codes and counts, so it may be reached from elsewhere.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve_metrics(
+    listen: SocketAddr,
+    metrics: Arc<Metrics>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let text = async |Shared(metrics): Shared<Arc<Metrics>>| open_metrics(&metrics);
+    let router = Router::new().route("/metrics", get(text)).with_state(metrics);
+    let listener = TcpListener::bind(listen).await?;
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
 async fn livez(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {
     match site.health.state() {
         State::Failed(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
@@ -57,7 +72,11 @@ async fn readyz(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {
 }
 
 async fn metrics_text(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], site.metrics.text())
+    open_metrics(&site.metrics)
+}
+
+fn open_metrics(metrics: &Metrics) -> impl IntoResponse + use<> {
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text())
 }
 
 async fn jwks(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {

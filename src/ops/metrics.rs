@@ -62,6 +62,7 @@ pub struct Metrics {
     events: Family<OutcomeLabel, Counter>,
     ignored_fields: Counter,
     dropped_identifiers: Counter,
+    forwarded: Counter,
     messages: Family<MessageLabel, Counter>,
     held: Family<ReasonLabel, Counter>,
     transactions: Family<OutcomeLabel, Counter>,
@@ -87,6 +88,9 @@ impl Default for Metrics {
         registry.register("ignored_fields", "Unknown fields ignored in accepted events", ignored_fields.clone());
         let help = "Identifiers dropped for a failed check letter or form";
         registry.register("dropped_identifiers", help, dropped_identifiers.clone());
+        let forwarded = Counter::default();
+        let help = "Feed records that came in another partition than their scope's, and were sent on (Kafka)";
+        registry.register("forwarded", help, forwarded.clone());
         registry.register(
             "messages",
             "Messages committed, ends of list entries included, by recipient and topic",
@@ -112,6 +116,7 @@ impl Default for Metrics {
             events,
             ignored_fields,
             dropped_identifiers,
+            forwarded,
             messages,
             held,
             transactions,
@@ -137,6 +142,11 @@ impl Metrics {
         }
         self.ignored_fields.inc_by(ignored_fields);
         self.dropped_identifiers.inc_by(dropped_identifiers);
+    }
+
+    /// Counts records that were sent on to their scope's partition.
+    pub fn forwarded(&self, records: u64) {
+        self.forwarded.inc_by(records);
     }
 
     /// Counts one transaction and how long its commit took.

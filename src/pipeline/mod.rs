@@ -20,6 +20,7 @@ use self::rekey::{Linkage, under};
 use self::reviews::{possible_match, review_key};
 use self::rotation::ToldWith;
 use self::scope::{Scope, opposing};
+use self::setup::Taken;
 use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, awaits_review, cases};
@@ -30,7 +31,7 @@ use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
 use crate::link::{Bits, Linker, Settled};
-use crate::log::{FeedRecord, Position, Transaction, topic_name};
+use crate::log::{FeedRecord, Position, Transaction, home, topic_name};
 use crate::model::event::BlindEvent;
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
@@ -39,6 +40,9 @@ use crate::model::register::{RowChange, RowKind};
 mod agreed;
 mod erasure;
 mod evidence;
+mod linked;
+pub mod preview;
+
 mod rekey;
 mod restore;
 mod reviews;
@@ -156,6 +160,11 @@ impl Engine {
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);
             let outcome = match taken {
+                Ok(Taken { event, .. }) if home(&event.facts.scope, record.partitions) != record.partition => {
+                    // There it is read, and has its outcome.
+                    work.forward(record, event.facts.scope.clone(), home(&event.facts.scope, record.partitions));
+                    continue;
+                }
                 Ok(taken) => {
                     work.report.ignored_fields += u64::from(taken.ignored_fields);
                     work.report.dropped_identifiers += u64::from(taken.dropped_identifiers);

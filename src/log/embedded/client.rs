@@ -36,6 +36,11 @@ impl EmbeddedClient {
         Ok(Self { path: path.to_owned(), connection: store::open(path, CACHE_KIB)?, at_rest, clock })
     }
 
+    /// Every feed and topic that was ever written, by name.
+    pub fn topics(&self) -> Result<Vec<String>, LogError> {
+        store::stream_names(&self.connection)
+    }
+
     fn read_once(&self, topic: &str, from_offset: i64, max: usize) -> Result<Vec<StoredRecord>, LogError> {
         let Some(stream) = store::stream(&self.connection, topic)? else { return Ok(Vec::new()) };
         if from_offset >= stream.next_offset {

@@ -162,7 +162,8 @@ impl EmbeddedLog {
     }
 
     fn write(&mut self, transaction: Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let Transaction { outputs, register, positions, rewrites, forwards } = transaction;
+        forwards.iter().try_for_each(|forward| only_partition(forward.partition))?;
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         write_outputs(&sqlite, outputs, now_ms)?;
@@ -239,6 +240,7 @@ impl Round {
             self.taken.push(FeedRecord {
                 feed: feed.party.clone(),
                 partition: 0,
+                partitions: 1,
                 offset,
                 appended_ms,
                 headers,

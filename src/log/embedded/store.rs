@@ -244,6 +244,13 @@ pub(super) fn stream(connection: &Connection, name: &str) -> Result<Option<Strea
     Ok(Some(Stream { id, next_offset }))
 }
 
+/// The names of all streams, sorted.
+pub(super) fn stream_names(connection: &Connection) -> Result<Vec<String>, LogError> {
+    let mut find = connection.prepare_cached("SELECT name FROM streams ORDER BY name").map_err(explain)?;
+    let names = find.query_map([], |row| row.get(0)).map_err(explain)?;
+    names.collect::<Result<_, _>>().map_err(explain)
+}
+
 /// A stream by name; numbered now if it is new.
 pub(super) fn stream_or_new(connection: &Connection, name: &str) -> Result<Stream, LogError> {
     if let Some(known) = stream(connection, name)? {

@@ -21,6 +21,7 @@ mod feeder;
 mod restore;
 mod scram;
 mod settings;
+mod settle_in;
 pub mod topics;
 mod transactor;
 mod watchdog;
@@ -32,6 +33,7 @@ pub use self::client::KafkaClient;
 pub use self::daemon::KafkaLog;
 pub use self::feeder::KafkaFeeder;
 pub use self::settings::{ClientCertificate, KafkaSettings, OnRestore, OnStuck, Scram, ScramMechanism, Tls};
+pub use self::settle_in::{Contents, settle_in};
 
 /// The changelog of the register: compacted, partitioned like the feeds.
 pub const REGISTER_TOPIC: &str = "register.v1";

@@ -1,0 +1,36 @@
+//! What an event could bring about, whatever else is known: for whoever wants to know before it is sent.
+
+use crate::model::event::{Answer, Detail, Role};
+use crate::model::finding::FindingKind;
+
+use super::findings::is_known_by;
+
+/// Every kind of finding that an event could be the trigger of, about somebody of 16 or over who has that role in it.
+#[must_use]
+pub fn outlook(detail: &Detail, role: Role) -> Vec<FindingKind> {
+    let kinds = FindingKind::ALL.iter().copied();
+    kinds.filter(|kind| could_trigger(*kind, detail, role)).collect()
+}
+
+fn could_trigger(kind: FindingKind, detail: &Detail, role: Role) -> bool {
+    let (is_victim, is_perpetrator) = (role == Role::Victim, role == Role::Perpetrator);
+    let is_party = is_victim || is_perpetrator;
+    let is_report = is_party && matches!(detail, Detail::Incident { .. } | Detail::Crime { .. });
+    match kind {
+        FindingKind::NewReport | FindingKind::SamePairAgain | FindingKind::BothRoles => is_report,
+        FindingKind::RepeatVictim | FindingKind::ThreeInTwelveMonths => is_report && is_victim,
+        FindingKind::RepeatPerpetrator | FindingKind::SerialPerpetrator | FindingKind::ReportAfterProgramme => {
+            is_report && is_perpetrator
+        }
+        FindingKind::MaracRepeat => {
+            let by_mash = matches!(detail, Detail::MashContact { domestic_abuse: Answer::Yes, .. });
+            is_report || is_party && by_mash
+        }
+        FindingKind::OrderMade => is_party && matches!(detail, Detail::ProtectionOrder { breached_on: None, .. }),
+        FindingKind::OrderBreached => {
+            is_report || is_party && matches!(detail, Detail::ProtectionOrder { breached_on: Some(_), .. })
+        }
+        FindingKind::RiskEscalated => is_victim && matches!(detail, Detail::RiskAssessment { .. }),
+        FindingKind::KnownToSeveralAgencies => is_party && is_known_by(detail),
+    }
+}
