@@ -74,6 +74,7 @@ impl Pseudonymiser {
     /// Everything linkage compares of one person.
     #[must_use]
     pub fn tokens(&self, identity: &NormalIdentity) -> PersonTokens {
+        let _stage = tracing::trace_span!(target: "stage", "tokens").entered();
         let keys = &self.keys;
         let others = |words: &[Word]| {
             let mut tokens: SmallVec<[Token; 2]> =

@@ -9,6 +9,7 @@ use super::failure::Failure;
 mod flow;
 mod latency;
 mod link;
+mod stages;
 mod tokens;
 
 /// Measures on synthetic people; every figure comes with what was measured.
@@ -24,6 +25,8 @@ enum BenchCommand {
     Flow(flow::FlowArgs),
     /// Linkage: fill a register, restore it, then link record by record
     Link(link::LinkBenchArgs),
+    /// The pipeline stage by stage, and the whole, beside what parsing and hashing alone would take
+    Stages(stages::StagesArgs),
     /// Write the tokens that a register would hold of a table, under a key of this command's own: what an attacker gets
     #[command(hide = true)]
     Tokens(tokens::TokensArgs),
@@ -37,6 +40,7 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> 
     match &args.command {
         BenchCommand::Flow(args) => flow::run(args, out),
         BenchCommand::Link(args) => link::run(args, out),
+        BenchCommand::Stages(args) => stages::run(args, out),
         BenchCommand::Tokens(args) => tokens::run(args, out),
     }
 }

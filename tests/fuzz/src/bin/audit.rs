@@ -33,7 +33,8 @@ fuzz_target!(|input: &[u8]| {
     let lines: Vec<_> = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     if verify(&lines, Some(*head)).is_ok() {
         let read = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).expect("it was believed");
-        let same = lines.len() == genuine.len() && lines.iter().zip(genuine).all(|(one, other)| read(one) == read(other));
+        let same =
+            lines.len() == genuine.len() && lines.iter().zip(genuine).all(|(one, other)| read(one) == read(other));
         assert!(same, "a changed chain is believed");
     }
 });

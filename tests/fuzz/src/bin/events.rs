@@ -47,7 +47,10 @@ fuzz_target!(|input: &[u8]| {
         *taken += 1;
         let mut rng = ChaCha20Rng::seed_from_u64(2);
         let (transaction, report) = engine.process(std::slice::from_ref(&record), now(), &mut rng);
-        let ends = report.outcomes.accepted + report.outcomes.rejected + report.outcomes.duplicate + report.outcomes.superseded;
+        let ends = report.outcomes.accepted
+            + report.outcomes.rejected
+            + report.outcomes.duplicate
+            + report.outcomes.superseded;
         assert_eq!((report.outcomes.read, ends), (1, 1), "each record ends as one thing");
         assert_eq!(transaction.positions.len(), 1);
     });
