@@ -29,6 +29,7 @@ mod kafka_topics;
 mod kafka_watch;
 mod keys;
 mod kits;
+mod limits;
 mod linkage;
 mod memory;
 mod migrate;
