@@ -28,6 +28,7 @@ mod kafka_watch;
 mod keys;
 mod kits;
 mod linkage;
+mod logs;
 mod memory;
 mod migrate;
 mod outputs;
