@@ -149,7 +149,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
-    ("csv", &["cli", "validate::rows", "report"]),
+    ("csv", &["cli", "simulate::calibration", "validate::rows", "report"]),
     ("jsonschema", &["validate"]),
     ("deunicode", &["normalise"]),
     ("unicode_normalization", &["normalise"]),

@@ -60,7 +60,7 @@ pub(super) fn of(engine: &Engine, scope: &ScopeId, as_of: Date, rules: &Rules, s
     shown(&publish(scope, &engine.linked_events(scope), as_of, rules, &[], suppress_below), as_of)
 }
 
-fn shown(published: &Published, as_of: Date) -> Performance {
+pub(super) fn shown(published: &Published, as_of: Date) -> Performance {
     let charts = published.series.iter().map(|series| {
         let read = xmr::chart(series);
         let rendered = chart::render(&read);

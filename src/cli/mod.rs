@@ -11,6 +11,7 @@ mod asyncapi;
 mod audit;
 mod bench;
 mod check;
+mod cohort;
 mod consult;
 mod daemon;
 mod demo;
@@ -36,6 +37,7 @@ mod pseudonymise;
 mod publish;
 mod refuges;
 mod reload;
+mod report;
 mod review;
 mod rotation;
 mod run;
@@ -75,6 +77,8 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
     Subscribe(subscribe::SubscribeArgs),
+    /// Rank a recipient's list by RFG(V), for a MATAC
+    Cohort(cohort::CohortArgs),
     /// Check configuration, agreement, keys, event files and, with --live, the cluster
     Check(check::CheckArgs),
     /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
@@ -101,6 +105,8 @@ enum Command {
     Erase(erase::EraseArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
+    /// Print the performance framework, from the register alone
+    Report(report::ReportArgs),
     /// Measure what this machine does, on synthetic people
     Bench(bench::BenchArgs),
     /// Ask a running daemon whether it is ready
@@ -132,6 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Pseudonymise(args) => pseudonymise::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
+        Command::Cohort(args) => cohort::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
         Command::Refuges(args) => refuges::run(&args, &mut out),
         Command::Agreement(args) => agreement::run(&args, &mut out),
@@ -144,6 +151,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Review(args) => review::run(&args, &mut out),
         Command::Erase(args) => erase::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Migrate(args) => migrate::run(&args, &mut out),

@@ -318,6 +318,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.batch(OutcomeCounts { read: 1, accepted: 1, ..OutcomeCounts::default() }, 1, 1);
         metrics.transaction(TransactionEnd::Committed, Duration::from_millis(3));
+        let party: PartyId = "idva".parse().expect("a party");
+        metrics.messages(&party, "alerts", 2);
+        metrics.held("agreement_not_signed", 1);
+        metrics.lag([(&party, 0, 3)].into_iter());
+        metrics.partitions([(0, true)].into_iter());
+        metrics.restoring(0, 0.5);
         let text = metrics.text();
         let families = families(&text);
         assert!(families.len() > 15 && text.ends_with("# EOF\n"), "{text}");

@@ -5,4 +5,5 @@ pub mod http;
 pub mod metrics;
 pub mod pages;
 mod process;
+pub mod stages;
 pub mod telemetry;

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use crate::assess::ledger::Age;
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
 use crate::keys::KeyRing;
@@ -18,7 +19,7 @@ use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
-use crate::model::event::BlindEvent;
+use crate::model::event::{BlindEvent, Facts};
 use crate::model::feed::FeedKind;
 use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
@@ -201,6 +202,15 @@ impl Setup {
         is_over(occurred_at, self.retention_days(agency), as_of)
     }
 
+    /// How much of an event may be kept on that day.
+    pub(super) fn age(&self, facts: &Facts, as_of: Date) -> Age {
+        match self.lapsed(&facts.agency, facts.occurred_at, as_of) {
+            true if self.all_lapsed(facts.recorded_at, as_of) => Age::StubOver,
+            true => Age::Over,
+            false => Age::Held,
+        }
+    }
+
     /// For how many days what an agency told is held.
     pub(super) fn retention_days(&self, agency: &PartyId) -> u32 {
         let feed = self.agreement.feed(agency).filter(|feed| feed.kind != FeedKind::Review);
@@ -269,8 +279,12 @@ impl Setup {
             let event = admit(facts, source, intake, self.keys.vault(), nonce).ok_or_else(sealed_otherwise)?;
             return Ok(Taken { event, ignored_fields, dropped_identifiers });
         }
-        let normal = normalise(valid);
+        let normal = {
+            let _stage = tracing::trace_span!(target: "stage", "normalise").entered();
+            normalise(valid)
+        };
         let dropped_identifiers = normal.dropped_identifiers();
+        let _stage = tracing::trace_span!(target: "stage", "pseudonymise").entered();
         let event = match self.hash_under(&normal.facts.scope, epoch) {
             Some(pseudonymiser) => blind(pseudonymiser, self.keys.vault(), normal, Keep::ForRekeying, nonce),
             // Without a linkage key the validator lets nothing in clear through but reviewers' events.

@@ -13,7 +13,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
-pub use self::performance::{Chart, Performance, Table};
+pub use self::performance::{Chart, Performance, Table, document};
 pub use self::review::{Answer, Asked, Choice, Waterfall};
 pub use self::session::{Reviewer, Sessions};
 

@@ -3,7 +3,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use maud::{PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Place, capital, page, trouble};
 
@@ -72,84 +72,88 @@ pub(in crate::ops) fn performance(all: &[Performance]) -> Response {
                     "The figures are being made: look again in a minute. They are of what is recorded, in months that are closed."
                 }
             }
-            @for one in all {
-                h2 class="govuk-heading-l" { (capital(&one.scope)) }
-                p class="govuk-body" { (one.legend) }
-                p class="govuk-body" { (one.note) }
-                p class="govuk-hint" { "Made " (one.made_at) "." }
-                @for chart in &one.charts {
-                    div class="priorityd-chart" {
-                        h3 class="govuk-heading-m" id={ "chart-" (chart.id) } { (chart.title) }
-                        p class="govuk-body" { (chart.definition) }
-                        @if !chart.breaks.is_empty() {
-                            p class="govuk-body" {
-                                "At the dotted lines mean and limits begin anew, since more or less is recorded from then on:"
-                            }
-                            ol class="govuk-list govuk-list--number" {
-                                @for why in &chart.breaks { li { (why) } }
-                            }
-                        }
-                        div class="priorityd-drawing" { (PreEscaped(&chart.svg)) }
-                        p class="govuk-body" {
-                            a class="govuk-link" href={ "/performance/" (one.scope) "/" (chart.id) ".csv" } download {
-                                "Download “" (chart.title) "” as CSV"
-                            }
-                        }
-                        details class="govuk-details" {
-                            summary class="govuk-details__summary" {
-                                span class="govuk-details__summary-text" { "Numbers of “" (chart.title) "”" }
-                            }
-                            div class="govuk-details__text" {
-                                div class="priorityd-scroll" tabindex="0" role="region" aria-label={ "Numbers of " (chart.title) } {
-                                    table class="govuk-table" {
-                                        caption class="govuk-visually-hidden" { (chart.title) ", by month" }
-                                        thead class="govuk-table__head" {
-                                            tr class="govuk-table__row" {
-                                                @for column in &chart.columns {
-                                                    th scope="col" class="govuk-table__header" { (capital(column)) }
-                                                }
-                                            }
-                                        }
-                                        tbody class="govuk-table__body" {
-                                            @for row in &chart.rows {
-                                                tr class="govuk-table__row" {
-                                                    @for (at, cell) in row.iter().enumerate() {
-                                                        @if at == 0 {
-                                                            th scope="row" class="govuk-table__header priorityd-month" { (cell) }
-                                                        } @else {
-                                                            td class="govuk-table__cell" { (cell) }
-                                                        }
-                                                    }
-                                                }
-                                            }
-                                        }
-                                    }
-                                }
-                            }
+            @for one in all { (figures(one, true)) }
+        },
+    )
+}
+
+/// The same as a document of its own, which needs no server.
+#[must_use]
+pub fn document(all: &[Performance]) -> String {
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" class="govuk-template" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Performance – priorityd" }
+                style { (PreEscaped(super::GOVUK)) (PreEscaped(super::OURS)) }
+            }
+            body class="govuk-template__body" {
+                div class="govuk-width-container" {
+                    main class="govuk-main-wrapper" {
+                        h1 class="govuk-heading-xl" { "Performance" }
+                        @for one in all { (figures(one, false)) }
+                    }
+                }
+            }
+        }
+    };
+    document.into_string()
+}
+
+/// Charts and tables of one partnership; whoever has no server has no files to fetch.
+fn figures(one: &Performance, has_files: bool) -> Markup {
+    html! {
+        h2 class="govuk-heading-l" { (capital(&one.scope)) }
+        p class="govuk-body" { (one.legend) }
+        p class="govuk-body" { (one.note) }
+        p class="govuk-hint" { "Made " (one.made_at) "." }
+        @for chart in &one.charts {
+            div class="priorityd-chart" {
+                h3 class="govuk-heading-m" id={ "chart-" (chart.id) } { (chart.title) }
+                p class="govuk-body" { (chart.definition) }
+                @if !chart.breaks.is_empty() {
+                    p class="govuk-body" {
+                        "At the dotted lines mean and limits begin anew, since more or less is recorded from then on:"
+                    }
+                    ol class="govuk-list govuk-list--number" {
+                        @for why in &chart.breaks { li { (why) } }
+                    }
+                }
+                div class="priorityd-drawing" { (PreEscaped(&chart.svg)) }
+                @if has_files {
+                    p class="govuk-body" {
+                        a class="govuk-link" href={ "/performance/" (one.scope) "/" (chart.id) ".csv" } download {
+                            "Download “" (chart.title) "” as CSV"
                         }
                     }
                 }
-                h3 class="govuk-heading-l" { (capital(&one.scope)) ", " (one.period) }
-                @for table in &one.tables {
-                    h4 class="govuk-heading-m" { (table.title) }
-                    p class="govuk-body" { (table.note) }
-                    div class="priorityd-scroll" tabindex="0" role="region" aria-label=(table.title) {
-                        table class="govuk-table" {
-                            caption class="govuk-visually-hidden" { (table.title) }
-                            thead class="govuk-table__head" {
-                                tr class="govuk-table__row" {
-                                    th scope="col" class="govuk-table__header" { "Figure" }
-                                    @for column in &table.columns {
-                                        th scope="col" class="govuk-table__header govuk-table__header--numeric" { (capital(column)) }
+                details class="govuk-details" {
+                    summary class="govuk-details__summary" {
+                        span class="govuk-details__summary-text" { "Numbers of “" (chart.title) "”" }
+                    }
+                    div class="govuk-details__text" {
+                        div class="priorityd-scroll" tabindex="0" role="region" aria-label={ "Numbers of " (chart.title) } {
+                            table class="govuk-table" {
+                                caption class="govuk-visually-hidden" { (chart.title) ", by month" }
+                                thead class="govuk-table__head" {
+                                    tr class="govuk-table__row" {
+                                        @for column in &chart.columns {
+                                            th scope="col" class="govuk-table__header" { (capital(column)) }
+                                        }
                                     }
                                 }
-                            }
-                            tbody class="govuk-table__body" {
-                                @for (label, cells) in &table.rows {
-                                    tr class="govuk-table__row" {
-                                        th scope="row" class="govuk-table__header govuk-!-font-weight-regular" { (label) }
-                                        @for cell in cells {
-                                            td class="govuk-table__cell govuk-table__cell--numeric" { (cell) }
+                                tbody class="govuk-table__body" {
+                                    @for row in &chart.rows {
+                                        tr class="govuk-table__row" {
+                                            @for (at, cell) in row.iter().enumerate() {
+                                                @if at == 0 {
+                                                    th scope="row" class="govuk-table__header priorityd-month" { (cell) }
+                                                } @else {
+                                                    td class="govuk-table__cell" { (cell) }
+                                                }
+                                            }
                                         }
                                     }
                                 }
@@ -158,8 +162,36 @@ pub(in crate::ops) fn performance(all: &[Performance]) -> Response {
                     }
                 }
             }
-        },
-    )
+        }
+        h3 class="govuk-heading-l" { (capital(&one.scope)) ", " (one.period) }
+        @for table in &one.tables {
+            h4 class="govuk-heading-m" { (table.title) }
+            p class="govuk-body" { (table.note) }
+            div class="priorityd-scroll" tabindex="0" role="region" aria-label=(table.title) {
+                table class="govuk-table" {
+                    caption class="govuk-visually-hidden" { (table.title) }
+                    thead class="govuk-table__head" {
+                        tr class="govuk-table__row" {
+                            th scope="col" class="govuk-table__header" { "Figure" }
+                            @for column in &table.columns {
+                                th scope="col" class="govuk-table__header govuk-table__header--numeric" { (capital(column)) }
+                            }
+                        }
+                    }
+                    tbody class="govuk-table__body" {
+                        @for (label, cells) in &table.rows {
+                            tr class="govuk-table__row" {
+                                th scope="row" class="govuk-table__header govuk-!-font-weight-regular" { (label) }
+                                @for cell in cells {
+                                    td class="govuk-table__cell govuk-table__cell--numeric" { (cell) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// One chart's numbers as a file.

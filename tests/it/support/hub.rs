@@ -229,6 +229,9 @@ fn through_a_file(table: &PublishedFrequencies) -> PublishedFrequencies {
     serde_json::from_slice(&text).expect("read back")
 }
 
+/// A record's key, and the event in it if it is no tombstone.
+type Message = (String, Option<Value>);
+
 /// What one service has read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Desk {
@@ -479,7 +482,12 @@ impl<'a> Hub<'a> {
 
     /// Everybody, as of the hub's day.
     pub(crate) fn people(&self) -> Vec<Assessed> {
-        self.engine().assess_everybody(self.now.as_of).into_values().flatten().collect()
+        self.people_on(self.now.as_of)
+    }
+
+    /// Everybody, as of any day.
+    pub(crate) fn people_on(&self, as_of: Date) -> Vec<Assessed> {
+        self.engine().assess_everybody(as_of).into_values().flatten().collect()
     }
 
     /// How many records all feeds have, those included that an agency sent again.
@@ -503,7 +511,7 @@ impl<'a> Hub<'a> {
     }
 
     /// Of each recipient, what was ever said: alerts, then the list; ids with the events, tombstones with none.
-    pub(crate) fn said(&self) -> BTreeMap<PartyId, [Vec<(String, Option<Value>)>; 2]> {
+    pub(crate) fn said(&self) -> BTreeMap<PartyId, [Vec<Message>; 2]> {
         let parties = self.office.agreement.recipients.iter().map(|recipient| &recipient.party);
         parties.map(|party| (party.clone(), ["alerts", "list"].map(|topic| self.open(party, topic)))).collect()
     }
@@ -605,7 +613,7 @@ impl<'a> Hub<'a> {
 
     /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone. Alerts are read
     /// as they come, and lists as they stand today: of each entry the last record alone.
-    fn open(&self, recipient: &PartyId, topic: &str) -> Vec<(String, Option<Value>)> {
+    fn open(&self, recipient: &PartyId, topic: &str) -> Vec<Message> {
         let key = self.office.private.get(recipient).expect("a recipient of the agreement");
         let mut opener = Opener::new(key, &self.office.signers, recipient);
         let records = self.topic(&topic_name(topic, recipient));
@@ -659,6 +667,11 @@ impl<'a> Hub<'a> {
     /// Findings as `person kind event`, sorted; reports themselves (`new_report`) are left out. Every person must be one
     /// linked person and every linked person one person.
     pub(crate) fn findings(&self, lines: &[&str]) -> Vec<String> {
+        self.findings_on(self.now.as_of, lines)
+    }
+
+    /// The same as of any day.
+    pub(crate) fn findings_on(&self, as_of: Date, lines: &[&str]) -> Vec<String> {
         let (mut names, mut ids) = (BTreeMap::new(), BTreeMap::new());
         for line in lines {
             let words: Vec<_> = line.split_whitespace().collect();
@@ -674,7 +687,7 @@ impl<'a> Hub<'a> {
         }
         let people: BTreeSet<_> = names.values().collect();
         assert_eq!(people.len(), names.len(), "one person is two: {:?}", names.values().collect::<Vec<_>>());
-        let mut found: Vec<_> = (self.people().iter())
+        let mut found: Vec<_> = (self.people_on(as_of).iter())
             .flat_map(|person| person.findings.iter().map(|finding| (person.cluster, finding)))
             .filter(|(_, finding)| finding.kind.as_str() != "new_report")
             .map(|(cluster, finding)| format!("{} {} {}", names[&cluster], finding.kind, ids[&finding.trigger]))
