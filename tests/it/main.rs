@@ -34,6 +34,7 @@ mod migrate;
 mod outputs;
 mod pages;
 mod rekey;
+mod report;
 mod reload;
 mod review;
 mod silence;
