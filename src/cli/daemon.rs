@@ -76,11 +76,14 @@ impl Worker {
         while waiting.is_some() || !self.stop.load(Ordering::Relaxed) {
             match self.turn(&mut engines, &mut waiting) {
                 Ok(()) => backoff = BACKOFF.0,
-                Err(error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Fatal(_))) => {
+                Err(
+                    error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Damaged(_) | LogError::Fatal(_)),
+                ) => {
                     self.metrics.log_failure();
                     self.health.set(State::Failed(match error {
                         LogError::Denied(_) => "the log refuses us",
                         LogError::Fenced(_) => "fenced: another instance has taken over",
+                        LogError::Damaged(_) => "the log is damaged",
                         _ => "the log cannot be used",
                     }));
                     return Err(error);
@@ -371,7 +374,7 @@ fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
         Err(LogError::Retriable(_) | LogError::Aborted(_)) => TransactionEnd::Aborted,
         Err(LogError::Fenced(_)) => TransactionEnd::Fenced,
         Err(LogError::Denied(_)) => TransactionEnd::Denied,
-        Err(LogError::Fatal(_)) => TransactionEnd::Failed,
+        Err(LogError::Damaged(_) | LogError::Fatal(_)) => TransactionEnd::Failed,
     }
 }
 

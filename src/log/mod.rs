@@ -312,6 +312,9 @@ pub enum LogError {
     /// Another instance has our name, or our place in the group for good: leave the field to it.
     #[error("another instance has taken over: {0}")]
     Fenced(String),
+    /// What was read is not what was written: a copy has to take its place.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),
@@ -322,7 +325,12 @@ impl LogError {
     #[must_use]
     pub fn into_why(self) -> String {
         match self {
-            Self::Retriable(why) | Self::Aborted(why) | Self::Denied(why) | Self::Fenced(why) | Self::Fatal(why) => why,
+            Self::Retriable(why)
+            | Self::Aborted(why)
+            | Self::Denied(why)
+            | Self::Fenced(why)
+            | Self::Damaged(why)
+            | Self::Fatal(why) => why,
         }
     }
 }

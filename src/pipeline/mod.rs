@@ -267,9 +267,9 @@ impl Engine {
             (event.id, event.supersedes, event.facts.scope.clone(), event.facts.agency.clone());
         let decision = evidence::decision(&event.facts.detail);
         let ruling = evidence::ruling(&event.facts.detail);
-        let lapsed = self.setup.lapsed(&agency, event.facts.occurred_at, now.as_of);
+        let age = self.setup.age(&event.facts, now.as_of);
         let scope = self.scope_mut(&scope_id);
-        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, lapsed);
+        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, age);
         let Some(outcome) = outcome else {
             return self.reject(record, &id_reused(), now, work);
         };

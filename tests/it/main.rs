@@ -42,4 +42,5 @@ mod simulation;
 mod source;
 mod support;
 mod token;
+mod under_fire;
 mod vectors;
