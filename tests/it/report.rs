@@ -81,7 +81,9 @@ fn the_command_prints_every_form_and_no_small_number() {
     assert!(text.contains("2025-01-01 to 2025-12-31") && text.contains("[c]") && text.contains("recorded"));
     let csv = print("csv");
     assert!(csv.lines().any(|line| line.starts_with("portsmouth,demand,incidents,Incidents,2025-01-01,2025-12-31,10")));
-    assert!(csv.lines().any(|line| line.starts_with("portsmouth,monthly,incidents,Incidents,2025-03-01,2025-03-31,10")));
+    assert!(
+        csv.lines().any(|line| line.starts_with("portsmouth,monthly,incidents,Incidents,2025-03-01,2025-03-31,10"))
+    );
     let html = print("html");
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("<svg") && !html.contains("href=\"/"));
     // Before the year is closed there is nothing of it.

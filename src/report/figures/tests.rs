@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::config::rules::Rules;
 use crate::model::event::{
-    Answer, CaseState, ChildPlan, ClosingReason, CourtResult, CrimeOutcome, Detail, DisclosureDecision, DisclosureRoute,
-    MaracCriterion, MashOutcome, OffenceFamily, OrderKind, Programme, ReferralSource, Risk, Role, Status,
-    YouthIntervention,
+    Answer, CaseState, ChildPlan, ClosingReason, CourtResult, CrimeOutcome, Detail, DisclosureDecision,
+    DisclosureRoute, MaracCriterion, MashOutcome, OffenceFamily, OrderKind, Programme, ReferralSource, Risk, Role,
+    Status, YouthIntervention,
 };
 use crate::model::ids::{ClusterId, EventId, PartyId};
 use crate::model::linked::{LinkedEvent, LinkedPerson};
@@ -188,7 +188,12 @@ fn agencies_know_people_and_services_do_not_count() {
     let report = Register::default()
         .incident(date(2025, 3, 1), 1, 2)
         .told("local_authority", date(2025, 3, 2), mash, &[(1, Victim), (20, Child)])
-        .told("idva", date(2025, 3, 3), Detail::CaseloadEntry { state: CaseState::Open }, &[(1, Victim), (2, Perpetrator)])
+        .told(
+            "idva",
+            date(2025, 3, 3),
+            Detail::CaseloadEntry { state: CaseState::Open },
+            &[(1, Victim), (2, Perpetrator)],
+        )
         .report();
     shows(&report, "agencies", &[("victims", of(1, 1)), ("perpetrators", of(0, 1)), ("victims_two", of(1, 1))]);
 }
@@ -230,8 +235,7 @@ fn justice_sets_arrests_charges_and_verdicts_side_by_side() {
         .told("police", on, court(CourtResult::Convicted), &people)
         .told("police", on, court(CourtResult::Acquitted), &people)
         .report();
-    let rows =
-        [("arrests", of(1, 2)), ("charges", of(1, 1)), ("convictions", of(1, 2)), ("court_success", of(1, 2))];
+    let rows = [("arrests", of(1, 2)), ("charges", of(1, 1)), ("convictions", of(1, 2)), ("court_success", of(1, 2))];
     shows(&report, "justice", &rows);
 }
 
@@ -359,18 +363,15 @@ fn contacts_are_counted_child_by_child() {
     let contact = |domestic_abuse| Detail::MashContact { children: 2, domestic_abuse, outcome: MashOutcome::EarlyHelp };
     let mut register = Register::default();
     for day in 1..=5 {
-        register = register.told("local_authority", date(2025, 1, day), contact(Answer::Yes), &[(1, Child), (2, Child)]);
+        register =
+            register.told("local_authority", date(2025, 1, day), contact(Answer::Yes), &[(1, Child), (2, Child)]);
     }
     let report = register
         .told("local_authority", date(2025, 2, 1), contact(Answer::No), &[(2, Child)])
         .told("local_authority", date(2025, 2, 1), contact(Answer::NotAsked), &[(3, Child)])
         .report();
-    let rows = [
-        ("contacts", Count(12)),
-        ("with_abuse", of(10, 12)),
-        ("five_or_more", of(2, 2)),
-        ("five_all_abuse", of(1, 2)),
-    ];
+    let rows =
+        [("contacts", Count(12)), ("with_abuse", of(10, 12)), ("five_or_more", of(2, 2)), ("five_all_abuse", of(1, 2))];
     shows(&report, "mash", &rows);
 }
 
@@ -427,7 +428,8 @@ fn a_series_has_every_month_and_marks_where_it_breaks() {
     let counted: Vec<_> = series.points.iter().filter(|point| point.count > 0).map(|point| point.month).collect();
     assert_eq!(counted, [date(2024, 11, 1), date(2025, 2, 1)]);
     let breaks: Vec<_> = series.breaks.iter().map(|one| (one.month, one.why.as_str())).collect();
-    let expected = [(date(2025, 3, 1), "the first events of local_authority"), (date(2025, 6, 1), "a new recording standard")];
+    let expected =
+        [(date(2025, 3, 1), "the first events of local_authority"), (date(2025, 6, 1), "a new recording standard")];
     assert_eq!(breaks, expected);
     let place = series.total.expect("the demand has the sum");
     assert_eq!(report.table(place.table).expect("the table").rows[place.row].cells[place.column], Count(1));
