@@ -16,7 +16,7 @@ pub fn of_report(history: &[Appearance<'_>], report: &Report) -> Standing {
     let of_it = history.iter().filter(|entry| report.events.contains(&entry.id));
     let recorded = of_it.filter_map(as_recorded).max().unwrap_or(Standing::Allegation);
     let speaks_of_it = |entry: &&Appearance<'_>| {
-        spoken_of(&entry.event.detail).is_some_and(|id| id == report.happening || report.events.contains(&id))
+        entry.event.detail.incident().is_some_and(|id| id == report.happening || report.events.contains(&id))
     };
     let latest = history.iter().filter(speaks_of_it).filter_map(|entry| outcome(&entry.event.detail)).next_back();
     match latest {
@@ -37,7 +37,7 @@ pub(super) fn standings(
     let known = |id: EventId| reports.iter().any(|report| report.happening == id || report.events.contains(&id));
     let alone = history.iter().filter(|entry| entry.me.role == Role::Perpetrator && !entry.me.under_16);
     let alone = alone.filter_map(|entry| {
-        let of_court = outcome(&entry.event.detail).filter(|_| !spoken_of(&entry.event.detail).is_some_and(known));
+        let of_court = outcome(&entry.event.detail).filter(|_| !entry.event.detail.incident().is_some_and(known));
         let supervised = matches!(entry.event.detail, Detail::OrderStart { .. } | Detail::Release { .. });
         let convicted = (supervised && entry.me.status == Status::Convicted).then_some(Standing::Convicted);
         of_court.or(convicted).map(|standing| (standing, entry.on()))
@@ -92,17 +92,6 @@ fn outcome(detail: &Detail) -> Option<Standing> {
             CourtResult::Discontinued => Some(Standing::NoFurtherAction),
             CourtResult::Other => None,
         },
-        _ => None,
-    }
-}
-
-/// The incident or crime that an outcome speaks of.
-fn spoken_of(detail: &Detail) -> Option<EventId> {
-    match detail {
-        Detail::Charge { incident, .. }
-        | Detail::NoFurtherAction { incident, .. }
-        | Detail::ConditionalCaution { incident, .. }
-        | Detail::CourtOutcome { incident, .. } => *incident,
         _ => None,
     }
 }

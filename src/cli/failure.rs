@@ -87,6 +87,7 @@ impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         let kind = match error {
             LogError::Denied(_) => Kind::Denied,
+            LogError::Damaged(_) => Kind::BadData,
             LogError::Retriable(_) | LogError::Aborted(_) | LogError::Fenced(_) | LogError::Fatal(_) => {
                 Kind::Unreachable
             }

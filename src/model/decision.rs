@@ -14,6 +14,8 @@ pub enum Judgement {
     Different,
     /// Somebody looked at a finding: of a person in both roles, the list may name them.
     Seen,
+    /// Somebody looked and could not tell: the question stays open, and what was decided before no longer counts.
+    Undecided,
 }
 
 /// Why.
@@ -32,6 +34,8 @@ pub enum DecisionReason {
     BothDirections,
     /// One of the reports is a counter-allegation, or resistance to abuse.
     CounterAllegation,
+    /// What is known does not suffice.
+    NotEnoughKnown,
     /// The victim was referred now, or the service was told otherwise.
     Referred,
     /// The victim does not want it, or needs it no more.
