@@ -14,6 +14,7 @@ mod conformance;
 mod convergence;
 mod daemon;
 mod demo;
+mod domain;
 mod door;
 mod embedded;
 mod erasure;
