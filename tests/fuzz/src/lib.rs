@@ -76,7 +76,8 @@ impl House {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (ring, services) = (dir.path().join("keys"), dir.path().join("services"));
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let ring = KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng).expect("a ring");
+        let ring =
+            KeyRing::create(&ring, &services, &scope, &parties, Timestamp::UNIX_EPOCH, &mut rng).expect("a ring");
         let key = RecipientPrivateKey::read(&services.join(format!("{READER}.jwk.json"))).expect("a private key");
         let signers = SignerKeys::parse(Path::new("signing.jwks.json"), ring.signing_jwks()).expect("public keys");
         let model = Arc::new(LinkageModel::compiled_in());
