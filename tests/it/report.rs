@@ -53,11 +53,29 @@ fn a_crime_of_a_corrected_incident_is_still_the_same_report() {
 }
 
 #[test]
+fn an_acknowledgement_is_timed_from_what_its_alert_is_about() {
+    let mut hub = Hub::new(Office::shipped());
+    hub.send(&events(&[
+        "k1 idva.caseload_entry 2025-02-01 victim=sarah",
+        "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+    ]));
+    let alert = hub.desk("idva").live().into_keys().next().expect("the case is told of the report");
+    hub.send(&events(&[
+        &format!("a1 idva.alert_acknowledged 2025-03-03 alert={alert} action=contacted"),
+        "a2 idva.alert_acknowledged 2025-03-09 alert=00000000000000000000000000000000 action=contacted",
+    ]));
+    let (raw, _) = reported(&hub);
+    let alerts = raw.table("alerts").expect("there is one");
+    assert_eq!(alerts.figure("contacted"), Some(priorityd::report::Figure::Share { part: 2, whole: 2 }));
+    assert_eq!(alerts.figure("days"), Some(priorityd::report::Figure::Days { median: 2, cases: 1 }));
+}
+
+#[test]
 fn the_command_prints_every_form_and_no_small_number() {
     let deployed = Deployed::new();
     let mut told = Vec::new();
-    for day in 1..=12 {
-        told.push(format!("i{day} police.incident 2025-03-{day:02} victim=sarah perpetrator=dean"));
+    for (month, day) in (1..=12).flat_map(|month| (1..=12).map(move |day| (month, day))) {
+        told.push(format!("i{month}-{day} police.incident 2025-{month:02}-{day:02} victim=sarah perpetrator=dean"));
     }
     told.push("k1 idva.caseload_entry 2025-03-20 victim=sarah".to_owned());
     let told: Vec<&str> = told.iter().map(String::as_str).collect();
@@ -75,14 +93,16 @@ fn the_command_prints_every_form_and_no_small_number() {
     let json: Value = serde_json::from_str(&print("json")).expect("one JSON object");
     let demand = &json["tables"][0]["rows"];
     assert_eq!(demand[0]["id"], "incidents");
-    assert_eq!(demand[0]["cells"][0]["count"], 10, "twelve, rounded");
+    assert_eq!(demand[0]["cells"][0]["count"], 145, "144, rounded");
     assert!(demand[1]["cells"][0]["count"].is_null(), "no crime is withheld as a small number is");
     let text = print("text");
     assert!(text.contains("2025-01-01 to 2025-12-31") && text.contains("[c]") && text.contains("recorded"));
     let csv = print("csv");
-    assert!(csv.lines().any(|line| line.starts_with("portsmouth,demand,incidents,Incidents,2025-01-01,2025-12-31,10")));
     assert!(
-        csv.lines().any(|line| line.starts_with("portsmouth,monthly,incidents,Incidents,2025-03-01,2025-03-31,10"))
+        csv.lines().any(|line| line.starts_with("portsmouth,demand,incidents,Incidents,2025-01-01,2025-12-31,145,"))
+    );
+    assert!(
+        csv.lines().any(|line| line.starts_with("portsmouth,monthly,incidents,Incidents,2025-03-01,2025-03-31,10,"))
     );
     let html = print("html");
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("<svg") && !html.contains("href=\"/"));
