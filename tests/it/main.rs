@@ -38,6 +38,7 @@ mod outputs;
 mod pages;
 mod rekey;
 mod reload;
+mod report;
 mod review;
 mod silence;
 mod simulation;
