@@ -194,8 +194,7 @@ mod tests {
         let lines = Lines { json, write: move |line: &str| to.lock().expect("nobody panics").push_str(line) };
         let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         tracing::subscriber::with_default(subscriber, || say(&Logs(handle)));
-        let text = text.lock().expect("nobody panics").clone();
-        text
+        std::mem::take(&mut *text.lock().expect("nobody panics"))
     }
 
     const NAME: &str = "Quxzvyxofja Kqewuqpzo";

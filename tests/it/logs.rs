@@ -97,9 +97,8 @@ fn the_rules_see_what_breaks_them() {
 #[test]
 fn sighup_reads_the_level_again() {
     let house = Deployed::new();
-    let mut daemon = house.start();
-    house.wait_for_log(&mut daemon, "restored the register");
     house.publish_all(&events(&["i1 police.incident 2025-03-01 victim=sarah perpetrator=dean"]));
+    let mut daemon = house.start();
     house.wait_for(&mut daemon, 1);
     assert!(!house.log().contains("committed a batch"), "{}", house.log());
     let config = house.path("priorityd.toml");
