@@ -16,7 +16,7 @@
 //! | [`link`]        | Stage 4. Which records are one person, from tokens alone; three bands, undoable           |
 //! | [`assess`]      | Stage 5. What a person's events add up to: findings with evidence                         |
 //! | [`disclose`]    | Stage 6. What leaves, to whom, by which clause, sealed for one reader                     |
-//! | [`keys`]        | The key ring: nine purposes, and one key never serves two                                 |
+//! | [`keys`]        | The key ring: ten purposes, and one key never serves two                                  |
 //! | [`config`]      | Settings, rules and the data-sharing agreement, checked once, all problems at once        |
 //! | [`model`]       | Ids, roles, tokens, dates, outcomes: nouns of every room, none of which can hold a name   |
 //! | [`log`]         | The seam to the outside: embedded (one SQLite file), Kafka, memory                        |

@@ -20,10 +20,11 @@ use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
 use crate::keys::agreement::{self as signature, NotSigned};
 use crate::keys::meta::{KeyState, Purpose};
+use crate::keys::vault::VaultKey;
 use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, OnRestore, Scram, ScramMechanism, Tls};
-use crate::log::{self, AtRest, Client, Log};
+use crate::log::{self, AtRest, Client, Log, SealedRegister};
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
@@ -180,23 +181,33 @@ impl Deployment {
                 make_folder(path)?;
                 let feed_retention = Duration::from_secs(feed_hours * 60 * 60);
                 let settings = EmbeddedSettings { feed_retention, ..EmbeddedSettings::default() };
-                Ok(Box::new(EmbeddedLog::open_with(path, feeds, self.at_rest(), settings)?))
+                self.sealing(EmbeddedLog::open_with(path, feeds, self.at_rest(FEED), settings)?)
             }
             LogSettings::Kafka(settings) => {
                 let settings = log::kafka::KafkaSettings { on_restore, ..kafka(settings) };
-                Ok(Box::new(KafkaLog::open(settings, feeds)?))
+                self.sealing(KafkaLog::open(settings, feeds)?)
             }
         }
     }
 
+    /// The register that this log keeps is sealed.
+    fn sealing(&self, log: impl Log + 'static) -> Result<Box<dyn Log>, Failure> {
+        Ok(Box::new(SealedRegister::new(log, self.at_rest(REGISTER))))
+    }
+
     /// The side of agencies: they need the vault key, since the embedded log keeps feeds sealed.
     pub(super) fn publisher(&self) -> Result<Box<dyn Client>, Failure> {
-        open_client(&self.settings.log, self.at_rest())
+        let client = open_client(&self.settings.log, self.at_rest(FEED))?;
+        Ok(Box::new(SealedRegister::new(client, self.at_rest(REGISTER))))
     }
 
     /// What feed records lie sealed by on the embedded log.
-    pub(super) fn at_rest(&self) -> Arc<dyn AtRest> {
-        Arc::new(VaultAtRest(Arc::clone(&self.ring)))
+    pub(super) fn feeds_at_rest(&self) -> Arc<dyn AtRest> {
+        self.at_rest(FEED)
+    }
+
+    fn at_rest(&self, which: KeyAtRest) -> Arc<dyn AtRest> {
+        Arc::new(RingAtRest { ring: Arc::clone(&self.ring), which })
     }
 }
 
@@ -352,16 +363,30 @@ fn texts(problems: &[impl ToString]) -> impl Iterator<Item = String> {
     problems.iter().map(ToString::to_string)
 }
 
-const FEED_PURPOSE: &str = "feed";
+/// Which key of the ring seals what the log keeps, and for what.
+#[derive(Clone, Copy)]
+struct KeyAtRest {
+    purpose: &'static str,
+    active: fn(&KeyRing) -> &VaultKey,
+    of_epoch: fn(&KeyRing, u32) -> Option<&VaultKey>,
+}
 
-/// The vault key as the log's protection at rest: `epoch (4 bytes) || nonce || ciphertext || tag`.
-struct VaultAtRest(RingInUse);
+const FEED: KeyAtRest = KeyAtRest { purpose: "feed", active: KeyRing::vault, of_epoch: KeyRing::vault_of };
+const REGISTER: KeyAtRest =
+    KeyAtRest { purpose: "register", active: KeyRing::register, of_epoch: KeyRing::register_of };
 
-impl AtRest for VaultAtRest {
+/// A key of the ring as the log's protection at rest: `epoch (4 bytes) || nonce || ciphertext || tag`.
+struct RingAtRest {
+    ring: RingInUse,
+    which: KeyAtRest,
+}
+
+impl AtRest for RingAtRest {
     fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8> {
         let mut nonce = [0; 12];
         getrandom::fill(&mut nonce).expect("the operating system has random numbers");
-        let sealed = current(&self.0).vault().seal(FEED_PURPOSE, &[context], nonce, clear);
+        let ring = current(&self.ring);
+        let sealed = (self.which.active)(&ring).seal(self.which.purpose, &[context], nonce, clear);
         [sealed.epoch.to_be_bytes().as_slice(), &sealed.bytes].concat()
     }
 
@@ -369,7 +394,8 @@ impl AtRest for VaultAtRest {
         let (epoch, bytes) = sealed.split_first_chunk::<4>()?;
         let epoch = u32::from_be_bytes(*epoch);
         let sealed = Sealed { epoch, bytes: bytes.to_vec() };
-        current(&self.0).vault_of(epoch)?.open(FEED_PURPOSE, &[context], &sealed)
+        let ring = current(&self.ring);
+        (self.which.of_epoch)(&ring, epoch)?.open(self.which.purpose, &[context], &sealed)
     }
 }
 

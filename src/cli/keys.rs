@@ -244,9 +244,11 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError>
         }
         KeysCommand::Retire { purpose, whose, epoch, force } => {
             let slot = whose.slot(*purpose)?;
-            if matches!(purpose, Purpose::Linkage | Purpose::Vault | Purpose::Identifier) && !force {
-                let rule = "the daemon ends a linkage key when no row needs it, and the audit says when no row needs a \
-                            vault key: repeat with --force once it does";
+            let is_needed =
+                matches!(purpose, Purpose::Linkage | Purpose::Vault | Purpose::Register | Purpose::Identifier);
+            if is_needed && !force {
+                let rule = "the daemon ends a linkage key when no row needs it; the audit says when no row needs a vault \
+                            key; a register key is needed for as long as the register: repeat with --force once none is";
                 return Err(KeysError::Usage(rule));
             }
             tell_written(&[rotate::retire(ring, &slot, *epoch)?], out)
@@ -274,6 +276,9 @@ fn tell_written(files: &[PathBuf], out: &mut dyn Write) -> Result<(), KeysError>
 fn what_follows(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Vault => "the daemon takes it up in seconds, seals what it keeps anew, and says so in the audit",
+        Purpose::Register => {
+            "what the register keeps from now on is sealed with it; the earlier key opens what is there"
+        }
         Purpose::Linkage => {
             "the daemon hashes its register anew from sealed identities while it works, then destroys the earlier key"
         }
@@ -361,7 +366,7 @@ mod tests {
         let (result, json) = keys(&ring, "list --format json");
         result.expect("listed");
         let listed: Vec<serde_json::Value> = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(listed.len(), 7);
+        assert_eq!(listed.len(), 8);
         for file in
             std::fs::read_dir(&ring).expect("a directory").chain(std::fs::read_dir(&services).expect("a directory"))
         {

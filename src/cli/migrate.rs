@@ -66,11 +66,12 @@ pub(super) fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<(), Failure
     Ok(())
 }
 
-/// Everything in the file, and the names of what belongs to nobody any more. Holds the daemon's lock meanwhile.
+/// Everything in the file, and the names of what belongs to nobody any more. Holds the daemon's lock meanwhile. Rows of the
+/// register go over as they lie there, sealed by the ring that both sides have.
 fn read(args: &MigrateArgs, deployment: &Deployment, topics: &[String]) -> Result<(Contents, Vec<String>), Failure> {
     let feeds = deployment.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
-    let mut log = EmbeddedLog::open(&args.from, feeds, deployment.at_rest())?;
-    let mut client = EmbeddedClient::open(&args.from, deployment.at_rest())?;
+    let mut log = EmbeddedLog::open(&args.from, feeds, deployment.feeds_at_rest())?;
+    let mut client = EmbeddedClient::open(&args.from, deployment.feeds_at_rest())?;
     let mut contents = Contents::default();
     // The first poll announces the one partition.
     log.poll(1, Duration::ZERO)?;

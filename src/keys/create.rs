@@ -52,9 +52,11 @@ impl<'a> NewKeys<'a> {
         self.missing(&slots)
     }
 
-    /// What a hub needs that never hashes: vault, output, signing and audit, each unless the ring has it.
+    /// What a hub needs that never hashes: vault, register, output, signing and audit, each unless the ring has it.
     pub fn hub_missing(&mut self) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
-        self.missing(&[Purpose::Vault, Purpose::Output, Purpose::Signing, Purpose::Audit].map(Slot::of))
+        self.missing(
+            &[Purpose::Vault, Purpose::Register, Purpose::Output, Purpose::Signing, Purpose::Audit].map(Slot::of),
+        )
     }
 
     fn missing(&mut self, slots: &[Slot]) -> Result<Vec<PathBuf>, Vec<KeyProblem>> {
@@ -96,7 +98,7 @@ impl<'a> NewKeys<'a> {
                 let remedy = "name who signs, with --party, and a directory for both halves, with --out";
                 Err(one(KeyProblem::new(self.dir, "keeps no agreement key", remedy)))
             }
-            Purpose::Linkage | Purpose::Identifier | Purpose::Vault | Purpose::Output => {
+            Purpose::Linkage | Purpose::Identifier | Purpose::Vault | Purpose::Register | Purpose::Output => {
                 let secret = self.secret();
                 Ok(vec![self.write(&meta, &secret)?])
             }

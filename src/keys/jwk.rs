@@ -252,7 +252,12 @@ fn usage_of(purpose: Purpose) -> Option<(&'static str, &'static str)> {
     match purpose {
         Purpose::Signing | Purpose::Audit | Purpose::Agreement => Some(("sig", "ES256")),
         Purpose::Recipient => Some(("enc", "ECDH-ES+A256KW")),
-        Purpose::Linkage | Purpose::Identifier | Purpose::Vault | Purpose::Intake | Purpose::Output => None,
+        Purpose::Linkage
+        | Purpose::Identifier
+        | Purpose::Vault
+        | Purpose::Register
+        | Purpose::Intake
+        | Purpose::Output => None,
     }
 }
 

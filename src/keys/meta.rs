@@ -18,6 +18,8 @@ pub enum Purpose {
     Identifier,
     /// Seals what lies on our own disk.
     Vault,
+    /// Seals the register at rest: without it a stolen log does not even show how often a token occurs.
+    Register,
     /// Seals what one agency that pseudonymises at source sends us of identity.
     Intake,
     /// Derives each recipient's pseudonyms.
@@ -34,10 +36,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Linkage,
         Self::Identifier,
         Self::Vault,
+        Self::Register,
         Self::Intake,
         Self::Output,
         Self::Signing,
@@ -53,6 +56,7 @@ impl Purpose {
             Self::Linkage => "linkage",
             Self::Identifier => "identifier",
             Self::Vault => "vault",
+            Self::Register => "register",
             Self::Intake => "intake",
             Self::Output => "output",
             Self::Signing => "signing",

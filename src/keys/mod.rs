@@ -2,13 +2,14 @@
 //!
 //! A ring is a directory that only its owner can enter. Each secret is one JWK file (RFC 7517) that only its owner can
 //! read, with one member of ours, `priorityd`, that says what the key is for and where it stands in its life. A secret may
-//! lie there encrypted by a PKCS#11 token. Nine purposes, and one key never serves two:
+//! lie there encrypted by a PKCS#11 token. Ten purposes, and one key never serves two:
 //!
 //! | Purpose    | Kind            | One per         | What it does                                            |
 //! |------------|-----------------|-----------------|---------------------------------------------------------|
 //! | linkage    | 256-bit secret  | scope and epoch | hashes identity to tokens                               |
 //! | identifier | 256-bit secret  | scope           | hashes ids, for as long as there is a register          |
 //! | vault      | 256-bit secret  | epoch           | seals what lies on our own disk                         |
+//! | register   | 256-bit secret  | epoch           | seals the register at rest                              |
 //! | intake     | 256-bit secret  | agency, epoch   | seals what an agency that hashes at source sends us     |
 //! | output     | 256-bit secret  | epoch           | gives each recipient pseudonyms that no other can join  |
 //! | signing    | P-256 pair      | epoch           | signs every message                                     |
@@ -35,6 +36,7 @@ pub mod source;
 mod stamp;
 pub mod token;
 pub mod vault;
+mod whole;
 
 pub use create::NewKeys;
 pub use install::install;

@@ -1,6 +1,6 @@
 //! The key ring: every key of a directory, read once, checked together, handed out by purpose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use super::output::{OutputKey, OutputSecret};
 use super::recipient::RecipientKey;
 use super::signing::{SignerKeys, SigningKey};
 use super::vault::VaultKey;
+use super::whole::{collisions, missing};
 use super::{file, token};
 use crate::model::ids::{PartyId, ScopeId};
 
@@ -34,6 +35,7 @@ pub(super) const RECIPIENTS: &str = "recipients";
 pub struct KeyRing {
     linkage: Vec<Held<LinkageKey>>,
     vault: Vec<Held<VaultKey>>,
+    register: Vec<Held<VaultKey>>,
     intake: Vec<(PartyId, VaultKey)>,
     output: Vec<Held<OutputSecret>>,
     signing: SigningKey,
@@ -132,6 +134,18 @@ impl KeyRing {
         self.vault.iter().map(|held| &held.key).find(|key| key.epoch() == epoch)
     }
 
+    /// The active key of the register at rest.
+    #[must_use]
+    pub fn register(&self) -> &VaultKey {
+        active(&self.register)
+    }
+
+    /// The key of the register at rest of an epoch, for opening what it sealed.
+    #[must_use]
+    pub fn register_of(&self, epoch: u32) -> Option<&VaultKey> {
+        self.register.iter().map(|held| &held.key).find(|key| key.epoch() == epoch)
+    }
+
     /// The intake key of one epoch that we share with an agency, for opening what it sealed at the source.
     #[must_use]
     pub fn intake(&self, party: &PartyId, epoch: u32) -> Option<&VaultKey> {
@@ -202,7 +216,8 @@ impl KeyRing {
     fn sort(dir: &Path, keys: Vec<Found>) -> Self {
         let listing = keys.iter().map(|found| found.listing(dir)).collect();
         let signing_jwks = published(Purpose::Signing, &keys);
-        let (mut linkage, mut vault, mut output, mut intake) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut linkage, mut vault, mut register) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut output, mut intake) = (Vec::new(), Vec::new());
         let (mut recipients, mut identifiers) = (BTreeMap::new(), BTreeMap::new());
         let (mut signing, mut audit, mut signers, mut audit_signers) = (None, None, Vec::new(), Vec::new());
         for found in keys {
@@ -224,6 +239,9 @@ impl KeyRing {
                 }
                 (Purpose::Vault, Material::Secret(secret)) => {
                     vault.push(Held { state, key: VaultKey::new(meta.epoch, &secret) });
+                }
+                (Purpose::Register, Material::Secret(secret)) => {
+                    register.push(Held { state, key: VaultKey::new(meta.epoch, &secret) });
                 }
                 (Purpose::Intake, Material::Secret(secret)) => {
                     intake.push((meta.party.expect("an intake key has a party"), VaultKey::new(meta.epoch, &secret)));
@@ -267,6 +285,7 @@ impl KeyRing {
         Self {
             linkage,
             vault,
+            register,
             intake,
             output,
             signing,
@@ -409,53 +428,6 @@ fn names(dir: &Path, ending: &str, problems: &mut Vec<KeyProblem>) -> Vec<PathBu
     paths
 }
 
-/// Keys that exclude each other.
-fn collisions(keys: &[Found]) -> Vec<KeyProblem> {
-    let (mut epochs, mut actives) = (BTreeSet::new(), BTreeSet::new());
-    let mut problems = Vec::new();
-    for Found { file, jwk: Jwk { meta, .. }, .. } in keys {
-        if !epochs.insert((meta.slot(), meta.epoch)) {
-            problems.push(KeyProblem::new(file, "has the epoch of another key", "give each key an epoch of its own"));
-        }
-        if meta.state == KeyState::Active && !actives.insert(meta.slot()) {
-            let problem = format!("is a second active {} key", meta.purpose);
-            problems.push(KeyProblem::new(file, problem, "one is active; the one before it is lookup_only"));
-        }
-    }
-    problems
-}
-
-/// Purposes that the service cannot do without.
-fn missing(dir: &Path, keys: &[Found]) -> Vec<KeyProblem> {
-    let has =
-        |purpose| keys.iter().any(|key| key.jwk.meta.purpose == purpose && key.jwk.meta.state == KeyState::Active);
-    let needed = [Purpose::Vault, Purpose::Output, Purpose::Signing, Purpose::Audit];
-    let missing = needed.into_iter().filter(|purpose| !has(*purpose));
-    let mut problems: Vec<_> = missing
-        .map(|purpose| {
-            let remedy = format!("run `priorityd keys new {purpose}`");
-            KeyProblem::new(dir, format!("has no active {purpose} key"), remedy)
-        })
-        .collect();
-    problems.extend(without_identifiers(dir, keys));
-    problems
-}
-
-/// Scopes whose people are hashed and whose ids are not.
-fn without_identifiers(dir: &Path, keys: &[Found]) -> Vec<KeyProblem> {
-    let scopes = |purpose, also_looking_up: bool| -> BTreeSet<&ScopeId> {
-        let used = |state| state == KeyState::Active || (also_looking_up && state == KeyState::LookupOnly);
-        let used = keys.iter().filter(|found| found.jwk.meta.purpose == purpose && used(found.jwk.meta.state));
-        used.filter_map(|found| found.jwk.meta.scope.as_ref()).collect()
-    };
-    let (linkage, identifier) = (scopes(Purpose::Linkage, true), scopes(Purpose::Identifier, false));
-    let without = linkage.difference(&identifier).map(|scope| {
-        let remedy = format!("run `priorityd keys new identifier --scope {scope}`");
-        KeyProblem::new(dir, format!("has a linkage key and no active identifier key of {scope}"), remedy)
-    });
-    without.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
@@ -498,11 +470,11 @@ mod tests {
         assert_eq!(ring.output(&up2u).recipient(), &up2u);
         assert!(ring.signing().kid().starts_with("priorityd#"));
         assert!(ring.recipient(&up2u).expect("a key").kid().starts_with("up2u#"));
-        assert_eq!(ring.listing().len(), 8);
+        assert_eq!(ring.listing().len(), 9);
         let published = fs::read(dir.path().join("ring/signing.jwks.json")).expect("beside the private key");
         assert_eq!(published, ring.signing_jwks());
         assert!(SignerKeys::parse(Path::new("published"), &published).is_ok());
-        assert_eq!(format!("{ring:?}"), "KeyRing(8 keys)");
+        assert_eq!(format!("{ring:?}"), "KeyRing(9 keys)");
     }
 
     #[test]

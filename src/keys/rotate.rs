@@ -299,6 +299,7 @@ mod tests {
         for slot in [
             Slot::in_scope(Purpose::Linkage, &scope()),
             Slot::of(Purpose::Vault),
+            Slot::of(Purpose::Register),
             Slot::of(Purpose::Output),
             Slot::of(Purpose::Signing),
             Slot::of(Purpose::Audit),

@@ -1,12 +1,13 @@
 //! The seam to the outside: feeds in, topics out, the register's changelog, positions; one transaction for all of them.
 //!
 //! Three logs stand behind it: Kafka, embedded (one SQLite file) and memory (simulation tests). What passes here is
-//! bytes: this room reads neither events nor messages.
+//! bytes: this room reads neither events nor messages. Whoever opens a log wraps it in [`SealedRegister`].
 
 pub mod embedded;
 pub mod kafka;
 pub mod memory;
 mod reader;
+mod sealed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use self::reader::TopicReader;
+pub use self::sealed::SealedRegister;
 use crate::model::ids::{PartyId, ScopeId};
 
 /// The largest feed record taken, headers included. Larger ones are refused where they are published.

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 
 use priorityd::audit;
+use priorityd::model::register::RowKind;
 use priorityd::pipeline::AUDIT_TOPIC;
 use priorityd::simulate::{City, Nature};
 use rand::{RngExt, SeedableRng};
@@ -368,6 +369,41 @@ fn a_new_model_links_the_register_anew() {
     assert!(changes.contains("model.changed") && changes.contains("cluster.split"), "the difference is on record");
     let verified = house.run(&["audit", "verify"]);
     assert_eq!(verified.code, 0, "{}", verified.err);
+}
+
+/// Whoever steals the log and no key cannot even count how often a token occurs, nor a name.
+#[test]
+fn a_stolen_log_shows_no_token() {
+    let city = City { bad_share: 0.0, ..City::new(5, 300, 2) }.play();
+    let distinct = city.truth.events.iter().filter(|event| event.nature != Nature::Duplicate).count();
+    let house = Deployed::new();
+    house.publish_all(&city.feeds);
+    let mut daemon = house.start();
+    house.wait_for(&mut daemon, distinct);
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", house.log());
+    // Eight bytes that stand in the rows of several records, as a token of a name that several people have does.
+    let repeated = |rows: BTreeMap<Vec<u8>, Vec<u8>>| {
+        let mut seen: BTreeMap<[u8; 8], usize> = BTreeMap::new();
+        for (_, value) in rows.iter().filter(|(key, _)| key[0] == RowKind::Record as u8) {
+            let windows: BTreeSet<[u8; 8]> = value
+                .windows(8)
+                .map(|bytes| bytes.try_into().expect("eight"))
+                .filter(|bytes| *bytes != [0; 8])
+                .collect();
+            windows.into_iter().for_each(|bytes| *seen.entry(bytes).or_default() += 1);
+        }
+        assert!(seen.len() > 10_000, "there are records");
+        seen.values().filter(|records| **records > 1).count()
+    };
+    assert!(repeated(house.opened_register()) > 1_000, "the register knows people by their tokens");
+    assert_eq!(repeated(house.register()), 0);
+    // Under another key, the register is refused.
+    fs::remove_file(house.path("keys/register.1.jwk.json")).expect("it was there");
+    let ring = house.path("keys").display().to_string();
+    assert_eq!(priorityd(&["keys", "new", "register", "--ring", &ring]).code, 0);
+    let ran = house.run(&["run"]);
+    assert_eq!(ran.code, 69, "{}", ran.err);
+    assert!(ran.err.contains("a row of the register cannot be opened"), "{}", ran.err);
 }
 
 #[test]

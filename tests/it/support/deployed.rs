@@ -10,12 +10,14 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use priorityd::config::agreement::Agreement;
-use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog};
+use priorityd::keys::KeyRing;
+use priorityd::log::embedded::EmbeddedClient;
 use priorityd::log::kafka::{KafkaClient, KafkaSettings};
-use priorityd::log::{AtRest, Client, Log, LogError, Polled, StoredRecord, TopicReader, topic_name};
+use priorityd::log::{AtRest, Client, LogError, StoredRecord, TopicReader, topic_name};
 use priorityd::model::ids::PartyId;
 use priorityd::model::outcome::OutcomeCounts;
 use priorityd::model::register::RowKind;
+use priorityd::model::sealed::Sealed;
 use priorityd::pipeline::AUDIT_TOPIC;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -310,21 +312,35 @@ impl Deployed {
         self.values(&topic_name("rejections", &party(feed)))
     }
 
-    /// The counters by feed as the register has them. No daemon may run.
-    pub(crate) fn counters(&self) -> BTreeMap<PartyId, OutcomeCounts> {
-        let feeds = agreement().feeds.into_iter().map(|feed| feed.party).collect();
-        let path = self.path("data/priorityd.sqlite");
-        let mut log = EmbeddedLog::open(&path, feeds, Arc::new(NoFeeds)).expect("nobody else has the log");
-        assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
-        let mut counters = BTreeMap::new();
-        let mut row = |key: &[u8], value: &[u8]| {
-            if key[0] == RowKind::Counters as u8 {
-                let feed = std::str::from_utf8(&key[2..]).expect("a name");
-                counters.insert(party(feed), postcard::from_bytes(value).expect("counters"));
-            }
+    /// The rows of the register as they lie in partition 0 of the log: sealed.
+    pub(crate) fn register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut rows = BTreeMap::new();
+        let mut row = |key: &[u8], value: &[u8]| drop(rows.insert(key.to_vec(), value.to_vec()));
+        self.client().register(0, &mut row).expect("the log is there");
+        rows
+    }
+
+    /// The same, opened.
+    pub(crate) fn opened_register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let ring = KeyRing::load(&self.path("keys")).expect("the ring is in order");
+        let open = |(key, sealed): (Vec<u8>, Vec<u8>)| {
+            let (epoch, bytes) = sealed.split_first_chunk::<4>().expect("an epoch");
+            let sealed = Sealed { epoch: u32::from_be_bytes(*epoch), bytes: bytes.to_vec() };
+            let register = ring.register_of(sealed.epoch).expect("the ring has its key");
+            let clear = register.open("register", &[&key], &sealed).expect("sealed for this row");
+            (key, clear.to_vec())
         };
-        log.restore(0, &mut row).expect("it restores");
-        counters
+        self.register().into_iter().map(open).collect()
+    }
+
+    /// The counters by feed as the register has them.
+    pub(crate) fn counters(&self) -> BTreeMap<PartyId, OutcomeCounts> {
+        let rows = self.opened_register().into_iter().filter(|(key, _)| key[0] == RowKind::Counters as u8);
+        let counters = rows.map(|(key, value)| {
+            let feed = std::str::from_utf8(&key[2..]).expect("a name");
+            (party(feed), postcard::from_bytes(&value).expect("counters"))
+        });
+        counters.collect()
     }
 
     /// All counters together; each must sum.
