@@ -15,10 +15,13 @@ use crate::log::embedded::{EmbeddedClient, EmbeddedLog};
 use crate::log::kafka::{Contents, settle_in};
 use crate::log::{Client, Log, LogError, Polled, RegisterRow, TopicReader, TopicRecord};
 
-/// Moves from the embedded log to Kafka: register, audit, lists, alerts and what is not processed yet, all in one
-/// transaction or nothing. Stop the daemon first. The configuration is the new one, with log = "kafka" and kafka.partitions =
-/// 1, and its topics are made with `priorityd topics apply`; what holds anything already is refused. Exit 77 then.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Moves from the embedded log to Kafka: register, audit, lists, alerts and what is not processed yet, all \
+    in one transaction or nothing. Stop the daemon first. The configuration is the new one, with log = \
+    \"kafka\" and kafka.partitions = 1, and its topics are made with `priorityd topics apply`; what holds \
+    anything already is refused. Exit 77 then."
+)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
     config: ConfigArgs,

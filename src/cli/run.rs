@@ -19,8 +19,11 @@ use crate::ops::health::Health;
 use crate::ops::metrics::Metrics;
 use crate::ops::{http, telemetry};
 
-/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement and the keys again.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement \
+    and the keys again."
+)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,

@@ -39,3 +39,4 @@ mod source;
 mod support;
 mod token;
 mod vectors;
+mod words;
