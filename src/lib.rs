@@ -22,10 +22,11 @@
 //! | [`log`]         | The seam to the outside: embedded (one SQLite file), Kafka, memory                        |
 //! | [`audit`]       | Evidence in a chain of hashes                                                             |
 //! | [`ops`]         | Health, metrics, logs, HTTP                                                               |
+//! | [`report`]      | What the register adds up to: figures for a steering group, raw until small numbers are protected |
 //! | [`simulate`]    | A synthetic city and its truth, for demonstrations, tests and measuring                   |
 //!
 //! Imports go downward only: a stage knows `model`, checked settings and the output type of the stage before it; `keys` is
-//! for pseudonymise and disclose; `log`, `audit`, `ops` and `simulate` know `model` and `config`; `pipeline` and `cli` know
+//! for pseudonymise and disclose; `log`, `audit`, `ops`, `report` and `simulate` know `model` and `config`; `pipeline` and `cli` know
 //! the rest. The stages, the pipeline and the audit chain decide purely: the time, random generators and candidates come in
 //! as arguments, and no file, socket, clock or thread is touched. `tests/architecture.rs` holds this to the letter.
 //!
@@ -57,5 +58,6 @@ pub mod normalise;
 pub mod ops;
 pub mod pipeline;
 pub mod pseudonymise;
+pub mod report;
 pub mod simulate;
 pub mod validate;

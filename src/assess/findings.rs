@@ -167,12 +167,11 @@ fn risk_escalations(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
     }
 }
 
-/// Each further agency that knows the person. A service's own caseload is not an agency's knowledge: that somebody
-/// seeks support is theirs to tell.
+/// Each further agency that knows the person, by what may be told.
 fn several_agencies(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
     let mut known = BTreeSet::new();
     let mut evidence = Vec::new();
-    for entry in history.iter().filter(|entry| !entry.me.under_16 && !is_service_event(&entry.event.detail)) {
+    for entry in history.iter().filter(|entry| !entry.me.under_16 && is_known_by(&entry.event.detail)) {
         if !known.insert(entry.event.agency.clone()) {
             continue;
         }
@@ -210,10 +209,26 @@ pub fn both_roles(history: &[Appearance<'_>]) -> Option<Finding> {
     Some(finding)
 }
 
-/// Does the event say only that a service works with somebody?
+/// Does the event say of itself that its agency knows the person? Not that somebody seeks support, which is for a service
+/// and for housing and treatment to tell; not that somebody asked under the disclosure scheme; and intelligence says nothing
+/// alone.
 #[must_use]
-pub fn is_service_event(detail: &Detail) -> bool {
-    matches!(detail, Detail::CaseloadEntry { .. } | Detail::ReferralReceived { .. } | Detail::AlertAcknowledged { .. })
+pub fn is_known_by(detail: &Detail) -> bool {
+    !matches!(
+        detail,
+        Detail::CaseloadEntry { .. }
+            | Detail::ReferralReceived { .. }
+            | Detail::ContactAttempt { .. }
+            | Detail::Engaged {}
+            | Detail::Declined { .. }
+            | Detail::RiskAtStart { .. }
+            | Detail::Closed { .. }
+            | Detail::AlertAcknowledged { .. }
+            | Detail::DvdsRequest { .. }
+            | Detail::CpiReport { .. }
+            | Detail::Housing { .. }
+            | Detail::SubstanceMisuse { .. }
+    )
 }
 
 /// The order that an event tells of, with the day it was served.

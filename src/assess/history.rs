@@ -117,7 +117,7 @@ pub fn reports(history: &[Appearance<'_>], role: Role) -> Vec<Report> {
     for appearance in history.iter().filter(|appearance| appearance.me.role == role && !appearance.me.under_16) {
         let (key, family) = match &appearance.event.detail {
             Detail::Incident { .. } => (appearance.id, None),
-            Detail::Crime { incident, offence_family, .. } => {
+            Detail::Crime { domestic_abuse: true, incident, offence_family, .. } => {
                 (incident.unwrap_or(appearance.id), Some(*offence_family))
             }
             _ => continue,

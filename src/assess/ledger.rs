@@ -214,6 +214,12 @@ impl Ledger {
         self.entries.get(&id)?.in_force.as_ref()
     }
 
+    /// The event in force that has taken the place of one that was corrected, or that event itself.
+    #[must_use]
+    pub fn standing_for(&self, id: EventId) -> Option<EventId> {
+        self.winner(self.root(id)).filter(|id| self.in_force(*id).is_some())
+    }
+
     /// Events in force that name a record, by id.
     pub fn of_record(&self, record: RecordId) -> impl Iterator<Item = (EventId, &LedgerEvent)> {
         self.by_record.get(&record).into_iter().flatten().filter_map(|id| self.in_force(*id).map(|event| (*id, event)))

@@ -3,7 +3,7 @@
 use crate::model::event::{Answer, Detail, Role};
 use crate::model::finding::FindingKind;
 
-use super::findings::is_service_event;
+use super::findings::is_known_by;
 
 /// Every kind of finding that an event could be the trigger of, about somebody of 16 or over who has that role in it.
 #[must_use]
@@ -31,6 +31,6 @@ fn could_trigger(kind: FindingKind, detail: &Detail, role: Role) -> bool {
             is_report || is_party && matches!(detail, Detail::ProtectionOrder { breached_on: Some(_), .. })
         }
         FindingKind::RiskEscalated => is_victim && matches!(detail, Detail::RiskAssessment { .. }),
-        FindingKind::KnownToSeveralAgencies => is_party && !is_service_event(detail),
+        FindingKind::KnownToSeveralAgencies => is_party && is_known_by(detail),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::findings::{is_service_event, order_of};
+use super::findings::{is_known_by, order_of};
 use super::history::{Appearance, reports};
 use crate::config::rules::Rules;
 use crate::model::event::{CrimeOutcome, Detail, Programme, Role, Status};
@@ -48,7 +48,7 @@ pub fn profile(
     let programmes: BTreeSet<_> = in_role().filter_map(|entry| programme_of(&entry.event.detail)).collect();
     let agencies: BTreeSet<_> = history
         .iter()
-        .filter(|entry| !is_service_event(&entry.event.detail))
+        .filter(|entry| is_known_by(&entry.event.detail))
         .map(|entry| entry.event.agency.clone())
         .collect();
     Some(Profile {

@@ -181,7 +181,7 @@ impl Deployment {
                 make_folder(path)?;
                 let feed_retention = Duration::from_secs(feed_hours * 60 * 60);
                 let settings = EmbeddedSettings { feed_retention, ..EmbeddedSettings::default() };
-                self.sealing(EmbeddedLog::open_with(path, feeds, self.at_rest(FEED), settings)?)
+                self.sealing(EmbeddedLog::open_with(path, feeds, self.feeds_at_rest(), settings)?)
             }
             LogSettings::Kafka(settings) => {
                 let settings = log::kafka::KafkaSettings { on_restore, ..kafka(settings) };
@@ -197,7 +197,7 @@ impl Deployment {
 
     /// The side of agencies: they need the vault key, since the embedded log keeps feeds sealed.
     pub(super) fn publisher(&self) -> Result<Box<dyn Client>, Failure> {
-        let client = open_client(&self.settings.log, self.at_rest(FEED))?;
+        let client = open_client(&self.settings.log, self.feeds_at_rest())?;
         Ok(Box::new(SealedRegister::new(client, self.at_rest(REGISTER))))
     }
 

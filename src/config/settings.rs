@@ -50,6 +50,8 @@ pub struct Settings {
     pub log_level: tracing::Level,
     /// Rules of assessment.
     pub rules: Rules,
+    /// Counts below it are withheld from everything published.
+    pub suppress_below: u64,
 }
 
 /// The log behind the seam.
@@ -161,6 +163,15 @@ impl Settings {
             Some(table) => Rules::read(table, &mut problems),
             None => Rules::default(),
         };
+        let suppress_below = match root.table("report", &mut problems) {
+            Some(mut from) => {
+                // Ten is the rule; the custom of the field permits five.
+                let below = from.number("suppress_below", 10, (5, 100), &mut problems);
+                from.finish(&mut problems);
+                below
+            }
+            None => 10,
+        };
         root.finish(&mut problems);
         let settings = log.zip(agreement).zip(keys).map(|((log, agreement), keys)| Self {
             log,
@@ -180,6 +191,7 @@ impl Settings {
             json_logs,
             log_level,
             rules,
+            suppress_below,
         });
         problems.or(settings)
     }

@@ -13,7 +13,7 @@ use super::compare::Features;
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::reviews::bars;
+use super::reviews::{Question, bars};
 use super::rows::{self, BadRow, Head, ProfileKey, Row};
 use super::slab::Slab;
 use super::weigh::{self, Comparison, Veto};
@@ -73,8 +73,8 @@ pub struct Linker {
     pub(super) cluster_of: FxHashMap<ClusterId, u32>,
     /// Possible matches as last told, by record; kept both ways round.
     pub(super) reviews: FxHashMap<RecordId, SmallVec<[RecordId; 1]>>,
-    /// Those of them that can only be answered with `different`.
-    pub(super) barred: FxHashSet<(RecordId, RecordId)>,
+    /// How each of them was put, the smaller id first.
+    pub(super) questions: FxHashMap<(RecordId, RecordId), Question>,
     /// Profiles that were not compared yet.
     pub(super) uncompared: FxHashSet<u32>,
     /// Records whose surroundings changed.
@@ -108,7 +108,7 @@ impl Linker {
             clusters: Slab::new(),
             cluster_of: FxHashMap::default(),
             reviews: FxHashMap::default(),
-            barred: FxHashSet::default(),
+            questions: FxHashMap::default(),
             uncompared: FxHashSet::default(),
             dirty: FxHashSet::default(),
             broken: FxHashSet::default(),
@@ -390,8 +390,7 @@ impl Linker {
     }
 
     fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
-        let both = self.reviews.iter().flat_map(|(one, others)| others.iter().map(move |two| (*one, *two)));
-        both.filter(|(one, two)| one < two).collect()
+        self.questions.keys().copied().collect()
     }
 
     /// What changed for people when this register took the place of `former`, which holds the same records under another
@@ -399,17 +398,23 @@ impl Linker {
     pub fn in_place_of(&mut self, former: &Self) -> Settled {
         let rows = self.take_rows();
         let (before, after) = (former.snapshot(), self.snapshot());
-        let (were_asked, are_asked) = (former.asked(), self.asked());
         let only = |one: &Snapshot, other: &Snapshot| {
             one.iter().filter(|(id, members)| other.get(*id) != Some(*members)).map(|(id, _)| *id).collect()
         };
-        let raised = are_asked.difference(&were_asked).filter_map(|(a, b)| self.possible_match(*a, *b));
+        let new = |one: &Self, other: &Self| -> BTreeSet<(RecordId, RecordId)> {
+            let questions = one.questions.iter();
+            questions
+                .filter(|(pair, question)| other.questions.get(pair) != Some(question))
+                .map(|(pair, _)| *pair)
+                .collect()
+        };
+        let raised = new(self, former).into_iter().filter_map(|(a, b)| self.possible_match(a, b));
         Settled {
             changes: differences(&before, &after, &BTreeSet::new()),
             touched_before: only(&before, &after),
             touched_after: only(&after, &before),
             reviews_raised: raised.collect(),
-            reviews_withdrawn: were_asked.difference(&are_asked).copied().collect(),
+            reviews_withdrawn: new(former, self).into_iter().collect(),
             rows,
         }
     }

@@ -11,6 +11,13 @@ use crate::model::ids::{ClusterId, RecordId};
 /// Pairs that became possible matches, and pairs that no longer are.
 type Reviews = (Vec<(RecordId, RecordId)>, Vec<(RecordId, RecordId)>);
 
+/// How a possible match was put to people. A question that would be put otherwise is another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question {
+    weight: i64,
+    bars: Vec<Veto>,
+}
+
 /// Possible matches of the region: for two clusters, the pair of records that says most.
 pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<RecordId>) -> Reviews {
     let mut best: BTreeMap<(ClusterId, ClusterId), (i64, RecordId, RecordId)> = BTreeMap::new();
@@ -39,9 +46,8 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             best.remove(&(here.min(there), here.max(there)));
         }
     }
-    let standing: BTreeSet<(RecordId, RecordId)> = best.into_values().map(|(_, a, b)| (a, b)).collect();
-    let barred: BTreeSet<(RecordId, RecordId)> =
-        standing.iter().copied().filter(|(a, b)| !bars(linker, *a, *b).is_empty()).collect();
+    let question = |(weight, a, b)| ((a, b), Question { weight, bars: bars(linker, a, b) });
+    let standing: BTreeMap<(RecordId, RecordId), Question> = best.into_values().map(question).collect();
     let touched = region.units.iter().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
     let mut told: BTreeSet<(RecordId, RecordId)> = BTreeSet::new();
     for one in touched {
@@ -49,11 +55,12 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             told.insert((one.min(two), one.max(two)));
         }
     }
-    // A question to which the possible answers changed is another one.
-    let as_told = |pair: &(RecordId, RecordId)| barred.contains(pair) == linker.barred.contains(pair);
-    let still: BTreeSet<(RecordId, RecordId)> = standing.intersection(&told).copied().filter(as_told).collect();
-    let withdrawn: Vec<(RecordId, RecordId)> = told.difference(&still).copied().collect();
+    let still = |pair: &(RecordId, RecordId)| told.contains(pair) && standing.get(pair) == linker.questions.get(pair);
+    let withdrawn: Vec<(RecordId, RecordId)> = told.iter().copied().filter(|pair| !still(pair)).collect();
+    let raised: Vec<((RecordId, RecordId), Question)> =
+        standing.iter().filter(|(pair, _)| !still(pair)).map(|(pair, question)| (*pair, question.clone())).collect();
     for &(a, b) in &withdrawn {
+        linker.questions.remove(&(a, b));
         for (one, two) in [(a, b), (b, a)] {
             if let Some(others) = linker.reviews.get_mut(&one) {
                 others.retain(|other| *other != two);
@@ -63,16 +70,12 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             }
         }
     }
-    let raised: Vec<(RecordId, RecordId)> = standing.difference(&still).copied().collect();
-    for pair in &withdrawn {
-        linker.barred.remove(pair);
+    for ((a, b), question) in &raised {
+        linker.questions.insert((*a, *b), question.clone());
+        linker.reviews.entry(*a).or_default().push(*b);
+        linker.reviews.entry(*b).or_default().push(*a);
     }
-    linker.barred.extend(barred);
-    for &(a, b) in &raised {
-        linker.reviews.entry(a).or_default().push(b);
-        linker.reviews.entry(b).or_default().push(a);
-    }
-    (raised, withdrawn)
+    (raised.into_iter().map(|(pair, _)| pair).collect(), withdrawn)
 }
 
 /// Why the people of two records can't be one: two of their records differ in a number that one person can't have two of,

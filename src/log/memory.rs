@@ -146,6 +146,12 @@ impl MemoryStore {
         shared.faults = Faults { seed: shared.faults.seed, ..Faults::default() };
     }
 
+    /// How many records all feeds together were given, those that agencies sent again included.
+    #[must_use]
+    pub fn fed(&self) -> u64 {
+        self.lock().feeds.values().map(|records| records.len() as u64).sum()
+    }
+
     /// How many commits were attempted so far.
     #[must_use]
     pub fn commit_attempts(&self) -> u64 {

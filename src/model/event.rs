@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use super::codes::*;
 use super::decision::{ConsultationReason, Consulted, DecisionReason, ErasureReason, Judgement};
 use super::ids::{EventId, FindingId, LocalRefId, PartyId, RecordId, ScopeId};
 use super::sealed::Sealed;
@@ -84,7 +85,7 @@ pub enum Risk {
 }
 
 /// A question that may not have been asked: "not asked" is never "no".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Yes.
@@ -92,80 +93,23 @@ pub enum Answer {
     /// No.
     No,
     /// Not asked, or not recorded.
+    #[default]
     NotAsked,
 }
 
-/// A family of offences: what most recipients see instead of the offence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OffenceFamily {
-    /// Violence with or without injury.
-    Violence,
-    /// Sexual offences.
-    Sexual,
-    /// Stalking and harassment.
-    StalkingHarassment,
-    /// Controlling or coercive behaviour (Serious Crime Act 2015 s76).
-    CoerciveControl,
-    /// Criminal damage and arson.
-    CriminalDamage,
-    /// Breach of an order.
-    OrderBreach,
-    /// Anything else.
-    Other,
+/// How many days a notice or order of a kind usually lasts, at least and at most: 48 hours for a DVPN (Crime and Security
+/// Act 2010 s24) or DAPN, 14 to 28 days for a DVPO (s28), no maximum for the others. A notice runs on over Sundays and bank
+/// holidays and while a court decides, so what lasts longer is doubtful and not wrong.
+#[must_use]
+pub fn usual_days(kind: OrderKind) -> (i32, Option<i32>) {
+    match kind {
+        OrderKind::Dvpn | OrderKind::Dapn => (0, Some(2)),
+        OrderKind::Dvpo => (14, Some(28)),
+        OrderKind::Dapo | OrderKind::Restraining | OrderKind::NonMolestation => (0, None),
+    }
 }
 
-/// Where a recorded crime stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CrimeOutcome {
-    /// Under investigation.
-    Open,
-    /// Charged or summonsed.
-    Charged,
-    /// Out-of-court disposal.
-    Caution,
-    /// No further action.
-    NoFurtherAction,
-    /// Convicted at court.
-    Convicted,
-    /// Acquitted at court.
-    Acquitted,
-}
-
-/// A protection notice or order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OrderKind {
-    /// Domestic Violence Protection Notice.
-    Dvpn,
-    /// Domestic Violence Protection Order.
-    Dvpo,
-    /// Domestic Abuse Protection Notice.
-    Dapn,
-    /// Domestic Abuse Protection Order.
-    Dapo,
-    /// Restraining order.
-    Restraining,
-    /// Non-molestation order.
-    NonMolestation,
-}
-
-/// A programme for people who use violence or abuse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Programme {
-    /// Building Better Relationships.
-    Bbr,
-    /// Up2U.
-    Up2u,
-    /// Operation Cara.
-    OpCara,
-    /// One-to-one work.
-    OneToOne,
-}
-
-/// What an event of each type says beside its envelope. The names of the variants are the last part of the CloudEvents
+/// What an event of each type says beside its envelope; new ones last, since the register keeps them by number. The names of the variants are the last part of the CloudEvents
 /// type (`uk.priorityd.<feed>.<event>.v1`) and of the schema's file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -183,6 +127,9 @@ pub enum Detail {
         offence_code: String,
         /// Its family.
         offence_family: OffenceFamily,
+        /// The force's domestic abuse flag; a crime without it is no report of abuse.
+        #[serde(default = "yes")]
+        domestic_abuse: bool,
         /// Flagged as most serious violence.
         most_serious_violence: bool,
         /// Where it stands.
@@ -192,6 +139,8 @@ pub enum Detail {
     },
     /// Police: a risk assessment of the victim.
     RiskAssessment {
+        /// Who graded, by function.
+        grader: Option<Grader>,
         /// Tool, e.g. `dash` or `dara`.
         tool: String,
         /// Version of the tool.
@@ -249,6 +198,8 @@ pub enum Detail {
     MaracReferral {
         /// Why.
         criterion: MaracCriterion,
+        /// Which agency referred.
+        referrer: Option<MaracReferrer>,
     },
     /// Service: one of its own clients, about whom it asks to be told.
     CaseloadEntry {
@@ -272,7 +223,7 @@ pub enum Detail {
         /// Why.
         reason: CancelReason,
     },
-    /// Review: what a person decided. Last, since the register keeps these by number.
+    /// Review: what a person decided.
     Decision {
         /// What.
         decision: Judgement,
@@ -310,92 +261,195 @@ pub enum Detail {
         /// Initials and a number of the reviewers' own, never a name.
         decided_by: String,
     },
+    /// Police: an arrest, which is an allegation and no more.
+    Arrest {
+        /// The incident or crime that it follows from.
+        incident: Option<EventId>,
+        /// Wants the person to change?
+        #[serde(default)]
+        wants_change: Answer,
+    },
+    /// Police: a charge or summons.
+    Charge {
+        /// Family of the offence.
+        offence_family: OffenceFamily,
+        /// The incident or crime that it follows from.
+        incident: Option<EventId>,
+    },
+    /// Police: an investigation ended without a charge.
+    NoFurtherAction {
+        /// Why.
+        reason: NoFurtherActionReason,
+        /// The incident or crime that it was about.
+        incident: Option<EventId>,
+        /// Wants the person to change?
+        #[serde(default)]
+        wants_change: Answer,
+    },
+    /// Police: how a prosecution ended.
+    CourtOutcome {
+        /// How.
+        result: CourtResult,
+        /// Family of the offence.
+        offence_family: Option<OffenceFamily>,
+        /// The incident or crime that it was about.
+        incident: Option<EventId>,
+    },
+    /// Police: a caution with conditions.
+    ConditionalCaution {
+        /// What the person has to do.
+        conditions: Vec<CautionCondition>,
+        /// The incident or crime that it disposes of.
+        incident: Option<EventId>,
+    },
+    /// Police: a request under the disclosure scheme.
+    DvdsRequest {
+        /// Right to ask or to know.
+        route: DisclosureRoute,
+        /// What was decided, if it is.
+        decision: Option<DisclosureDecision>,
+        /// When.
+        decided_on: Option<Date>,
+    },
+    /// Police: community partnership intelligence, without its text.
+    CpiReport {
+        /// How good the source is.
+        source_evaluation: SourceEvaluation,
+        /// How the source knows it.
+        assessment: IntelligenceAssessment,
+        /// Who may have it.
+        handling: Handling,
+    },
+    /// Police: into a cohort or out of it.
+    Cohort {
+        /// Which.
+        cohort: CohortKind,
+        /// In or out.
+        state: CohortState,
+    },
+    /// Probation: an order or licence ended.
+    OrderEnd {
+        /// Why.
+        reason: OrderEndReason,
+    },
+    /// Probation: a requirement of an order or licence.
+    Requirement {
+        /// Which.
+        requirement: RequirementKind,
+        /// Its last day.
+        ends_on: Option<Date>,
+    },
+    /// Probation: a release from custody.
+    Release {
+        /// Last day of the licence.
+        ends_on: Option<Date>,
+    },
+    /// Probation: a recall to custody.
+    Recall {
+        /// Why.
+        reason: RecallReason,
+    },
+    /// Probation: level of multi-agency public protection arrangements.
+    MappaLevel {
+        /// 1 to 3; 0 when no longer managed.
+        level: u8,
+    },
+    /// Probation: a review of the risk that the person poses.
+    RiskReview {
+        /// Tool.
+        tool: ReviewTool,
+        /// Level.
+        level: PerpetratorRisk,
+        /// Wants the person to change?
+        #[serde(default)]
+        wants_change: Answer,
+    },
+    /// Local authority: what a MARAC agreed.
+    MaracOutcome {
+        /// Why the case was there.
+        criterion: MaracCriterion,
+        /// Which agency had referred it.
+        referrer: Option<MaracReferrer>,
+        /// What was agreed.
+        actions: Vec<MaracAction>,
+    },
+    /// Local authority: a child's plan is opened or closed.
+    SocialCareAssessment {
+        /// Was domestic abuse a factor?
+        domestic_abuse: Answer,
+        /// Which plan.
+        plan: ChildPlan,
+        /// Opened or closed.
+        state: CaseState,
+    },
+    /// Local authority: a housing matter; of nobody's whereabouts.
+    Housing {
+        /// Which.
+        matter: HousingMatter,
+        /// Where it stands.
+        state: HousingState,
+    },
+    /// Local authority: the youth offending team works with a child.
+    Yot {
+        /// On what footing.
+        intervention: YouthIntervention,
+        /// Is domestic abuse a factor, in either role?
+        domestic_abuse: Answer,
+    },
+    /// Local authority: what a substance misuse service asked, and heard.
+    SubstanceMisuse {
+        /// Is alcohol a concern?
+        alcohol: Answer,
+        /// Are drugs?
+        drugs: Answer,
+        /// Does the person speak of domestic abuse?
+        domestic_abuse: Answer,
+    },
+    /// Service: tried to reach a client.
+    ContactAttempt {
+        /// Was the client reached?
+        reached: bool,
+    },
+    /// Service: a client takes up support.
+    Engaged {},
+    /// Service: a client does not.
+    Declined {
+        /// Why.
+        reason: DeclineReason,
+    },
+    /// Service: its own assessment when work begins.
+    RiskAtStart {
+        /// Tool.
+        tool: String,
+        /// Grade.
+        grade: Risk,
+    },
+    /// Service: work with a client ended.
+    Closed {
+        /// Why.
+        reason: ClosingReason,
+        /// Risk at the end.
+        risk_at_end: Option<Risk>,
+    },
 }
 
-/// What followed a MASH contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MashOutcome {
-    /// No further action.
-    NoFurtherAction,
-    /// Early help.
-    EarlyHelp,
-    /// Assessment by social care.
-    Assessment,
-    /// Strategy discussion or section 47 enquiry.
-    Section47,
+fn yes() -> bool {
+    true
 }
 
-/// Why a case goes to MARAC (SafeLives).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaracCriterion {
-    /// 14 or more yes answers.
-    VisibleHighRisk,
-    /// Professional judgement.
-    ProfessionalJudgement,
-    /// Three events in twelve months, commonly.
-    Escalation,
-    /// A repeat of an earlier MARAC case.
-    Repeat,
-}
-
-/// State of a case in a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaseState {
-    /// Open.
-    Open,
-    /// Closed.
-    Closed,
-}
-
-/// Who referred to a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReferralSource {
-    /// Police.
-    Police,
-    /// Probation.
-    Probation,
-    /// Local authority.
-    LocalAuthority,
-    /// Health.
-    Health,
-    /// The person themself.
-    SelfReferral,
-    /// Somebody else.
-    Other,
-}
-
-/// What a service did about an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertAction {
-    /// Contact made.
-    Contacted,
-    /// Risk reviewed.
-    RiskReviewed,
-    /// Referred on.
-    Referred,
-    /// Nothing needed.
-    NoActionNeeded,
-}
-
-/// Why an event is withdrawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CancelReason {
-    /// Entered by mistake.
-    EnteredInError,
-    /// About somebody else.
-    WrongPerson,
-    /// Recorded twice.
-    Duplicate,
-    /// Not domestic abuse after all.
-    NotDomesticAbuse,
-    /// Withdrawn on a request for erasure or rectification.
-    DataSubjectRequest,
+impl Detail {
+    /// The event that this one speaks of, if it speaks of one: agencies name it by their own id, which is hashed.
+    pub fn incident_mut(&mut self) -> Option<&mut Option<EventId>> {
+        match self {
+            Self::Crime { incident, .. }
+            | Self::Arrest { incident, .. }
+            | Self::Charge { incident, .. }
+            | Self::NoFurtherAction { incident, .. }
+            | Self::CourtOutcome { incident, .. }
+            | Self::ConditionalCaution { incident, .. } => Some(incident),
+            _ => None,
+        }
+    }
 }
 
 /// One person in one event, blind.

@@ -1,11 +1,13 @@
 //! Ids, roles, risk, tokens, dates, outcomes: the nouns every room shares. Nothing here can hold clear identity.
 
+pub mod codes;
 pub mod decision;
 pub mod event;
 pub mod feed;
 pub mod finding;
 pub mod frequencies;
 pub mod ids;
+pub mod linked;
 pub mod outcome;
 pub mod register;
 pub mod sealed;

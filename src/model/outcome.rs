@@ -138,6 +138,8 @@ reject_codes! {
     OtherEpoch = "EVT-061",
     /// Identity that this agency's intake key did not seal for this record.
     SealedOtherwise = "EVT-062",
+    /// Against a rule of the domain that real records break; accepted as sent, and only `priorityd check` minds.
+    Doubtful = "EVT-070",
     /// Any other rule of the schema.
     Schema = "EVT-090",
     /// A fault of ours.

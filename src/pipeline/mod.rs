@@ -39,7 +39,9 @@ use crate::model::register::{RowChange, RowKind};
 mod agreed;
 mod erasure;
 mod evidence;
+mod linked;
 pub mod preview;
+
 mod rekey;
 mod restore;
 mod reviews;

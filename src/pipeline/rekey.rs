@@ -88,10 +88,10 @@ impl Linkage {
     /// After a restart: what the linker to come lacks, or has too much.
     pub(super) fn resume(&mut self) {
         let Some(next) = &mut self.next else { return };
+        next.linker.settle_restored();
         for record in next.linker.record_ids().filter(|record| !self.live.holds(*record)).collect::<Vec<_>>() {
             next.linker.remove(record);
         }
-        next.linker.settle();
         next.todo = self.live.record_ids().filter(|record| !next.linker.holds(*record)).collect();
     }
 }

@@ -18,7 +18,7 @@ use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
-use crate::model::event::{BlindEvent, Detail};
+use crate::model::event::BlindEvent;
 use crate::model::feed::FeedKind;
 use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
@@ -256,7 +256,7 @@ impl Setup {
             }
             let dropped_identifiers = source.dropped_identifiers;
             let mut facts = valid.facts;
-            if let Detail::Crime { incident, .. } = &mut facts.detail {
+            if let Some(incident) = facts.detail.incident_mut() {
                 *incident = source.incident;
             }
             let intake = |epoch| self.keys.intake(&record.feed, epoch);

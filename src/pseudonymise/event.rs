@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Pseudonymiser;
 use crate::keys::vault::VaultKey;
-use crate::model::event::{BlindEvent, BlindPerson, Detail};
+use crate::model::event::{BlindEvent, BlindPerson};
 use crate::model::ids::{EventId, RecordId, ScopeId};
 use crate::model::sealed::{PERSON, Sealed};
 use crate::model::tokens::PersonTokens;
@@ -53,7 +53,7 @@ pub fn blind(
     });
     let persons = persons.collect();
     let mut facts = event.facts;
-    if let Detail::Crime { incident, .. } = &mut facts.detail {
+    if let Some(incident) = facts.detail.incident_mut() {
         *incident = event.incident.as_ref().map(|id| event_id(id.expose()));
     }
     BlindEvent {

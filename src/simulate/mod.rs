@@ -18,12 +18,14 @@ mod names;
 mod numbers;
 mod party;
 mod people;
+mod places;
 mod plan;
 mod process;
 mod rates;
 mod rows;
 mod stage;
 mod support;
+mod told;
 mod truth;
 mod wire;
 
@@ -33,8 +35,10 @@ use jiff::civil::{Date, date};
 pub use self::canary::{Canary, CanaryKind};
 pub use self::errors::{WireIdentity, WireName};
 pub use self::names::Custom;
+pub use self::places::Place;
 pub use self::rows::Row;
 pub use self::stage::{Line, Stage};
+pub use self::told::{TrueEvent, true_person};
 pub use self::truth::{BadKind, EventTruth, Nature, Pair, Truth};
 use crate::model::ids::{PartyId, ScopeId};
 
@@ -43,6 +47,8 @@ use crate::model::ids::{PartyId, ScopeId};
 pub struct City {
     /// Everything that is left to chance.
     pub seed: u64,
+    /// Which place's rates it has.
+    pub place: Place,
     /// How long it plays, up to and including `end`.
     pub months: u32,
     /// How many people: those whom agencies may come to know, not a city's electorate.
@@ -66,7 +72,15 @@ impl City {
     #[must_use]
     pub fn new(seed: u64, people: u32, months: u32) -> Self {
         let scope = "portsmouth".parse().expect("the built-in scope has the form of configured names");
-        Self { seed, months, people, scope, end: date(2025, 12, 31), canaries: 0, bad_share: 0.005 }
+        Self { seed, place: Place::Demo, months, people, scope, end: date(2025, 12, 31), canaries: 0, bad_share: 0.005 }
+    }
+
+    /// A city with as many incidents a year as a place has published, for so many years until the end of 2025.
+    #[must_use]
+    pub fn like(place: Place, seed: u64, years: u32) -> Self {
+        let rates = place.rates();
+        let people = f64::from(rates.people) * process::spread(rates.stays_active, years);
+        Self { place, ..Self::new(seed, people as u32, 12 * years) }
     }
 
     /// The first day.

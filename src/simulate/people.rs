@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::dice::{Dice, Stream};
 use super::names::{self, Custom, FamilyName, GivenNames, Written};
+use super::places::PlaceRates;
 use super::rates;
 use super::{City, canary};
 use crate::model::event::Relationship;
@@ -37,7 +38,7 @@ pub(super) struct Relation {
     pub(super) kind: Relationship,
 }
 
-/// Kinds of household, in the order of `rates::HOUSEHOLDS`.
+/// Kinds of household, in the order of `PlaceRates::households`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Couple,
@@ -56,6 +57,9 @@ const KINDS: [Kind; 6] =
 /// Everybody.
 pub(super) struct Population {
     pub(super) seed: u64,
+    pub(super) rates: &'static PlaceRates,
+    /// How many years the play has, begun ones counted.
+    pub(super) years: u32,
     pub(super) end: Date,
     pub(super) start: Date,
     pub(super) people: Vec<Person>,
@@ -74,6 +78,8 @@ impl Population {
         let start = city.start();
         let mut settled = Self {
             seed: city.seed,
+            rates: city.place.rates(),
+            years: city.months.div_ceil(12).max(1),
             end: city.end,
             start,
             people: Vec::with_capacity((city.people + city.canaries) as usize),
@@ -140,7 +146,7 @@ impl Population {
     fn settle(&mut self, room: u32) {
         let household = self.households.len() as u32 - 1;
         let mut dice = Dice::new(self.seed, Stream::Household, u64::from(household), 0);
-        let kind = KINDS[dice.weighted(&rates::HOUSEHOLDS)];
+        let kind = KINDS[dice.weighted(&self.rates.households)];
         let children = 1 + dice.weighted(&[0.45, 0.37, 0.14, 0.04]) as u32;
         let needed = match kind {
             Kind::Couple | Kind::Siblings => 2,
@@ -192,7 +198,7 @@ impl Population {
                     like_him.given[0] = his.given[0];
                 }
                 self.close();
-                let parent = if dice.chance(rates::MOTHER_IS_VICTIM) { mother } else { father };
+                let parent = if dice.chance(self.rates.mother_is_victim) { mother } else { father };
                 self.relate(child, parent, Relationship::ParentChild, household, &mut dice);
             }
             Kind::Siblings => {
@@ -318,13 +324,16 @@ impl Population {
     }
 
     fn relate_couple(&mut self, first: u32, second: u32, kind: Relationship, household: u32, dice: &mut Dice) {
-        let first_is_perpetrator = dice.chance(rates::MAN_IS_PERPETRATOR);
+        let first_is_perpetrator = dice.chance(self.rates.man_is_perpetrator);
         let (perpetrator, victim) = if first_is_perpetrator { (first, second) } else { (second, first) };
         self.relate(perpetrator, victim, kind, household, dice);
     }
 
     fn relate(&mut self, perpetrator: u32, victim: u32, kind: Relationship, household: u32, dice: &mut Dice) {
-        if dice.chance(rates::ABUSIVE) {
+        // A family with children at home is one of those whom children's services know for themselves.
+        let is_family =
+            self.members(household).any(|member| self.person(member).child) && kind != Relationship::ParentChild;
+        if dice.chance(if is_family { self.rates.abusive_families } else { rates::ABUSIVE }) {
             self.people[perpetrator as usize].perpetrator = true;
             self.people[victim as usize].victim = true;
             self.relations.push(Relation { perpetrator, victim, household, kind });

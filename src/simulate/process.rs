@@ -6,6 +6,7 @@ use smallvec::{SmallVec, smallvec};
 use super::dice::{Dice, Stream};
 use super::party::Party;
 use super::people::Relation;
+use super::places::PlaceRates;
 use super::plan::{self, DAY, Plan, Planned};
 use super::wire::Fields;
 use super::{rates, support};
@@ -49,10 +50,11 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
     let population = plan.population();
     let mut dice = Dice::new(population.seed, Stream::Relation, index as u64, 0);
     let canary = relation.perpetrator >= population.first_canary;
-    let (crime_share, events_a_year) = if dice.chance(rates::CRIME_TYPE) {
-        (rates::CRIME_OF_CRIME_TYPE, rates::EVENTS_A_YEAR)
+    let place = population.rates;
+    let (crime_share, events_a_year) = if dice.chance(place.crime_type) {
+        (place.crime_of_crime_type, place.events)
     } else {
-        (rates::CRIME_OF_OTHERS, rates::OTHER_EVENTS_A_YEAR)
+        (place.crime_of_others, place.other_events)
     };
     let mutual = dice.chance(rates::MUTUAL);
     let next = next_victim(plan, relation, &mut dice);
@@ -97,7 +99,7 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
 
 fn next_victim(plan: &Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u32> {
     let population = plan.population();
-    let moves_on = dice.chance(rates::MOVES_ON) && !population.alone.is_empty();
+    let moves_on = dice.chance(population.rates.moves_on) && !population.alone.is_empty();
     let couple = matches!(relation.kind, Relationship::Partner | Relationship::ExPartner);
     let victim_is_woman = population.person(relation.victim).female;
     (0..8)
@@ -106,19 +108,35 @@ fn next_victim(plan: &Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u
         .find(|candidate| population.person(*candidate).female == victim_is_woman)
 }
 
+/// The share of relationships that come to notice in any one year, and the chances to do so after a year in which they did,
+/// and after one in which they did not. Over more years there are more of them, so that as many come to notice each year.
+fn activity(plan: &Plan<'_>) -> (f64, f64, f64) {
+    let population = plan.population();
+    let (first, stays) = (population.rates.active, population.rates.stays_active);
+    let share = if population.rates.is_steady() { first } else { first / spread(stays, population.years) };
+    (share, stays, share * (1.0 - stays) / (1.0 - share))
+}
+
+/// How many times as many relationships come to notice in so many years as in one.
+pub(super) fn spread(stays: f64, years: u32) -> f64 {
+    1.0 + f64::from(years.saturating_sub(1)) * (1.0 - stays)
+}
+
 /// When something happens, in order.
 fn times(plan: &Plan<'_>, events_a_year: [f64; 4], canary: bool, dice: &mut Dice) -> Vec<i64> {
     let start = plan.population().start;
-    let mut times = Vec::new();
-    let mut year = start;
+    let (mut times, mut year) = (Vec::new(), start);
+    let (share, stays, begins) = activity(plan);
+    let mut active = dice.chance(share);
     while plan::seconds(year) < plan.ends {
         let mut count = 1 + dice.weighted(&events_a_year) as i32;
         while (4..30).contains(&count) && dice.chance(rates::YET_ANOTHER) {
             count += 1;
         }
-        if !dice.chance(rates::ACTIVE_IN_A_YEAR) {
+        if !active {
             count = 0;
         }
+        active = dice.chance(if active { stays } else { begins });
         for _ in 0..count {
             let later = (0..12).map(|month| year.saturating_add(month.months())).collect::<SmallVec<[_; 12]>>();
             let weights: SmallVec<[f64; 12]> =
@@ -154,7 +172,7 @@ fn tell(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
     let suspect = plan.part(Party::Police, happening.perpetrator, Role::Perpetrator, Status::Suspect, dice);
     let children_present = match children.is_empty() {
         _ if dice.chance(rates::CHILDREN_NOT_ASKED) => Answer::NotAsked,
-        false if dice.chance(rates::CHILDREN_PRESENT) => Answer::Yes,
+        false if dice.chance(population.rates.children_present) => Answer::Yes,
         _ => Answer::No,
     };
     let mut parts = smallvec![victim, suspect];
@@ -222,7 +240,7 @@ fn prosecute(plan: &mut Plan<'_>, incident: u32, told: Planned, dice: &mut Dice)
         protect(plan, &opened, OrderKind::Dvpn, recorded, dice);
     }
     let mut at = recorded;
-    for (outcome, status) in outcomes(dice) {
+    for (outcome, status) in outcomes(plan.population().rates, dice) {
         at += DAY + dice.mostly_short(if status == Status::Charged { 30 * DAY } else { 200 * DAY });
         let mut parts = opened.parts.clone();
         parts[1].status = status;
@@ -248,17 +266,17 @@ fn prosecute(plan: &mut Plan<'_>, incident: u32, told: Planned, dice: &mut Dice)
     }
 }
 
-fn outcomes(dice: &mut Dice) -> SmallVec<[(CrimeOutcome, Status); 2]> {
-    if dice.chance(rates::ARREST) {
-        if dice.chance(rates::CHARGE) {
-            let court = if dice.chance(rates::CONVICTION) {
+fn outcomes(place: &PlaceRates, dice: &mut Dice) -> SmallVec<[(CrimeOutcome, Status); 2]> {
+    if dice.chance(place.arrest) {
+        if dice.chance(place.charge) {
+            let court = if dice.chance(place.conviction) {
                 (CrimeOutcome::Convicted, Status::Convicted)
             } else {
                 (CrimeOutcome::Acquitted, Status::Cleared)
             };
             return smallvec![(CrimeOutcome::Charged, Status::Charged), court];
         }
-        if dice.chance(rates::CAUTION / (1.0 - rates::CHARGE)) {
+        if dice.chance(rates::CAUTION / (1.0 - place.charge)) {
             return smallvec![(CrimeOutcome::Caution, Status::Suspect)];
         }
     }

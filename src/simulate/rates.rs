@@ -1,5 +1,5 @@
-//! Every rate of the city in one place. Calibrated ones name the published figure they follow (Portsmouth's strategies
-//! unless said otherwise); the others are plausible and say nothing about any real place.
+//! Every rate that is the same in all places. Calibrated ones name the published figure they follow; the others are plausible
+//! and say nothing about any real place.
 
 // Who lives there.
 
@@ -25,63 +25,33 @@ pub(super) const TWINS: f64 = 0.03;
 pub(super) const NAMED_AFTER_FATHER: f64 = 0.12;
 /// People who move home once while the city plays.
 pub(super) const MOVES_HOME: f64 = 0.22;
-/// Kinds of household, in the order of `people::Kind`.
-pub(super) const HOUSEHOLDS: [f64; 6] = [0.32, 0.24, 0.20, 0.11, 0.03, 0.10];
 
 // What happens.
 
 /// Relationships of the city that are abusive: these people are in the play because agencies come to know them.
 pub(super) const ABUSIVE: f64 = 0.95;
-/// Abusive relationships that come to notice in a year.
-pub(super) const ACTIVE_IN_A_YEAR: f64 = 0.92;
-/// Events of an active perpetrator in a year: 1, 2, 3, 4 and more. 77.4/14.3/4.4/3.9 (P17:123), here before the thinning
-/// by `CRIME_OF_CRIME_TYPE`.
-pub(super) const EVENTS_A_YEAR: [f64; 4] = [0.748, 0.155, 0.046, 0.051];
-/// The same where events are seldom recorded as crimes: more of them happen once. With it, 25 % of incidents are repeats
-/// (P20:60).
-pub(super) const OTHER_EVENTS_A_YEAR: [f64; 4] = [0.868, 0.097, 0.022, 0.013];
 /// One more after the fourth, each time.
 pub(super) const YET_ANOTHER: f64 = 0.45;
-/// Relationships whose events are commonly recorded as crimes; with the next two, 59 % of incidents are (P20:60).
-pub(super) const CRIME_TYPE: f64 = 0.58;
-/// Incidents recorded as crimes in those relationships.
-pub(super) const CRIME_OF_CRIME_TYPE: f64 = 0.92;
-/// And in the others.
-pub(super) const CRIME_OF_OTHERS: f64 = 0.08;
-/// Couples whose perpetrator is the man; with the families, 74 % of all (P17:123).
-pub(super) const MAN_IS_PERPETRATOR: f64 = 0.80;
-/// Victims of a grown-up child's violence who are the mother; with the couples, 73 % of all victims are women (P17:121).
-pub(super) const MOTHER_IS_VICTIM: f64 = 0.5;
-/// Perpetrators who move on to another victim.
-pub(super) const MOVES_ON: f64 = 0.14;
 /// Relationships with violence in both directions, and how many of their events are turned round.
 pub(super) const MUTUAL: f64 = 0.04;
 /// See `MUTUAL`.
 pub(super) const TURNED_ROUND: f64 = 0.35;
 /// Weights of the months: summer and Christmas (P20:97).
 pub(super) const SEASON: [f64; 12] = [1.0, 0.88, 0.95, 0.96, 1.02, 1.1, 1.15, 1.14, 0.98, 0.95, 0.92, 1.12];
-/// Alcohol involved: yes (S17:164), no, not asked.
-pub(super) const ALCOHOL: [f64; 3] = [0.20, 0.52, 0.28];
-/// Children of the household present; not asked.
-pub(super) const CHILDREN_PRESENT: f64 = 0.55;
+/// Alcohol involved: yes, no, not asked; with what is corrected afterwards, 20 % (C56).
+pub(super) const ALCOHOL: [f64; 3] = [0.191, 0.529, 0.28];
 /// See `CHILDREN_PRESENT`.
 pub(super) const CHILDREN_NOT_ASKED: f64 = 0.12;
 /// Incidents with a risk assessment.
 pub(super) const ASSESSED: f64 = 0.94;
-/// Graded high, medium, standard (P11:47).
-pub(super) const GRADES: [f64; 3] = [0.10, 0.45, 0.45];
+/// Graded high, medium, standard; with `STAYS_AS_HIGH`, 10, 45 and 45 % (C07).
+pub(super) const GRADES: [f64; 3] = [0.092, 0.434, 0.474];
 /// Assessed with DARA, not DASH.
 pub(super) const DARA: f64 = 0.15;
 /// High grades raised by judgement below 14 answers.
 pub(super) const RAISED: f64 = 0.3;
 /// Most serious violence.
 pub(super) const MOST_SERIOUS: f64 = 0.03;
-/// Crimes with an arrest (P17:124), arrests charged (P17:125), charges convicted (P17:125).
-pub(super) const ARREST: f64 = 0.33;
-/// See `ARREST`.
-pub(super) const CHARGE: f64 = 0.34;
-/// See `ARREST`.
-pub(super) const CONVICTION: f64 = 0.85;
 /// Arrests that end in a conditional caution.
 pub(super) const CAUTION: f64 = 0.05;
 /// Other crimes that are closed without further action within the play.
@@ -92,34 +62,21 @@ pub(super) const ORDER: f64 = 0.06;
 pub(super) const RESTRAINED: f64 = 0.4;
 /// Orders breached.
 pub(super) const BREACHED: f64 = 0.27;
-/// High-risk events referred to MARAC; further events of a pair that was there within twelve months. Repeats come to
-/// about 30 % (P11:141).
-pub(super) const MARAC_OF_HIGH: f64 = 0.85;
 /// See `MARAC_OF_HIGH`.
 pub(super) const MARAC_AGAIN: f64 = 0.95;
 /// Later events graded at least as high as the one before.
 pub(super) const STAYS_AS_HIGH: f64 = 0.35;
-/// Incidents in households with children that make a MASH contact.
-pub(super) const MASH_OF_INCIDENT: f64 = 0.75;
-/// MASH contacts that involve domestic abuse (P20:70): sets how many others there are.
-pub(super) const MASH_WITH_ABUSE: f64 = 0.245;
-/// The others that are about the better known families; makes the children with five contacts and more (P17:135).
-pub(super) const KNOWN_FAMILY: f64 = 0.12;
 /// Contacts about one child of several.
 pub(super) const ONE_CHILD: f64 = 0.3;
 
 // Who is supported.
 
-/// Victims of one event in a service's caseload, by grade high, medium, standard.
-pub(super) const REACH_FIRST: [f64; 3] = [0.55, 0.35, 0.15];
-/// Repeat victims who take help up; some only after the play ends, so that 60 % are seen in a caseload (P20:85).
-pub(super) const REACH_REPEAT: f64 = 0.625;
-/// Referrals that the person does not take up, for each that they do.
-pub(super) const DECLINED: f64 = 0.35;
-/// Repeat perpetrators who go to a service by themselves; with cautions and earlier clients, 5 % are in one (P20:35).
-pub(super) const REACH_PERPETRATOR: f64 = 0.015;
 /// Victims who were clients before the play began.
 pub(super) const CLIENT_BEFORE: f64 = 0.12;
+/// Perpetrators who take up the support that they are offered.
+pub(super) const PERPETRATOR_TAKES_UP: f64 = 0.3;
+/// Perpetrators who were clients of a service before the play began.
+pub(super) const PERPETRATOR_BEFORE: f64 = 0.005;
 /// Convicts with a community order; with Building Better Relationships.
 pub(super) const COMMUNITY_ORDER: f64 = 0.7;
 /// See `COMMUNITY_ORDER`.

@@ -6,6 +6,7 @@ use super::party::Party;
 use super::people::Population;
 use super::plan::{Plan, Sending};
 use super::rows::{Row, Rows};
+use super::told::{self, TrueEvent};
 use super::truth::{EventTruth, Nature, Pair, Truth};
 use super::{City, process, support, wire};
 use crate::model::ids::{PartyId, ScopeId};
@@ -38,14 +39,25 @@ impl Stage {
         &self.population
     }
 
-    /// Plays: every line in the order of sending. Takes some 200 bytes of memory an event beside the line in hand.
-    pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
+    fn plan(&self) -> Plan<'_> {
         let mut plan = Plan::new(Registry::new(&self.population));
         for (index, relation) in self.population.relations.iter().enumerate() {
             process::live(&mut plan, index, *relation);
         }
         support::live_beside(&mut plan);
         plan.finish(self.bad_share);
+        plan
+    }
+
+    /// Every event in force at the end of the play, by time, with the true person behind each party.
+    #[must_use]
+    pub fn true_events(&self) -> Vec<TrueEvent> {
+        told::true_events(&self.plan(), &Party::ALL.map(Party::id))
+    }
+
+    /// Plays: every line in the order of sending. Takes some 200 bytes of memory an event beside the line in hand.
+    pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
+        let mut plan = self.plan();
         let ids = Party::ALL.map(Party::id);
         let sendings = std::mem::take(&mut plan.sendings);
         let ends = plan.ends;

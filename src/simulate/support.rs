@@ -1,5 +1,7 @@
 //! What follows: children's services, MARAC, probation, and the specialist services with caseloads of their own.
 
+use std::collections::BTreeSet;
+
 use jiff::ToSpan;
 use smallvec::{SmallVec, smallvec};
 
@@ -36,7 +38,7 @@ pub(super) fn follow(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice)
     contact(plan, happening, dice);
     let referred = refer_to_marac(plan, happening, dice);
     support_victim(plan, happening, dice);
-    if happening.earlier >= 1 {
+    if happening.earlier == 0 {
         support_perpetrator(plan, happening, dice);
     }
     referred
@@ -48,7 +50,7 @@ fn contact(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
     let on = plan::day(happening.at);
     let children: SmallVec<[u32; 4]> =
         population.children(happening.household, on).filter(|child| *child != happening.perpetrator).collect();
-    if children.is_empty() || !dice.chance(rates::MASH_OF_INCIDENT) {
+    if children.is_empty() || !dice.chance(population.rates.mash_of_incident) {
         return;
     }
     let authority = Party::LocalAuthority;
@@ -67,7 +69,25 @@ fn contact(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
         relationship: Some(happening.relationship),
         ..event(authority, happening.at, recorded, fields, parts)
     };
-    plan.add(told);
+    plan.add(told.clone());
+    // Schools, health visitors and neighbours tell of the same family again.
+    let again = [population.rates.mash_told_again, population.rates.mash_other_reasons, 1.0];
+    let again = [again[0], again[1], 1.0 - again[0] - again[1]];
+    let kind = dice.weighted(&again);
+    if kind == 2 {
+        return;
+    }
+    let mut at = happening.at;
+    for _ in 0..dice.between(4, 6) {
+        at += dice.between(2 * DAY, 24 * DAY);
+        let fields = Fields::MashContact {
+            children: children.len() as u8,
+            domestic_abuse: if kind == 0 { Answer::Yes } else { Answer::No },
+            outcome: mash_outcome([0.45, 0.25, 0.2, 0.1], dice),
+        };
+        let recorded = at + HOUR + dice.mostly_short(6 * DAY);
+        plan.add(Planned { occurred: at, recorded, fields, ..told.clone() });
+    }
 }
 
 fn mash_outcome(weights: [f64; 4], dice: &mut Dice) -> MashOutcome {
@@ -79,7 +99,8 @@ fn mash_outcome(weights: [f64; 4], dice: &mut Dice) -> MashOutcome {
 fn refer_to_marac(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) -> Option<i64> {
     let again = happening.last_marac.is_some_and(|last| happening.at - last <= YEAR);
     let high = happening.grade == Risk::High;
-    let referred = again && dice.chance(rates::MARAC_AGAIN) || high && dice.chance(rates::MARAC_OF_HIGH);
+    let referred =
+        again && dice.chance(rates::MARAC_AGAIN) || high && dice.chance(plan.population().rates.marac_of_high);
     if !referred {
         return None;
     }
@@ -113,30 +134,36 @@ fn routed(grade: Risk, dice: &mut Dice) -> Party {
 fn support_victim(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
     // One inclination a person, so that whoever took help up after one event also does after the next.
     let inclination = Dice::new(plan.population().seed, Stream::Client, u64::from(happening.victim), 0).unit();
-    let first = rates::REACH_FIRST[match happening.grade {
+    let place = plan.population().rates;
+    let first = place.reach_first[match happening.grade {
         Risk::High => 0,
         Risk::Medium => 1,
         Risk::Standard => 2,
     }];
-    let reached = inclination < if happening.earlier >= 1 { rates::REACH_REPEAT } else { first };
+    let reached = inclination < if happening.earlier >= 1 { place.reach_repeat } else { first };
     // Whoever was reached the first time is a client already; some start anew.
     let known = happening.earlier >= 1 && inclination < first && !dice.chance(0.3);
     let service = routed(happening.grade, dice);
     let referred_at = happening.at + 6 * HOUR + dice.mostly_short(5 * DAY);
     if reached && !known {
         referral(plan, service, happening.victim, Role::Victim, ReferralSource::Police, referred_at, true, dice);
-    } else if !reached && dice.chance(rates::DECLINED) {
+    } else if !reached && dice.chance(place.declined) {
         referral(plan, service, happening.victim, Role::Victim, ReferralSource::Police, referred_at, false, dice);
     }
 }
 
 fn support_perpetrator(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
     let mut inclination = Dice::new(plan.population().seed, Stream::Client, u64::from(happening.perpetrator), 1);
-    if happening.earlier > 1 || !inclination.chance(rates::REACH_PERPETRATOR) {
+    if !inclination.chance(plan.population().rates.reach_perpetrator) {
         return;
     }
+    let taken_up = inclination.chance(rates::PERPETRATOR_TAKES_UP);
     let at = happening.at + 2 * DAY + dice.mostly_short(30 * DAY);
-    referral(plan, Party::Up2u, happening.perpetrator, Role::Perpetrator, ReferralSource::SelfReferral, at, true, dice);
+    let source = if taken_up { ReferralSource::SelfReferral } else { ReferralSource::Police };
+    referral(plan, Party::Up2u, happening.perpetrator, Role::Perpetrator, source, at, taken_up, dice);
+    if !taken_up {
+        return;
+    }
     let parts = smallvec![plan.part(Party::Crc, happening.perpetrator, Role::Perpetrator, Status::Client, dice)];
     programme(plan, Programme::Up2u, parts, at + 10 * DAY, 140 * DAY, dice);
 }
@@ -239,21 +266,27 @@ pub(super) fn live_beside(plan: &mut Plan<'_>) {
     for person in 0..population.count() {
         before(plan, person);
     }
-    let with_abuse = plan.events.iter().filter(|event| matches!(event.fields, Fields::MashContact { .. })).count();
-    let others = (with_abuse as f64 * (1.0 / rates::MASH_WITH_ABUSE - 1.0)) as u64;
-    let last = population.households.len() as u32 - 1;
-    let families: Vec<u32> =
-        (0..last).filter(|household| population.children(*household, population.start).next().is_some()).collect();
-    for contact in 0..others {
-        let mut dice = Dice::new(population.seed, Stream::Family, contact, 0);
-        if families.is_empty() {
-            return;
+    // Child by child, as contacts are counted.
+    let (mut with_abuse, mut others) = (0_i64, 0_i64);
+    for event in &plan.events {
+        if let Fields::MashContact { domestic_abuse, children, .. } = event.fields {
+            let count = if domestic_abuse == Answer::Yes { &mut with_abuse } else { &mut others };
+            *count += i64::from(children);
         }
-        // A few families come up again and again.
-        let count = families.len() as u32;
-        let place = if dice.chance(rates::KNOWN_FAMILY) { dice.rank(count) } else { dice.below(count) };
-        let household = families[place as usize];
-        contact_without_abuse(plan, household, &mut dice);
+    }
+    let wanted = (with_abuse as f64 * (1.0 / population.rates.mash_with_abuse - 1.0)) as i64;
+    let last = population.households.len() as u32 - 1;
+    let families = (0..last).filter(|household| population.children(*household, population.start).next().is_some());
+    let abusive: BTreeSet<u32> = population.relations.iter().map(|relation| relation.household).collect();
+    let (same, elsewhere): (Vec<u32>, Vec<u32>) = families.partition(|household| abusive.contains(household));
+    let mut contact = 0;
+    while others < wanted && same.len() + elsewhere.len() > 0 {
+        let mut dice = Dice::new(population.seed, Stream::Family, contact, 0);
+        let is_same = dice.chance(population.rates.mash_same_families) || elsewhere.is_empty();
+        let household = *dice.pick(if is_same && !same.is_empty() { &same } else { &elsewhere });
+        // A family whose children have grown up by then counts as asked about, or a play could go on for ever.
+        others += i64::from(contact_without_abuse(plan, household, &mut dice)).max(1);
+        contact += 1;
     }
 }
 
@@ -275,7 +308,7 @@ fn before(plan: &mut Plan<'_>, person: u32) {
         _ => *dice.pick(&[Party::Idva, Party::StopDomesticAbuse, Party::VictimCareService, Party::Parcs]),
     };
     let share = match (truly.perpetrator, truly.victim) {
-        (true, _) => rates::REACH_PERPETRATOR / 2.0,
+        (true, _) => rates::PERPETRATOR_BEFORE,
         (_, true) => rates::CLIENT_BEFORE,
         _ => rates::CLIENT_BEFORE / 3.0,
     };
@@ -289,14 +322,15 @@ fn before(plan: &mut Plan<'_>, person: u32) {
     }
 }
 
-fn contact_without_abuse(plan: &mut Plan<'_>, household: u32, dice: &mut Dice) {
+/// Says how many children it is about.
+fn contact_without_abuse(plan: &mut Plan<'_>, household: u32, dice: &mut Dice) -> u8 {
     let population = plan.population();
     let authority = Party::LocalAuthority;
     let at = dice.between(plan.begins, plan.ends - 1);
     let recorded = at + HOUR + dice.mostly_short(8 * DAY);
     let mut children: SmallVec<[u32; 4]> = population.children(household, plan::day(at)).collect();
     if children.is_empty() {
-        return;
+        return 0;
     }
     if dice.chance(rates::ONE_CHILD) {
         children = smallvec![*dice.pick(&children)];
@@ -311,4 +345,5 @@ fn contact_without_abuse(plan: &mut Plan<'_>, household: u32, dice: &mut Dice) {
         outcome: mash_outcome([0.6, 0.22, 0.14, 0.04], dice),
     };
     plan.add(event(authority, at, recorded, fields, parts));
+    children.len() as u8
 }

@@ -101,6 +101,14 @@ impl Fields {
         }
     }
 
+    /// The event that it speaks of, if it speaks of one.
+    pub(super) fn about(&self) -> Option<u32> {
+        match self {
+            Fields::Crime { incident, .. } => Some(*incident),
+            _ => None,
+        }
+    }
+
     /// May it be corrected or withdrawn by itself? A closing entry is the end of its case already.
     pub(super) fn stands_alone(&self) -> bool {
         !matches!(self, Fields::Cancel { .. } | Fields::CaseloadEntry { state: CaseState::Closed })
@@ -237,10 +245,7 @@ fn envelope<'a>(plan: &'a Plan<'_>, scope: &'a ScopeId, number: u32, id: &'a str
             identity: registry.identity(event.party, part.person, part.nominal, on, slip),
         }
     };
-    let incident = match event.fields {
-        Fields::Crime { incident, .. } => Some(event_id(seed, incident, 0)),
-        _ => None,
-    };
+    let incident = event.fields.about().map(|other| event_id(seed, other, 0));
     let occurred = moment(event.occurred).display_with_offset(british_offset(event.occurred)).to_string();
     let recorded = moment(event.recorded).to_string();
     Envelope {

@@ -15,9 +15,9 @@ pub struct Validated {
     /// The earlier event of the same source that this one replaces or withdraws.
     pub supersedes: Option<ClearText>,
     /// What it says beside its people; an amendment has the detail of the amended type. The scope is one that the feed
-    /// serves, the agency whose feed it came on, and `Detail::Crime::incident` is still `None`.
+    /// serves, the agency whose feed it came on, and `Detail::incident_mut` still leads to `None`.
     pub facts: Facts,
-    /// Id of the incident that a crime was recorded from, for pseudonymise to hash into `detail`.
+    /// Id of the incident or crime that this event speaks of, for pseudonymise to hash into `detail`.
     pub incident: Option<ClearText>,
     /// Who took part.
     pub persons: Vec<ClearPerson>,

@@ -22,6 +22,15 @@ impl ClearText {
     }
 }
 
+impl ClearIdentity {
+    /// Drops everything that says where somebody lives; wiped as it goes.
+    pub(super) fn forget_whereabouts(&mut self) {
+        self.postcode = None;
+        self.address = None;
+        self.uprn = None;
+    }
+}
+
 /// A former name or an alias.
 #[derive(Deserialize, Default)]
 pub struct ClearName {

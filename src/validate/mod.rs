@@ -13,6 +13,7 @@ pub mod identity;
 pub mod rows;
 pub mod types;
 
+mod doubts;
 mod envelope;
 mod problem;
 mod read;
@@ -140,6 +141,7 @@ impl Validator {
         source::check(&document.0, feed.kind, self.tokens_only, &mut problems);
         if self.refuses_unknown_fields {
             unknown::check(&document.0, kind, &self.schemas, &mut problems);
+            doubts::check(&document.0, &mut problems);
         }
         // The compiled schema answers yes or no quickly; what exactly is wrong is asked only then.
         let accepted = self.schemas.accepts(kind, &document.0);

@@ -132,12 +132,13 @@ fn check_instants(data: &Map<String, Value>, appended_ms: i64, problems: &mut Ve
     }
 }
 
-/// The days of a protection order and of an order of the court.
+/// The days of a protection order, of an order of the court and of a decision.
 fn check_own_days(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
     let served = read_day(data, "served_on", problems);
     let expires = read_day(data, "expires_on", problems);
     let breached = read_day(data, "breached_on", problems);
     read_day(data, "ends_on", problems);
+    let decided = read_day(data, "decided_on", problems);
     let recorded = data.get("recorded_at").and_then(instant).map(utc_day);
     if let (Some(served), Some(expires)) = (served, expires)
         && expires < served
@@ -149,7 +150,13 @@ fn check_own_days(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
     {
         problems.push(contradiction(Path::of(&["data", "breached_on"]), "no breach before the order was served"));
     }
-    for (name, on) in [("served_on", served), ("breached_on", breached)] {
+    let occurred = data.get("occurred_at").and_then(instant).map(utc_day);
+    if let (Some(occurred), Some(decided)) = (occurred, decided)
+        && clearly_after_day(occurred, decided)
+    {
+        problems.push(contradiction(Path::of(&["data", "decided_on"]), "no decision before the request"));
+    }
+    for (name, on) in [("served_on", served), ("breached_on", breached), ("decided_on", decided)] {
         if let (Some(on), Some(recorded)) = (on, recorded)
             && clearly_after_day(on, recorded)
         {

@@ -78,6 +78,10 @@ pub(super) fn take(
         None => kind,
     };
     let (detail, incident) = detail(data, event, schemas)?;
+    let mut persons: Vec<ClearPerson> = persons;
+    if matches!(detail, Detail::Housing { .. }) {
+        persons.iter_mut().for_each(|person| person.identity.forget_whereabouts());
+    }
     taker.count(data);
     Some(Validated {
         source: agency_source,

@@ -35,9 +35,14 @@ macro_rules! event_types {
 }
 
 event_types! {
-    Police "police": "incident", "crime", "risk_assessment", "protection_order", "amend", "cancel";
-    Crc "crc": "order_start", "programme_start", "programme_complete", "programme_breach", "cancel";
-    LocalAuthority "local_authority": "mash_contact", "marac_referral", "cancel";
-    Service "service": "caseload_entry", "referral_received", "alert_acknowledged", "cancel";
+    Police "police": "incident", "crime", "risk_assessment", "protection_order", "arrest", "charge",
+        "no_further_action", "court_outcome", "conditional_caution", "dvds_request", "cpi_report", "cohort", "amend",
+        "cancel";
+    Crc "crc": "order_start", "order_end", "requirement", "programme_start", "programme_complete", "programme_breach",
+        "risk_review", "release", "recall", "mappa_level", "cancel";
+    LocalAuthority "local_authority": "mash_contact", "marac_referral", "marac_outcome", "social_care_assessment",
+        "housing", "yot", "substance_misuse", "cancel";
+    Service "service": "caseload_entry", "referral_received", "contact_attempt", "engaged", "declined",
+        "risk_at_start", "closed", "alert_acknowledged", "cancel";
     Review "review": "decision", "erasure", "consultation", "cancel";
 }

@@ -52,21 +52,21 @@ fn everything() -> Vec<Sent> {
 
 /// What must come out the same.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub(crate) struct Outcome {
     /// Opened, by recipient and entry.
-    lists: BTreeMap<PartyId, BTreeMap<String, Value>>,
+    pub(crate) lists: BTreeMap<PartyId, BTreeMap<String, Value>>,
     /// Events, records, links and what lists say, byte for byte; of sealed identities the key.
-    register: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) register: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Possible matches that await a human.
-    matches: BTreeMap<String, Value>,
+    pub(crate) matches: BTreeMap<String, Value>,
     /// Events accepted, in force or not. What is sent again is a duplicate, but what is rejected is so each time.
-    events: u64,
+    pub(crate) events: u64,
 }
 
 /// What holds of each finding, by recipient.
-type Alerted = BTreeMap<(FindingId, PartyId), Digest>;
+pub(crate) type Alerted = BTreeMap<(FindingId, PartyId), Digest>;
 
-fn outcome(hub: &Hub<'_>) -> (Outcome, Alerted) {
+pub(crate) fn outcome(hub: &Hub<'_>) -> (Outcome, Alerted) {
     let (mut register, mut alerted) = (BTreeMap::new(), Alerted::new());
     for (key, value) in hub.register() {
         match RowKind::from_byte(key[0]).expect("a kind of row") {
@@ -109,7 +109,7 @@ fn closed(hub: &Hub<'_>) -> BTreeSet<(FindingId, PartyId)> {
     closed
 }
 
-fn assert_same(hub: &Hub<'_>, expected: &(Outcome, Alerted), how: &str) {
+pub(crate) fn assert_same(hub: &Hub<'_>, expected: &(Outcome, Alerted), how: &str) {
     let (found, alerted) = outcome(hub);
     assert_eq!(found.lists, expected.0.lists, "lists, {how}");
     let rows = found.register.keys().chain(expected.0.register.keys());

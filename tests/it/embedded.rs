@@ -23,10 +23,10 @@ use crate::conformance::{
 };
 
 /// AES-256-GCM under a test key.
-struct TestKey(Aes256Gcm);
+pub(crate) struct TestKey(Aes256Gcm);
 
 impl TestKey {
-    fn shared(secret: u8) -> Arc<dyn AtRest> {
+    pub(crate) fn shared(secret: u8) -> Arc<dyn AtRest> {
         Arc::new(Self(Aes256Gcm::new(&[secret; 32].into())))
     }
 }

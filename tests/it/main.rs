@@ -35,6 +35,7 @@ mod rekey;
 mod reload;
 mod review;
 mod silence;
+mod simulation;
 mod source;
 mod support;
 mod token;

@@ -33,6 +33,11 @@ fn said(desk: &Desk) -> Vec<String> {
     said
 }
 
+/// Possible matches that wait for a person.
+fn asked(hub: &Hub<'_>) -> BTreeMap<String, Value> {
+    hub.reviews().into_iter().filter(|(_, review)| review["kind"] == "possible_match").collect()
+}
+
 /// Row keys whose scope carries this epoch.
 fn rows_under(hub: &Hub<'_>, epoch: &str) -> usize {
     let mark = format!("portsmouth@{epoch}\0");
@@ -86,6 +91,7 @@ fn a_register_is_hashed_anew_while_events_come_in_and_daemons_restart() {
     }
     // A service may have heard of more while a case was open, which depends on the batches; this team has no cases.
     assert_eq!(said(&there["high_harm_team"]), said(&here["high_harm_team"]));
+    assert_eq!(asked(&hub), asked(&undisturbed), "the same questions wait for a person");
     assert_eq!(hub.outcomes(), undisturbed.outcomes());
     let changes: Vec<_> = audit(&hub).into_iter().filter(|line| line.to_string().contains("to_epoch")).collect();
     assert_eq!(changes.len(), 1, "the change is told once: {changes:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod calibration;
 mod figures;
 
 use serde_json::Value;

@@ -95,6 +95,54 @@ fn content_is_the_same_however_the_event_is_written_and_sent() {
 }
 
 #[test]
+fn what_housing_says_of_whereabouts_stops_at_the_door() {
+    let mut event = example("local_authority.housing");
+    set(&mut event, "/data/persons/0/identity/address", json!("12 Kestrel Walk"));
+    set(&mut event, "/data/persons/0/identity/uprn", json!("100062400117"));
+    let housing = accepted(&validator().strict(), &event, &event.to_string());
+    let identity = &housing.persons[0].identity;
+    assert!(identity.family_name.is_some());
+    assert!(identity.postcode.is_none() && identity.address.is_none() && identity.uprn.is_none());
+}
+
+#[test]
+fn what_is_doubtful_is_accepted_as_sent_and_told_at_the_producers_door() {
+    let mut order = example("police.protection_order");
+    let mut grade = example("police.risk_assessment");
+    set(&mut grade, "/data/tool", json!("dash_ric"));
+    let lengths = [("dvpn", 2, 28), ("dapn", 2, 3), ("dvpo", 28, 13), ("dvpo", 14, 29)];
+    for (kind, lawful, doubtful) in lengths {
+        set(&mut order, "/data/order", json!(kind));
+        for (days, codes) in [(lawful, vec![]), (doubtful, vec!["EVT-070"])] {
+            let expires = jiff::civil::date(2025, 3, 3).saturating_add(jiff::Span::new().days(days));
+            set(&mut order, "/data/expires_on", json!(expires));
+            assert_eq!(strictly(&order), codes, "{kind} of {days} days");
+            accepted(&validator(), &order, &order.to_string());
+        }
+    }
+    for (tool, count, graded, codes) in [
+        ("dash_ric", 14, "high", vec![]),
+        ("dash_ric", 13, "medium", vec![]),
+        ("dash_ric", 2, "high", vec![]),
+        ("dash_ric", 14, "medium", vec!["EVT-070"]),
+        ("dash", 14, "medium", vec![]),
+    ] {
+        set(&mut grade, "/data/tool", json!(tool));
+        set(&mut grade, "/data/yes_count", json!(count));
+        set(&mut grade, "/data/grade", json!(graded));
+        assert_eq!(strictly(&grade), codes, "{tool} {count} {graded}");
+        accepted(&validator(), &grade, &grade.to_string());
+    }
+}
+
+/// The codes of everything that the producer's door tells.
+fn strictly(event: &Value) -> Vec<&'static str> {
+    let text = event.to_string();
+    let problems = validator().strict().problems(&feed_of(event), &[], text.as_bytes(), APPENDED_MS);
+    problems.iter().map(|problem| problem.code.as_str()).collect()
+}
+
+#[test]
 fn one_validator_serves_every_thread() {
     fn serves<T: Send + Sync>(_: &T) {}
     serves(&validator());

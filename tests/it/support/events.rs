@@ -33,7 +33,7 @@ pub(crate) fn envelope(line: &str) -> (PartyId, Value) {
     for word in words {
         let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("`{word}` is no field=value"));
         match name {
-            "victim" | "perpetrator" | "child" | "witness" => persons.push(person(feed, kind, name, value)),
+            "victim" | "perpetrator" | "child" | "witness" => persons.push(person(feed, name, value)),
             "recorded" => drop(fields.insert("recorded_at".to_owned(), json!(instant(value, "12:00:00")))),
             _ => {
                 let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
@@ -82,6 +82,28 @@ fn usual(kind: &str, at: &str) -> Value {
         "programme_start" | "programme_complete" | "programme_breach" => json!({"programme": "bbr"}),
         "mash_contact" => json!({"children": 1, "domestic_abuse": "yes", "outcome": "no_further_action"}),
         "marac_referral" => json!({"criterion": "visible_high_risk"}),
+        "charge" => json!({"offence_family": "violence"}),
+        "no_further_action" => json!({"reason": "evidential"}),
+        "court_outcome" => json!({"result": "convicted"}),
+        "conditional_caution" => json!({"conditions": ["op_cara"]}),
+        "dvds_request" => json!({"route": "right_to_ask"}),
+        "cpi_report" => json!({"source_evaluation": "reliable", "assessment": "known_directly",
+            "handling": "permitted"}),
+        "cohort" => json!({"cohort": "drive", "state": "entered"}),
+        "order_end" => json!({"reason": "completed"}),
+        "requirement" => json!({"requirement": "bbr"}),
+        "recall" => json!({"reason": "breach"}),
+        "mappa_level" => json!({"level": 1}),
+        "risk_review" => json!({"tool": "sara", "level": "high"}),
+        "marac_outcome" => json!({"criterion": "visible_high_risk", "actions": ["idva_support"]}),
+        "social_care_assessment" => json!({"domestic_abuse": "yes", "plan": "child_in_need", "state": "open"}),
+        "housing" => json!({"matter": "sanctuary", "state": "started"}),
+        "yot" => json!({"intervention": "prevention", "domestic_abuse": "yes"}),
+        "substance_misuse" => json!({"alcohol": "yes", "drugs": "not_asked", "domestic_abuse": "not_asked"}),
+        "contact_attempt" => json!({"reached": true}),
+        "declined" => json!({"reason": "not_now"}),
+        "risk_at_start" => json!({"tool": "dash_ric", "grade": "high"}),
+        "closed" => json!({"reason": "completed"}),
         "caseload_entry" => json!({"state": "open"}),
         "referral_received" => json!({"referrer": "police"}),
         "cancel" => json!({"reason": "entered_in_error"}),
@@ -91,14 +113,19 @@ fn usual(kind: &str, at: &str) -> Value {
     }
 }
 
+/// Services speak of their clients alone.
+fn is_of_client(feed: &str) -> bool {
+    !matches!(feed, "police" | "crc" | "local_authority" | "reviewers")
+}
+
 /// `name`, or `name@reference` where an agency has somebody twice.
-fn person(feed: &str, kind: &str, role: &str, value: &str) -> Value {
+fn person(feed: &str, role: &str, value: &str) -> Value {
     let (name, reference) = match value.split_once('@') {
         Some((name, reference)) => (name, reference.to_owned()),
         None => (value, local_ref(feed, value)),
     };
     let status = match role {
-        _ if kind == "caseload_entry" => "client",
+        _ if is_of_client(feed) => "client",
         "perpetrator" if feed == "crc" => "convicted",
         "perpetrator" => "suspect",
         "witness" => "witness",

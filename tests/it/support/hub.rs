@@ -21,10 +21,10 @@ use priorityd::keys::signing::SignerKeys;
 use priorityd::keys::source::SourceKeys;
 use priorityd::keys::{KeyRing, NewKeys};
 use priorityd::link::LinkageModel;
-use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
-use priorityd::log::{Client, Log, LogError, Polled, StoredRecord, topic_name};
+use priorityd::log::memory::Faults;
+use priorityd::log::{LogError, Polled, StoredRecord, topic_name};
 use priorityd::model::frequencies::PublishedFrequencies;
-use priorityd::model::ids::{ClusterId, EventId, PartyId, ScopeId};
+use priorityd::model::ids::{ClusterId, EventId, PartyId, RecordId, ScopeId};
 use priorityd::model::outcome::OutcomeCounts;
 use priorityd::pipeline::source::Source;
 use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, Setup};
@@ -35,6 +35,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::events::{Sent, true_name};
+use super::seam::{Daemon, Store};
 
 /// The agreement that ships, with its policies.
 pub(crate) static AGREEMENT: LazyLock<Package> = LazyLock::new(|| {
@@ -99,7 +100,12 @@ impl Office {
 
     /// With the agreement that ships, after keys of these purposes were rotated; of recipients, the High Harm team's.
     pub(crate) fn rotated(purposes: &'static [Purpose]) -> Self {
-        let agreement = Agreement::check(&AGREEMENT).expect("the shipped agreement is in order");
+        Self::with_rotated(&AGREEMENT, purposes)
+    }
+
+    /// The same with another agreement.
+    pub(crate) fn with_rotated(package: &Package, purposes: &'static [Purpose]) -> Self {
+        let agreement = Agreement::check(package).expect("the agreement is in order");
         Self::build(agreement.signed("ig_lead#test"), Ring::Rotated(purposes)).0
     }
 
@@ -281,13 +287,14 @@ pub(crate) fn text(value: &Value) -> &str {
 /// One deployment in memory.
 pub(crate) struct Hub<'a> {
     office: &'a Office,
-    store: MemoryStore,
-    log: MemoryLog,
+    store: Store,
+    log: Daemon,
     engine: Option<Engine>,
     now: Now,
     batch: usize,
     rng: ChaCha20Rng,
     pub(crate) held: BTreeMap<&'static str, u64>,
+    published: u64,
 }
 
 impl<'a> Hub<'a> {
@@ -298,12 +305,16 @@ impl<'a> Hub<'a> {
 
     /// A hub in a storm, with so many records in one transaction at most.
     pub(crate) fn on(office: &'a Office, faults: Faults, batch: usize) -> Self {
-        let store = MemoryStore::new(faults);
+        Self::at(office, Store::memory(faults), batch)
+    }
+
+    /// A hub on whatever store, with so many records in one transaction at most.
+    pub(crate) fn at(office: &'a Office, store: Store, batch: usize) -> Self {
         let now = Now { as_of: TODAY, at: *STARTED };
         store.set_clock(now.at.as_millisecond());
         let log = store.log(office.feeds());
         let (engine, rng, held) = (None, ChaCha20Rng::seed_from_u64(7), BTreeMap::new());
-        Self { office, store, log, engine, now, batch, rng, held }
+        Self { office, store, log, engine, now, batch, rng, held, published: 0 }
     }
 
     /// Plays lines in one batch, as of the usual day.
@@ -315,16 +326,20 @@ impl<'a> Hub<'a> {
 
     /// Another day comes.
     pub(crate) fn wake_on(&mut self, as_of: Date) {
+        self.set_day(as_of);
+        self.work();
+    }
+
+    /// The clock shows another day; nothing is done about it before the next turn.
+    pub(crate) fn set_day(&mut self, as_of: Date) {
         let at = as_of.to_zoned(TimeZone::UTC).expect("a day of our time").timestamp();
         self.now = Now { as_of, at };
-        self.work();
     }
 
     /// The daemon goes away, and one with another agreement takes its place.
     pub(crate) fn under(mut self, office: &'a Office) -> Self {
         self.office = office;
-        self.log = self.store.log(office.feeds());
-        self.engine = None;
+        self.restart();
         self.work();
         self
     }
@@ -342,8 +357,19 @@ impl<'a> Hub<'a> {
 
     /// The daemon goes away, and another takes its place.
     pub(crate) fn restart(&mut self) {
+        self.log.end();
         self.log = self.store.log(self.office.feeds());
         self.engine = None;
+    }
+
+    /// Another agreement or other keys come, to the daemon that runs or to one that takes its place.
+    pub(crate) fn change(&mut self, office: &'a Office, at_restart: bool) {
+        if at_restart || self.engine.is_none() {
+            self.office = office;
+            self.restart();
+        } else {
+            self.follow(office);
+        }
     }
 
     /// Another agreement comes while the daemon runs.
@@ -354,6 +380,7 @@ impl<'a> Hub<'a> {
 
     pub(crate) fn publish(&mut self, events: &[Sent]) {
         let mut client = self.store.client();
+        self.published += events.len() as u64;
         for (feed, line) in events {
             let line = vec![Zeroizing::new(line.as_bytes().to_vec())];
             client.publish(feed, &self.office.scope, line).expect("memory takes it");
@@ -368,17 +395,19 @@ impl<'a> Hub<'a> {
 
     /// Works until everything that was published is committed, through whatever goes wrong.
     pub(crate) fn work(&mut self) {
-        for turn in 0.. {
+        self.work_for(usize::MAX);
+    }
+
+    /// Works for so many turns, or until there is nothing to do.
+    pub(crate) fn work_for(&mut self, turns: usize) {
+        for turn in 0..turns {
             if turn == 3_000 {
                 self.store.calm();
             }
             match self.turn() {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(_) if self.log.crashed() => {
-                    self.log = self.store.log(self.office.feeds());
-                    self.engine = None;
-                }
+                Err(_) if self.log.crashed() => self.restart(),
                 Err(LogError::Aborted(_)) => self.restore(),
                 Err(error) => panic!("{error}"),
             }
@@ -386,7 +415,7 @@ impl<'a> Hub<'a> {
     }
 
     fn turn(&mut self) -> Result<bool, LogError> {
-        let records = match self.log.poll(self.batch, Duration::ZERO)? {
+        let records = match self.log.poll(self.batch)? {
             Polled::Gained(_) => {
                 self.restore();
                 return Ok(true);
@@ -425,7 +454,7 @@ impl<'a> Hub<'a> {
     fn restore(&mut self) {
         let mut engine = Engine::new(Arc::clone(&self.office.setup), 0);
         let mut row = |key: &[u8], value: &[u8]| engine.restore_row(key, value).expect("a row of its own");
-        self.log.restore(0, &mut row).expect("memory restores");
+        self.log.restore(&mut row).expect("memory restores");
         engine.finish_restore();
         self.engine = Some(engine);
     }
@@ -451,6 +480,32 @@ impl<'a> Hub<'a> {
     /// Everybody, as of the hub's day.
     pub(crate) fn people(&self) -> Vec<Assessed> {
         self.engine().assess_everybody(self.now.as_of).into_values().flatten().collect()
+    }
+
+    /// How many records all feeds have, those included that an agency sent again.
+    pub(crate) fn fed(&self) -> u64 {
+        match &self.store {
+            Store::Memory(store) => store.fed(),
+            Store::File(_) => self.published,
+        }
+    }
+
+    /// Everybody who is linked, with their records.
+    pub(crate) fn linked(&self) -> Vec<(ClusterId, Vec<RecordId>)> {
+        let people = self.people().into_iter().map(|person| person.cluster).collect::<BTreeSet<_>>();
+        let held = |person: ClusterId| Some((person, self.held_of(person)?.records.into_iter().collect()));
+        people.into_iter().filter_map(held).collect()
+    }
+
+    /// What is held about a linked person.
+    pub(crate) fn held_of(&self, person: ClusterId) -> Option<Person> {
+        self.engine().person(&self.office.scope, person)
+    }
+
+    /// Of each recipient, what was ever said: alerts, then the list; ids with the events, tombstones with none.
+    pub(crate) fn said(&self) -> BTreeMap<PartyId, [Vec<(String, Option<Value>)>; 2]> {
+        let parties = self.office.agreement.recipients.iter().map(|recipient| &recipient.party);
+        parties.map(|party| (party.clone(), ["alerts", "list"].map(|topic| self.open(party, topic)))).collect()
     }
 
     /// The linked person of each participant of an event.

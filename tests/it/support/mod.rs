@@ -4,4 +4,5 @@
 pub(crate) mod deployed;
 pub(crate) mod events;
 pub(crate) mod hub;
+pub(crate) mod seam;
 pub(crate) mod search;
