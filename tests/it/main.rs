@@ -16,6 +16,7 @@ mod door;
 mod embedded;
 mod erasure;
 mod evidence;
+mod guide;
 mod jose;
 mod kafka;
 mod kafka_access;
