@@ -65,6 +65,17 @@ struct Kept {
     in_force: Option<LedgerEvent>,
 }
 
+/// How much of an event its age lets be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// All of it.
+    Held,
+    /// Its stub, by which a copy that comes late is known.
+    Over,
+    /// Nothing: a copy of it would be over itself.
+    StubOver,
+}
+
 /// What accepting one event changed.
 #[derive(Default)]
 pub struct Acceptance {
@@ -107,16 +118,20 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Takes an event in. Idempotent for a replay. Of an event that `lapsed`, its retention over, only the stub is kept.
-    pub fn accept(&mut self, mut event: BlindEvent, lapsed: bool) -> Acceptance {
+    /// Takes an event in. Idempotent for a replay. Of an event whose retention is over only the stub is kept, and not even
+    /// that when it is over as well.
+    pub fn accept(&mut self, mut event: BlindEvent, age: Age) -> Acceptance {
         if let Some(known) = self.entries.get(&event.id) {
             let same = known.fingerprint == event.fingerprint;
             return Acceptance { outcome: same.then_some(Outcome::Duplicate), ..Acceptance::default() };
         }
+        if age == Age::StubOver && event.supersedes.is_none_or(|earlier| !self.entries.contains_key(&earlier)) {
+            return Acceptance { outcome: Some(Outcome::Superseded), ..Acceptance::default() };
+        }
         let id = event.id;
         let named_somebody = !event.persons.is_empty();
         event.persons.retain(|person| !self.erasures.covers(person.record, person.local_ref, event.facts.recorded_at));
-        let forgotten = lapsed
+        let forgotten = age != Age::Held
             || named_somebody && event.persons.is_empty()
             || self.erasures.covers_decision(&event.facts.detail, event.facts.recorded_at);
         if let Some(earlier) = event.supersedes {
@@ -152,20 +167,32 @@ impl Ledger {
         for id in over {
             self.forget(id, &mut acceptance);
         }
-        let stubs =
-            self.entries.iter().filter(|(_, entry)| entry.in_force.is_none() && stub_is_over(entry.recorded_at));
-        let stubs: Vec<_> = stubs.map(|(id, entry)| (*id, entry.supersedes)).collect();
-        for (id, supersedes) in stubs {
-            // What supersedes another event keeps it out of force for as long as that one is there.
-            if supersedes.is_none_or(|earlier| !self.entries.contains_key(&earlier)) {
-                self.entries.remove(&id);
-                self.changed.insert(id);
-                if let Some(earlier) = supersedes {
-                    remove_from(&mut self.superseded_by, earlier, &id);
-                }
+        for id in self.stubs_over(stub_is_over) {
+            let supersedes = self.entries.remove(&id).and_then(|stub| stub.supersedes);
+            self.changed.insert(id);
+            if let Some(earlier) = supersedes {
+                remove_from(&mut self.superseded_by, earlier, &id);
             }
         }
         acceptance
+    }
+
+    /// Stubs that nothing late can need. What supersedes another event keeps it out of force for as long as that one is
+    /// there, so a stub waits for what it superseded.
+    fn stubs_over(&self, is_over: impl Fn(Timestamp) -> bool) -> BTreeSet<EventId> {
+        let over = self.entries.iter().filter(|(_, entry)| entry.in_force.is_none() && is_over(entry.recorded_at));
+        let mut over: BTreeSet<EventId> = over.map(|(id, _)| *id).collect();
+        let needed = |over: &BTreeSet<EventId>, id: &EventId| {
+            let earlier = self.entries.get(id).and_then(|entry| entry.supersedes);
+            earlier.is_some_and(|earlier| self.entries.contains_key(&earlier) && !over.contains(&earlier))
+        };
+        let mut todo: Vec<EventId> = over.iter().copied().filter(|id| needed(&over, id)).collect();
+        while let Some(id) = todo.pop() {
+            if over.remove(&id) {
+                todo.extend(self.superseded_by.get(&id).into_iter().flatten());
+            }
+        }
+        over
     }
 
     /// Applies an erasure to what is held: people are left out of their events, and an event without anybody is a stub.
@@ -487,26 +514,26 @@ mod tests {
     #[test]
     fn an_amendment_replaces_whichever_comes_first() {
         let mut ledger = Ledger::default();
-        assert_eq!(ledger.accept(event(2, Some(1), 5, false), false).outcome, Some(Outcome::Accepted));
-        assert_eq!(ledger.accept(event(1, None, 9, false), false).outcome, Some(Outcome::Superseded));
+        assert_eq!(ledger.accept(event(2, Some(1), 5, false), Age::Held).outcome, Some(Outcome::Accepted));
+        assert_eq!(ledger.accept(event(1, None, 9, false), Age::Held).outcome, Some(Outcome::Superseded));
         assert_eq!(all_in_force(&ledger), [EventId([2; 16])]);
     }
 
     #[test]
     fn a_replay_is_a_duplicate_and_a_reused_id_is_neither() {
         let mut ledger = Ledger::default();
-        ledger.accept(event(1, None, 1, false), false);
-        assert_eq!(ledger.accept(event(1, None, 1, false), false).outcome, Some(Outcome::Duplicate));
+        ledger.accept(event(1, None, 1, false), Age::Held);
+        assert_eq!(ledger.accept(event(1, None, 1, false), Age::Held).outcome, Some(Outcome::Duplicate));
         let mut other = event(1, None, 1, false);
         other.fingerprint = [9; 8];
-        assert_eq!(ledger.accept(other, false).outcome, None);
+        assert_eq!(ledger.accept(other, Age::Held).outcome, None);
     }
 
     #[test]
     fn two_events_that_supersede_each_other_do_not_hang() {
         let mut ledger = Ledger::default();
-        ledger.accept(event(1, Some(2), 1, false), false);
-        ledger.accept(event(2, Some(1), 2, false), false);
+        ledger.accept(event(1, Some(2), 1, false), Age::Held);
+        ledger.accept(event(2, Some(1), 2, false), Age::Held);
         assert!(all_in_force(&ledger).is_empty());
     }
 
@@ -517,7 +544,7 @@ mod tests {
         for events in [[&hanging[..], &cycle[..]].concat(), [&cycle[..], &hanging[..]].concat()] {
             let mut ledger = Ledger::default();
             for event in events {
-                ledger.accept(event, false);
+                ledger.accept(event, Age::Held);
             }
             assert!(all_in_force(&ledger).is_empty());
         }
@@ -538,12 +565,12 @@ mod tests {
             let mut shuffled = Ledger::default();
             let mut restored = Ledger::default();
             for event in &events {
-                forwards.accept(event.clone(), false);
+                forwards.accept(event.clone(), Age::Held);
             }
             let mut order: Vec<_> = (0..events.len()).collect();
             order.sort_by_key(|at| seed.rotate_left(*at as u32 * 7).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             for at in order {
-                shuffled.accept(events[at].clone(), false);
+                shuffled.accept(events[at].clone(), Age::Held);
             }
             prop_assert_eq!(all_in_force(&forwards), all_in_force(&shuffled));
             for row in shuffled.take_changes() {

@@ -98,6 +98,7 @@ impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
         let kind = match error {
             LogError::Denied(_) => Kind::Denied,
+            LogError::Damaged(_) => Kind::BadData,
             LogError::Retriable(_) | LogError::Aborted(_) | LogError::Fenced(_) | LogError::Fatal(_) => {
                 Kind::Unreachable
             }
@@ -108,6 +109,7 @@ impl From<LogError> for Failure {
             }
             LogError::Denied(_) => "look at credentials, access lists and what is there already",
             LogError::Fenced(_) => "give every instance a name of its own",
+            LogError::Damaged(_) => "put back a copy of it, and start again",
             LogError::Fatal(_) => "mend that and start again",
         };
         Self::new(kind, format!("log: {error}; {fix}"))

@@ -22,7 +22,7 @@ impl Found {
         let kind = match &error {
             LogError::Denied(_) => Kind::Denied,
             LogError::Retriable(_) | LogError::Aborted(_) => Kind::Unreachable,
-            LogError::Fenced(_) | LogError::Fatal(_) => Kind::CheckFailed,
+            LogError::Fenced(_) | LogError::Damaged(_) | LogError::Fatal(_) => Kind::CheckFailed,
         };
         self.add(kind, format!("{step}: {}; {fix}", error.into_why()));
     }

@@ -12,10 +12,10 @@ use rand_chacha::ChaCha8Rng;
 use zeroize::Zeroizing;
 
 use crate::log::{
-    Client, FeedRecord, Header, Log, LogError, Polled, Position, Rewrite, StoredRecord, TopicRecord, Transaction,
-    Unsent, check_size, feed_topic, is_compacted,
+    Client, FeedRecord, Forward, Header, Log, LogError, Polled, Position, Rewrite, StoredRecord, TopicRecord,
+    Transaction, Unsent, check_size, feed_topic, home, is_compacted,
 };
-use crate::model::ids::{PartyId, ScopeId};
+use crate::model::ids::PartyId;
 
 /// What happens to a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,11 +206,12 @@ impl Shared {
     }
 
     fn check(&self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let Transaction { outputs, register, positions, rewrites, forwards } = transaction;
         let partitions = (outputs.iter().map(|record| record.partition))
             .chain(rewrites.iter().map(|rewrite| rewrite.record.partition))
             .chain(register.iter().map(|row| row.partition))
-            .chain(positions.iter().map(|position| position.partition));
+            .chain(positions.iter().map(|position| position.partition))
+            .chain(forwards.iter().map(|forward| forward.partition));
         for partition in partitions {
             self.has_partition(partition)?;
         }
@@ -240,6 +241,9 @@ impl Shared {
 
     fn apply(&mut self, transaction: Transaction) {
         let appended_ms = self.tick();
+        for Forward { feed, partition, scope: _, headers, payload } in transaction.forwards {
+            self.feeds.entry((feed, partition)).or_default().push(Kept { appended_ms, headers, payload });
+        }
         for rewrite in transaction.rewrites {
             let index = self.rewritten(&rewrite).expect("checked before");
             let TopicRecord { topic, partition, value, .. } = rewrite.record;
@@ -267,12 +271,6 @@ impl Shared {
             return Ok(());
         }
         Err(LogError::Fatal(format!("the log in memory has no partition {partition}, but {count}")))
-    }
-
-    /// The same for every record of a scope, as Kafka's partitioner has it.
-    fn partition_of(&self, scope: &ScopeId) -> i32 {
-        let spread = scope.as_str().bytes().fold(7_i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        spread.rem_euclid(self.partitions)
     }
 }
 
@@ -355,6 +353,7 @@ impl Log for MemoryLog {
                     taken.push(FeedRecord {
                         feed: place.0.clone(),
                         partition: place.1,
+                        partitions: shared.partitions,
                         offset: *next,
                         appended_ms: kept.appended_ms,
                         headers: kept.headers.clone(),
@@ -418,7 +417,7 @@ impl Client for MemoryClient {
         let mut shared = self.store.lock();
         let appended_ms = shared.tick();
         for Unsent { scope, headers, payload } in events {
-            let place = (feed.clone(), shared.partition_of(&scope));
+            let place = (feed.clone(), home(&scope, shared.partitions));
             shared.feeds.entry(place).or_default().push(Kept { appended_ms, headers, payload });
         }
         Ok(())

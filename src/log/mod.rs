@@ -96,6 +96,8 @@ pub struct FeedRecord {
     pub feed: PartyId,
     /// Partition; always 0 on the embedded log.
     pub partition: i32,
+    /// How many partitions the feed has.
+    pub partitions: i32,
     /// Offset within the feed's partition, from 0.
     pub offset: i64,
     /// When the log took it, milliseconds since 1970 UTC.
@@ -104,6 +106,29 @@ pub struct FeedRecord {
     pub headers: Vec<Header>,
     /// The record's value.
     pub payload: Zeroizing<Vec<u8>>,
+}
+
+/// A feed record that came in a partition which is not its scope's, to be appended in the one that is: not every client
+/// takes Java's partitioner, and two registers of one scope would each see half of a person. It holds clear identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// Whose feed.
+    pub feed: PartyId,
+    /// Where the scope's records belong: [`home`].
+    pub partition: i32,
+    /// The key that it should have had.
+    pub scope: ScopeId,
+    /// Headers, as they came.
+    pub headers: Vec<Header>,
+    /// The record's value, as it came.
+    pub payload: Zeroizing<Vec<u8>>,
+}
+
+/// The partition in which a scope's records meet, as Kafka's Java client places a key: murmur2 over the number of partitions.
+#[must_use]
+pub fn home(scope: &ScopeId, partitions: i32) -> i32 {
+    let hash = murmur2::murmur2(scope.as_str().as_bytes(), murmur2::KAFKA_SEED) & 0x7fff_ffff;
+    i32::try_from(hash).expect("31 bits") % partitions.max(1)
 }
 
 /// A record to append to a topic.
@@ -176,6 +201,8 @@ pub struct Transaction {
     pub positions: Vec<Position>,
     /// Records that lose what was erased.
     pub rewrites: Vec<Rewrite>,
+    /// Feed records that came in another partition than their scope's.
+    pub forwards: Vec<Forward>,
 }
 
 impl Transaction {
@@ -184,6 +211,7 @@ impl Transaction {
         self.outputs.append(&mut other.outputs);
         self.register.append(&mut other.register);
         self.positions.append(&mut other.positions);
+        self.forwards.append(&mut other.forwards);
     }
 }
 
@@ -284,6 +312,9 @@ pub enum LogError {
     /// Another instance has our name, or our place in the group for good: leave the field to it.
     #[error("another instance has taken over: {0}")]
     Fenced(String),
+    /// What was read is not what was written: a copy has to take its place.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
     /// Leave and start afresh, or call a person.
     #[error("the log cannot be used: {0}")]
     Fatal(String),
@@ -294,7 +325,28 @@ impl LogError {
     #[must_use]
     pub fn into_why(self) -> String {
         match self {
-            Self::Retriable(why) | Self::Aborted(why) | Self::Denied(why) | Self::Fenced(why) | Self::Fatal(why) => why,
+            Self::Retriable(why)
+            | Self::Aborted(why)
+            | Self::Denied(why)
+            | Self::Fenced(why)
+            | Self::Damaged(why)
+            | Self::Fatal(why) => why,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hashes of Kafka's own test of its partitioner (UtilsTest.testMurmur2).
+    #[test]
+    fn a_scope_is_at_home_where_javas_partitioner_puts_it() {
+        for (key, hash) in [("foobar", -790_332_482), ("abc", 479_470_107)] {
+            let scope = key.parse().expect("a scope");
+            for partitions in [1, 6, 1_000] {
+                assert_eq!(home(&scope, partitions), (hash & 0x7fff_ffff) % partitions, "{key}");
+            }
         }
     }
 }

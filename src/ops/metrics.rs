@@ -1,6 +1,8 @@
 //! Counters in the OpenMetrics form. Labels are configured names and codes, never anything from an event.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -56,12 +58,33 @@ pub enum TransactionEnd {
     Failed,
 }
 
+/// How everything flows, for the page: what the counters say, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// What became of each feed's records since its register began, and how many are waiting, where that is known.
+    pub feeds: BTreeMap<String, (OutcomeCounts, Option<u64>)>,
+    /// Partitions of this instance, and whether they are worked on.
+    pub partitions: BTreeMap<i32, bool>,
+    /// Alerts and list entries by recipient, since the start.
+    pub messages: BTreeMap<String, (u64, u64)>,
+    /// Disclosures held by reason, since the start.
+    pub held: BTreeMap<&'static str, u64>,
+    /// Serial of the agreement in use.
+    pub agreement_serial: u32,
+    /// Is everything held?
+    pub is_held: bool,
+    /// Turns that the log failed, since the start.
+    pub log_failures: u64,
+}
+
 /// All counters of the daemon.
 pub struct Metrics {
+    flow: Mutex<Flow>,
     registry: Registry,
     events: Family<OutcomeLabel, Counter>,
     ignored_fields: Counter,
     dropped_identifiers: Counter,
+    forwarded: Counter,
     messages: Family<MessageLabel, Counter>,
     held: Family<ReasonLabel, Counter>,
     transactions: Family<OutcomeLabel, Counter>,
@@ -87,6 +110,9 @@ impl Default for Metrics {
         registry.register("ignored_fields", "Unknown fields ignored in accepted events", ignored_fields.clone());
         let help = "Identifiers dropped for a failed check letter or form";
         registry.register("dropped_identifiers", help, dropped_identifiers.clone());
+        let forwarded = Counter::default();
+        let help = "Feed records that came in another partition than their scope's, and were sent on (Kafka)";
+        registry.register("forwarded", help, forwarded.clone());
         registry.register(
             "messages",
             "Messages committed, ends of list entries included, by recipient and topic",
@@ -108,10 +134,12 @@ impl Default for Metrics {
         let help = "1 while everything is held: the agreement is not signed, not in force or older than the register's";
         registry.register("agreement_held", help, agreement_held.clone());
         Self {
+            flow: Mutex::default(),
             registry,
             events,
             ignored_fields,
             dropped_identifiers,
+            forwarded,
             messages,
             held,
             transactions,
@@ -139,6 +167,11 @@ impl Metrics {
         self.dropped_identifiers.inc_by(dropped_identifiers);
     }
 
+    /// Counts records that were sent on to their scope's partition.
+    pub fn forwarded(&self, records: u64) {
+        self.forwarded.inc_by(records);
+    }
+
     /// Counts one transaction and how long its commit took.
     pub fn transaction(&self, end: TransactionEnd, took: Duration) {
         let outcome = match end {
@@ -155,7 +188,10 @@ impl Metrics {
     /// How far behind each feed's partition is; what is not named any more is forgotten.
     pub fn lag<'a>(&self, lags: impl Iterator<Item = (&'a PartyId, i32, u64)>) {
         self.lag.clear();
+        let mut flow = self.flow_now();
+        flow.feeds.values_mut().for_each(|(_, waiting)| *waiting = None);
         for (feed, partition, records) in lags {
+            *flow.feeds.entry(feed.to_string()).or_default().1.get_or_insert(0) += records;
             let label = FeedLabel { feed: feed.to_string(), partition };
             self.lag.get_or_create(&label).set(i64::try_from(records).unwrap_or(i64::MAX));
         }
@@ -164,7 +200,10 @@ impl Metrics {
     /// Which partitions are ours, and whether they are worked on.
     pub fn partitions(&self, partitions: impl Iterator<Item = (i32, bool)>) {
         self.partition_ready.clear();
+        let mut flow = self.flow_now();
+        flow.partitions.clear();
         for (partition, is_ready) in partitions {
+            flow.partitions.insert(partition, is_ready);
             self.partition_ready.get_or_create(&PartitionLabel { partition }).set(i64::from(is_ready));
         }
     }
@@ -174,24 +213,52 @@ impl Metrics {
         self.restore_ratio.get_or_create(&PartitionLabel { partition }).set(ratio);
     }
 
+    /// What became of each feed's records since its register began.
+    pub fn feeds<'a>(&self, feeds: impl Iterator<Item = (&'a PartyId, OutcomeCounts)>) {
+        let mut flow = self.flow_now();
+        flow.feeds.values_mut().for_each(|(counts, _)| *counts = OutcomeCounts::default());
+        for (feed, counts) in feeds {
+            flow.feeds.entry(feed.to_string()).or_default().0 += counts;
+        }
+    }
+
+    /// How everything flows.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        self.flow_now().clone()
+    }
+
+    fn flow_now(&self) -> MutexGuard<'_, Flow> {
+        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts messages to one recipient on one kind of topic.
     pub fn messages(&self, recipient: &PartyId, topic: &'static str, count: u64) {
+        let mut flow = self.flow_now();
+        let (alerts, entries) = flow.messages.entry(recipient.to_string()).or_default();
+        *if topic == "list" { entries } else { alerts } += count;
+        drop(flow);
         self.messages.get_or_create(&MessageLabel { recipient: recipient.to_string(), topic }).inc_by(count);
     }
 
     /// Counts what was held.
     pub fn held(&self, reason: &'static str, count: u64) {
+        *self.flow_now().held.entry(reason).or_default() += count;
         self.held.get_or_create(&ReasonLabel { reason }).inc_by(count);
     }
 
     /// Tells which agreement is in use, and whether everything is held.
     pub fn agreement(&self, serial: u32, is_held: bool) {
+        let mut flow = self.flow_now();
+        (flow.agreement_serial, flow.is_held) = (serial, is_held);
+        drop(flow);
         self.agreement_serial.set(i64::from(serial));
         self.agreement_held.set(i64::from(is_held));
     }
 
     /// Counts a failure of the log.
     pub fn log_failure(&self) {
+        self.flow_now().log_failures += 1;
         self.log_failures.inc();
     }
 

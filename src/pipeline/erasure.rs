@@ -87,7 +87,9 @@ impl Engine {
         for id in std::mem::take(&mut self.redactions).into_keys() {
             work.change(self.partition, "", RowChange { kind: RowKind::Redaction, id: id.to_vec(), value: None });
         }
-        if let Some(scope) = self.scopes.keys().next().cloned() {
+        // With the last row of a scope its register goes; what was done is said all the same.
+        let scope = self.scopes.keys().next().or(self.setup.agreement.scopes.first()).cloned();
+        if let Some(scope) = scope {
             let body = json!({"reason": "redaction", "lines_redacted": rewrites.len()});
             self.audit(AuditKind::Erasure, &scope, body, now, &mut work);
         }

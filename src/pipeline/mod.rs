@@ -20,6 +20,7 @@ use self::rekey::{Linkage, under};
 use self::reviews::{possible_match, review_key};
 use self::rotation::ToldWith;
 use self::scope::{Scope, opposing};
+use self::setup::Taken;
 use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, awaits_review, cases};
@@ -30,7 +31,7 @@ use crate::disclose::identities::Identities;
 use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
 use crate::link::{Bits, Linker, Settled};
-use crate::log::{FeedRecord, Position, Transaction, topic_name};
+use crate::log::{FeedRecord, Position, Transaction, home, topic_name};
 use crate::model::event::BlindEvent;
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
@@ -159,6 +160,11 @@ impl Engine {
         for (record, taken) in batch.iter().zip(taken) {
             work.note_position(record);
             let outcome = match taken {
+                Ok(Taken { event, .. }) if home(&event.facts.scope, record.partitions) != record.partition => {
+                    // There it is read, and has its outcome.
+                    work.forward(record, event.facts.scope.clone(), home(&event.facts.scope, record.partitions));
+                    continue;
+                }
                 Ok(taken) => {
                     work.report.ignored_fields += u64::from(taken.ignored_fields);
                     work.report.dropped_identifiers += u64::from(taken.dropped_identifiers);
@@ -261,9 +267,9 @@ impl Engine {
             (event.id, event.supersedes, event.facts.scope.clone(), event.facts.agency.clone());
         let decision = evidence::decision(&event.facts.detail);
         let ruling = evidence::ruling(&event.facts.detail);
-        let lapsed = self.setup.lapsed(&agency, event.facts.occurred_at, now.as_of);
+        let age = self.setup.age(&event.facts, now.as_of);
         let scope = self.scope_mut(&scope_id);
-        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, lapsed);
+        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, age);
         let Some(outcome) = outcome else {
             return self.reject(record, &id_reused(), now, work);
         };

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use crate::assess::ledger::Age;
 use crate::config::agreement::Agreement;
 use crate::config::rules::Rules;
 use crate::keys::KeyRing;
@@ -18,7 +19,7 @@ use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
-use crate::model::event::BlindEvent;
+use crate::model::event::{BlindEvent, Facts};
 use crate::model::feed::FeedKind;
 use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
@@ -201,6 +202,15 @@ impl Setup {
         is_over(occurred_at, self.retention_days(agency), as_of)
     }
 
+    /// How much of an event may be kept on that day.
+    pub(super) fn age(&self, facts: &Facts, as_of: Date) -> Age {
+        match self.lapsed(&facts.agency, facts.occurred_at, as_of) {
+            true if self.all_lapsed(facts.recorded_at, as_of) => Age::StubOver,
+            true => Age::Over,
+            false => Age::Held,
+        }
+    }
+
     /// For how many days what an agency told is held.
     pub(super) fn retention_days(&self, agency: &PartyId) -> u32 {
         let feed = self.agreement.feed(agency).filter(|feed| feed.kind != FeedKind::Review);
@@ -226,6 +236,12 @@ impl Setup {
     #[must_use]
     pub fn agreement(&self) -> &Agreement {
         &self.agreement
+    }
+
+    /// The rules of assessment.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The key ring in use.

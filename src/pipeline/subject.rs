@@ -168,7 +168,15 @@ impl Setup {
         });
         let (party, appended_ms) = (feed.party.clone(), ASKED_AT.as_millisecond());
         let payload = Zeroizing::new(whole.to_string().into_bytes());
-        let record = FeedRecord { feed: party, partition: 0, offset: 0, appended_ms, headers: Vec::new(), payload };
+        let record = FeedRecord {
+            feed: party,
+            partition: 0,
+            partitions: 1,
+            offset: 0,
+            appended_ms,
+            headers: Vec::new(),
+            payload,
+        };
         // What is sealed here is thrown away: its nonces need no randomness.
         let mut nonces = rand::SeedableRng::from_seed([0; 32]);
         self.read_guarded(&record, &BTreeMap::new(), &mut nonces).ok()?.event.persons.pop()

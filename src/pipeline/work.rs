@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{CryptoRng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::log::{FeedRecord, RegisterRow, TopicRecord, Transaction};
+use crate::log::{FeedRecord, Forward, RegisterRow, TopicRecord, Transaction};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::OutcomeCounts;
 use crate::model::register::{RowChange, RowKind};
@@ -21,6 +21,8 @@ pub struct BatchReport {
     pub dropped_identifiers: u64,
     /// Messages by recipient and kind of topic, ends of list entries included.
     pub messages: BTreeMap<(PartyId, &'static str), u64>,
+    /// Records that came in a partition which is not their scope's, and were sent on.
+    pub forwarded: u64,
     /// Held, by reason.
     pub held: BTreeMap<&'static str, u64>,
 }
@@ -31,6 +33,7 @@ impl BatchReport {
         self.outcomes += other.outcomes;
         self.ignored_fields += other.ignored_fields;
         self.dropped_identifiers += other.dropped_identifiers;
+        self.forwarded += other.forwarded;
         for (to, count) in other.messages {
             *self.messages.entry(to).or_default() += count;
         }
@@ -79,6 +82,13 @@ impl Work {
     pub(super) fn note_position(&mut self, record: &FeedRecord) {
         let next = self.positions.entry((record.feed.clone(), record.partition)).or_insert(0);
         *next = (*next).max(record.offset + 1);
+    }
+
+    /// Sends a record on to the partition that its scope's records meet in.
+    pub(super) fn forward(&mut self, record: &FeedRecord, scope: ScopeId, partition: i32) {
+        let (feed, headers, payload) = (record.feed.clone(), record.headers.clone(), record.payload.clone());
+        self.transaction.forwards.push(Forward { feed, partition, scope, headers, payload });
+        self.report.forwarded += 1;
     }
 
     pub(super) fn output(&mut self, partition: i32, topic: String, key: String, value: Option<Vec<u8>>) {

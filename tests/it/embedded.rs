@@ -92,7 +92,7 @@ impl House for Embedded {
 
 fn fatal<T>(outcome: Result<T, LogError>) -> String {
     match outcome {
-        Err(LogError::Fatal(why)) => why,
+        Err(LogError::Fatal(why) | LogError::Damaged(why)) => why,
         Err(error) => panic!("not fatal: {error}"),
         Ok(_) => panic!("no error"),
     }
@@ -420,8 +420,9 @@ fn damage_is_told_and_never_taken_for_data() {
         let house = Embedded::new();
         std::fs::write(house.path(), damaged).expect("writes");
         match look(&house.path()) {
-            Err(LogError::Fatal(why)) => {
+            Err(LogError::Fatal(why) | LogError::Damaged(why)) => {
                 told += 1;
+                assert!(why.contains("log.db"), "{why}");
                 assert!(!why.contains("row0") && !why.contains("-0-"), "{why}");
             }
             Err(error) => panic!("not fatal: {error}"),

@@ -8,7 +8,7 @@ use priorityd::log::kafka::{KafkaAccess, KafkaSettings};
 
 use crate::broker::Broker;
 use crate::support::deployed::{Deployed, PATIENCE, Ran};
-use crate::support::events::events;
+use crate::support::events::{event, events};
 
 /// A deployment on a broker of its own, seen by each of its users.
 struct Hub {
@@ -163,6 +163,51 @@ fn the_daemon_says_which_right_it_lacks() {
         hub.change(AclChange::Grant(lacking));
     }
     well(hubs.run(&["check", "--live"]));
+}
+
+#[test]
+fn an_agency_without_a_right_to_its_topic_is_told_at_once() {
+    let hub = Hub::new();
+    well(hub.seen_by("daemon").run(&["topics", "apply"]));
+    hub.change(AclChange::Revoke(acl("police", Operation::WRITE, Kind::TOPIC, "feeds.police.v1", false)));
+    let police = hub.seen_by("police");
+    let (_, line) = event("i1 police.incident 2025-03-01 victim=sarah perpetrator=dean");
+    std::fs::write(police.path("today.ndjson"), line).expect("written");
+    let begun = Instant::now();
+    refused(&police.run(&["publish", "--feed", "police", "today.ndjson"]), 77, "an ACL for a topic is missing");
+    assert!(begun.elapsed() < Duration::from_secs(30), "it was tried again and again");
+}
+
+/// Mutual TLS, with no password at all.
+#[test]
+fn a_certificate_lets_every_command_in_and_its_lack_is_said() {
+    let hub = Hub::new();
+    let file = |name: &str| hub.broker.file(name).display().to_string();
+    let with = |more: &str| {
+        let (bootstrap, authority) = (hub.broker.mutual_bootstrap(), file("ca.pem"));
+        let section = format!(
+            "[kafka]\nbootstrap = \"{bootstrap}\"\nca_file = \"{authority}\"\npartitions = 1\nreplicas = 1\n{more}"
+        );
+        Deployed::with(&[("log = ", "log = \"kafka\""), ("# [kafka]", &section)])
+    };
+    let pair = format!("certificate_file = \"{}\"\nkey_file = \"{}\"\n", file("daemon.crt"), file("daemon.key"));
+    let house = with(&pair);
+    well(house.run(&["topics", "apply"]));
+    assert!(well(house.run(&["check", "--live"])).contains("over TLS"));
+    let lines = ["k1 idva.caseload_entry 2024-01-02 victim=sarah", "i1 police.incident 2025-03-01 victim=sarah"];
+    for (feed, line) in events(&lines) {
+        std::fs::write(house.path("today.ndjson"), line).expect("written");
+        well(house.run(&["publish", "--feed", feed.as_str(), "today.ndjson"]));
+    }
+    let mut daemon = house.start();
+    let deadline = Instant::now() + PATIENCE;
+    // Until the first heartbeat came, its lack is told and is a failed check.
+    let subscribe = || house.run(&["subscribe", "--recipient", "idva", "--key", &house.key("idva")]);
+    while !subscribe().out.contains("new_report") {
+        assert!(Instant::now() < deadline && daemon.is_alive(), "{}", house.log());
+    }
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", house.log());
+    refused(&with("").run(&["check", "--live"]), 69, "TLS: 127.0.0.1:");
 }
 
 #[test]

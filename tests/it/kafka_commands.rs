@@ -1,10 +1,15 @@
 //! Our own commands on a real broker: the demonstration, and what README.md tells a newcomer to do.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use priorityd::log::feed_topic;
+use priorityd::pipeline::AUDIT_TOPIC;
+use priorityd::simulate::{City, Nature};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 
 use crate::broker::Broker;
@@ -88,4 +93,43 @@ fn the_words_of_the_readme_work() {
     }
     assert_eq!(seen, ["topics", "topics", "run", "publish", "subscribe", "review", "audit"]);
     assert_eq!(daemon.expect("it was started").terminate().code(), Some(0), "{}", house.log());
+}
+
+/// A client that keys by something else, or has another partitioner than Java's, does not part a person in two: what it
+/// publishes is sent on to where its scope's records meet.
+#[test]
+fn records_in_a_wrong_partition_are_sent_on_to_their_scopes() {
+    let broker = Broker::shared();
+    let city = City { bad_share: 0.0, ..City::new(9, 200, 2) }.play();
+    let distinct = city.truth.events.iter().filter(|event| event.nature != Nature::Duplicate).count();
+    let embedded = Deployed::new();
+    embedded.publish_all(&city.feeds);
+    let mut daemon = embedded.start();
+    embedded.wait_for(&mut daemon, distinct);
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", embedded.log());
+
+    let house = Deployed::on_kafka(&broker, 3);
+    let mut config = ClientConfig::new();
+    let producer: BaseProducer = config.set("bootstrap.servers", broker.bootstrap()).create().expect("a producer");
+    for (at, (feed, line)) in city.feeds.iter().enumerate() {
+        let topic = format!("{}{}", house.prefix(), feed_topic(feed));
+        let partition = i32::try_from(at % 3).expect("small");
+        let record = BaseRecord::<(), str>::to(&topic).payload(line.as_str()).partition(partition);
+        producer.send(record).map_err(|(error, _)| error).expect("queued");
+    }
+    producer.flush(PATIENCE).expect("delivered");
+    let mut daemon = house.start();
+    house.wait_for(&mut daemon, distinct);
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", house.log());
+    assert!(house.log().contains("were sent on"), "{}", house.log());
+    let lists =
+        |house: &Deployed| house.desks().into_iter().map(|(party, desk)| (party, desk.list)).collect::<Vec<_>>();
+    assert_eq!(lists(&house), lists(&embedded));
+    let records = house.topic(AUDIT_TOPIC).into_iter();
+    let collected = records.filter(|record| {
+        let line: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default()).expect("JSON");
+        line["kind"] == "collection"
+    });
+    let homes: BTreeSet<i32> = collected.map(|record| record.partition).collect();
+    assert_eq!(homes.len(), 1, "one scope has one register");
 }

@@ -40,5 +40,6 @@ mod simulation;
 mod source;
 mod support;
 mod token;
+mod under_fire;
 mod vectors;
 mod words;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 
+mod city;
 mod flow;
 mod latency;
 mod link;
@@ -22,6 +23,8 @@ pub(super) struct BenchArgs {
 enum BenchCommand {
     /// The whole daemon: events a second from feed to committed outputs, and how soon an alert can be read
     Flow(flow::FlowArgs),
+    /// The report on a calibrated city, beside the published figures
+    City(city::CityArgs),
     /// Linkage: fill a register, restore it, then link record by record
     Link(link::LinkBenchArgs),
     /// Write the tokens that a register would hold of a table, under a key of this command's own: what an attacker gets
@@ -35,6 +38,7 @@ enum BenchCommand {
 /// When its input cannot be used or its result cannot be written.
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
+        BenchCommand::City(args) => city::run(args, out),
         BenchCommand::Flow(args) => flow::run(args, out),
         BenchCommand::Link(args) => link::run(args, out),
         BenchCommand::Tokens(args) => tokens::run(args, out),

@@ -1,6 +1,6 @@
 //! The side of agencies and services: other processes append and read through the same file while the daemon runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ const CACHE_KIB: i64 = 8 << 10;
 
 /// A publisher or subscriber on the file. Any number of them, in any process that may open the file.
 pub struct EmbeddedClient {
+    path: PathBuf,
     connection: Connection,
     at_rest: Arc<dyn AtRest>,
     clock: ClockMs,
@@ -32,7 +33,7 @@ impl EmbeddedClient {
 
     /// Opens the file with a clock of one's own.
     pub fn open_with(path: &Path, at_rest: Arc<dyn AtRest>, clock: ClockMs) -> Result<Self, LogError> {
-        Ok(Self { connection: store::open(path, CACHE_KIB)?, at_rest, clock })
+        Ok(Self { path: path.to_owned(), connection: store::open(path, CACHE_KIB)?, at_rest, clock })
     }
 
     /// Every feed and topic that was ever written, by name.
@@ -81,10 +82,8 @@ impl EmbeddedClient {
         }
         Ok(records)
     }
-}
 
-impl Client for EmbeddedClient {
-    fn append(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {
+    fn append_all(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {
         let name = feed_topic(feed);
         let now_ms = (self.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
@@ -104,6 +103,41 @@ impl Client for EmbeddedClient {
         sqlite.commit().map_err(explain)
     }
 
+    fn read_or_wait(
+        &self,
+        topic: &str,
+        from_offset: i64,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<StoredRecord>, LogError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let version = store::data_version(&self.connection)?;
+            let records = self.read_once(topic, from_offset, max)?;
+            if !records.is_empty() || max == 0 || Instant::now() >= deadline {
+                return Ok(records);
+            }
+            store::wait_for_change(&self.connection, version, deadline)?;
+        }
+    }
+
+    fn read_register(&mut self, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        // One view of rows and totals, whatever the daemon commits meanwhile.
+        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(explain)?;
+        register::read(&sqlite, row)?;
+        sqlite.commit().map_err(explain)
+    }
+
+    fn about(&self, error: LogError) -> LogError {
+        store::about(&self.path, error)
+    }
+}
+
+impl Client for EmbeddedClient {
+    fn append(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {
+        self.append_all(feed, events).map_err(|error| self.about(error))
+    }
+
     fn partitions(&mut self, _topic: &str) -> Result<usize, LogError> {
         Ok(1)
     }
@@ -117,22 +151,11 @@ impl Client for EmbeddedClient {
         wait: Duration,
     ) -> Result<Vec<StoredRecord>, LogError> {
         only_partition(partition)?;
-        let deadline = Instant::now() + wait;
-        loop {
-            let version = store::data_version(&self.connection)?;
-            let records = self.read_once(topic, from_offset, max)?;
-            if !records.is_empty() || max == 0 || Instant::now() >= deadline {
-                return Ok(records);
-            }
-            store::wait_for_change(&self.connection, version, deadline)?;
-        }
+        self.read_or_wait(topic, from_offset, max, wait).map_err(|error| self.about(error))
     }
 
     fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
         only_partition(partition)?;
-        // One view of rows and totals, whatever the daemon commits meanwhile.
-        let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(explain)?;
-        register::read(&sqlite, row)?;
-        sqlite.commit().map_err(explain)
+        self.read_register(row).map_err(|error| self.about(error))
     }
 }

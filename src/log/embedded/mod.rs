@@ -50,6 +50,7 @@ impl Default for EmbeddedSettings {
 /// The daemon's side of the file. One at a time: its lock is held until it is dropped, and freed by the system when
 /// the process dies.
 pub struct EmbeddedLog {
+    path: PathBuf,
     connection: Connection,
     feeds: Vec<Feed>,
     state: State,
@@ -92,9 +93,19 @@ impl EmbeddedLog {
     ) -> Result<Self, LogError> {
         let lock = lock(path)?;
         let connection = store::open(path, CACHE_KIB)?;
+        store::mark_used(&lock)?;
         let feed = |party: PartyId| Feed { name: feed_topic(&party), party, next_offset: 0 };
         let feeds = feeds.into_iter().map(feed).collect();
-        Ok(Self { connection, feeds, state: State::New, turn: 0, at_rest, settings, _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+            feeds,
+            state: State::New,
+            turn: 0,
+            at_rest,
+            settings,
+            _lock: lock,
+        })
     }
 
     fn ready(&self) -> Result<(), LogError> {
@@ -123,8 +134,36 @@ impl EmbeddedLog {
         Ok(round.taken)
     }
 
+    fn about(&self, error: LogError) -> LogError {
+        store::about(&self.path, error)
+    }
+
+    fn read_or_wait(&mut self, max_records: usize, wait: Duration) -> Result<Polled, LogError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            // Before reading: what comes between the two is then seen as a change.
+            let version = store::data_version(&self.connection)?;
+            let records = self.read_feeds(max_records)?;
+            if !records.is_empty() || Instant::now() >= deadline {
+                return Ok(Polled::Records(records));
+            }
+            store::wait_for_change(&self.connection, version, deadline)?;
+        }
+    }
+
+    fn read_back(&mut self, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
+        for feed in &mut self.feeds {
+            feed.next_offset = match store::stream(&self.connection, &feed.name)? {
+                Some(stream) => store::position(&self.connection, stream)?,
+                None => 0,
+            };
+        }
+        register::read(&self.connection, row)
+    }
+
     fn write(&mut self, transaction: Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let Transaction { outputs, register, positions, rewrites, forwards } = transaction;
+        forwards.iter().try_for_each(|forward| only_partition(forward.partition))?;
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         write_outputs(&sqlite, outputs, now_ms)?;
@@ -201,6 +240,7 @@ impl Round {
             self.taken.push(FeedRecord {
                 feed: feed.party.clone(),
                 partition: 0,
+                partitions: 1,
                 offset,
                 appended_ms,
                 headers,
@@ -219,23 +259,14 @@ impl Log for EmbeddedLog {
             return Ok(Polled::Gained(vec![0]));
         }
         self.ready()?;
-        let deadline = Instant::now() + wait;
-        loop {
-            // Before reading: what comes between the two is then seen as a change.
-            let version = store::data_version(&self.connection)?;
-            let records = self.read_feeds(max_records)?;
-            if !records.is_empty() || Instant::now() >= deadline {
-                return Ok(Polled::Records(records));
-            }
-            store::wait_for_change(&self.connection, version, deadline)?;
-        }
+        self.read_or_wait(max_records, wait).map_err(|error| self.about(error))
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), LogError> {
         self.ready()?;
         self.write(transaction).map_err(|error| {
             self.state = State::Unrestored;
-            match error {
+            match self.about(error) {
                 // The transaction was consumed: there is nothing left to try again with.
                 LogError::Retriable(why) => LogError::Aborted(why),
                 error => error,
@@ -246,13 +277,7 @@ impl Log for EmbeddedLog {
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
         only_partition(partition)?;
         self.state = State::Unrestored;
-        for feed in &mut self.feeds {
-            feed.next_offset = match store::stream(&self.connection, &feed.name)? {
-                Some(stream) => store::position(&self.connection, stream)?,
-                None => 0,
-            };
-        }
-        register::read(&self.connection, row)?;
+        self.read_back(row).map_err(|error| self.about(error))?;
         self.state = State::Ready;
         Ok(())
     }
@@ -260,9 +285,7 @@ impl Log for EmbeddedLog {
 
 /// Takes the daemon's lock, which lies beside the file. An operating system lock: a killed process leaves none behind.
 fn lock(path: &Path) -> Result<File, LogError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = store::owner_only(&PathBuf::from(name))?;
+    let lock = store::owner_only(&store::lock_file(path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {

@@ -1,8 +1,9 @@
 //! The file itself: schema, numbering of places, checksums, and what SQLite's errors mean to an operator.
 
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
@@ -42,8 +43,59 @@ const SCHEMA: &str = "
     CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
 ";
 
+/// Says of which file an error is.
+pub(super) fn about(path: &Path, error: LogError) -> LogError {
+    let named = |why: String| {
+        let path = path.display().to_string();
+        if why.contains(&path) { why } else { format!("{path}: {why}") }
+    };
+    match error {
+        LogError::Retriable(why) => LogError::Retriable(named(why)),
+        LogError::Damaged(why) => LogError::Damaged(named(why)),
+        LogError::Fatal(why) => LogError::Fatal(named(why)),
+        told @ (LogError::Aborted(_) | LogError::Denied(_) | LogError::Fenced(_)) => told,
+    }
+}
+
+/// The file beside the log that its daemon locks. It stays, and says that the log was in use.
+pub(super) fn lock_file(path: &Path) -> PathBuf {
+    beside(path, ".lock")
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Notes in the lock file that there is a log.
+pub(super) fn mark_used(mut lock: &File) -> Result<(), LogError> {
+    let noted = lock.metadata().is_ok_and(|data| data.len() > 0);
+    let note = b"The daemon's lock on the log beside it, which was in use: if that is gone, it is lost.\n";
+    let written = if noted { Ok(()) } else { lock.write_all(note).and_then(|()| lock.sync_all()) };
+    written.map_err(|error| LogError::Fatal(format!("the lock cannot be written: {}", error.kind())))
+}
+
+/// A log that was in use and is empty now must not pass for a new one.
+fn refuse_emptied(path: &Path) -> Result<(), LogError> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
+    if length(path) > 0 || length(&beside(path, "-wal")) > 0 || length(&lock_file(path)) == 0 {
+        return Ok(());
+    }
+    let lock = lock_file(path);
+    Err(LogError::Damaged(format!(
+        "the file is empty or gone, but a daemon has used it: put back a copy of it; to begin anew, delete {} as well",
+        lock.display()
+    )))
+}
+
 /// Opens the file, creating it for its owner only, and brings its schema up.
 pub(super) fn open(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
+    open_any(path, cache_kib).map_err(|error| about(path, error))
+}
+
+fn open_any(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
+    refuse_emptied(path)?;
     owner_only(path)?;
     let connection = Connection::open(path).map_err(explain)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
@@ -268,7 +320,7 @@ fn position_sum(stream: Stream, next_offset: i64) -> i64 {
 
 /// What is said when something read is not what was written.
 pub(super) fn damaged() -> LogError {
-    LogError::Fatal("the file is damaged: put back a copy of it and start again".into())
+    LogError::Damaged("put back a copy of the file and start again".into())
 }
 
 /// A counter of other connections' commits: it changed, so there may be something new to read.
@@ -306,13 +358,17 @@ pub(super) fn explain(error: rusqlite::Error) -> LogError {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             LogError::Retriable("another process holds the file".into())
         }
-        ErrorCode::DiskFull => fatal("the disk is full"),
-        ErrorCode::ReadOnly => fatal("the file or its directory is read-only"),
+        ErrorCode::DiskFull => fatal("the disk is full: make room and start again, nothing that was committed is lost"),
+        ErrorCode::ReadOnly => fatal("the file or its directory is read-only: SQLite must be able to write to both"),
         ErrorCode::CannotOpen => fatal("the file cannot be opened: check the path, its directory and permissions"),
         ErrorCode::PermissionDenied => fatal("permission denied"),
-        ErrorCode::SystemIoFailure => fatal("the disk failed to read or write"),
+        ErrorCode::SystemIoFailure => {
+            fatal("the disk failed to read or write: see to the disk and its room, then start again")
+        }
         ErrorCode::DatabaseCorrupt => damaged(),
-        ErrorCode::NotADatabase => fatal("the file is damaged or not a priorityd log"),
+        ErrorCode::NotADatabase => {
+            LogError::Damaged("the file's head is, or it is not a priorityd log: put back a copy of it".into())
+        }
         ErrorCode::TooBig => fatal("a record is larger than the file can hold"),
         ErrorCode::OutOfMemory => fatal("out of memory"),
         _ => LogError::Fatal(format!("SQLite failed with code {}", failure.extended_code)),

@@ -147,6 +147,8 @@ fn daemons_topics(access: &Access) -> (BTreeSet<String>, BTreeSet<String>) {
     read.extend([AUDIT_TOPIC, REGISTER_TOPIC].map(str::to_owned));
     let mut written = BTreeSet::from(FOR_STAFF.map(str::to_owned));
     written.extend(access.feeds.iter().map(|feed| topic_name("rejections", feed)));
+    // To send on what came in a partition that is not its scope's.
+    written.extend(access.feeds.iter().map(feed_topic));
     written.extend(access.recipients.iter().flat_map(|party| TO_RECIPIENTS.map(|kind| topic_name(kind, party))));
     (read, written)
 }

@@ -25,6 +25,8 @@ pub struct KafkaLog {
     settings: KafkaSettings,
     /// The cluster's names of the feeds.
     feeds: BTreeMap<String, PartyId>,
+    /// How many partitions each feed has.
+    partitions: i32,
     transactor: Transactor,
     changelog: Changelog,
     consumer: BaseConsumer<Events>,
@@ -60,6 +62,7 @@ impl KafkaLog {
         Ok(Self {
             settings,
             feeds,
+            partitions: 1,
             transactor,
             changelog,
             consumer,
@@ -106,11 +109,21 @@ impl KafkaLog {
             return Err(LogError::Fatal("the feeds differ in their number of partitions: apply the topics".into()));
         }
         if !partitions.is_empty() {
+            self.partitions = self.count_partitions()?;
             self.group = self.membership();
             self.owned = partitions.iter().map(|partition| (*partition, false)).collect();
             self.untold.push_back(Polled::Gained(partitions.into_iter().collect()));
         }
         Ok(())
+    }
+
+    /// How many partitions the feeds have: all the same, which a gain has made sure of for those that are ours.
+    fn count_partitions(&self) -> Result<i32, LogError> {
+        let topic = self.feeds.keys().next().map(String::as_str);
+        let metadata = self.consumer.fetch_metadata(topic, self.settings.call_timeout);
+        let metadata = metadata.map_err(|error| sort("reading the feeds' partitions", &error))?;
+        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 
     /// Our membership now. It is kept from a gain until the next loss and not asked for with each transaction: a
@@ -159,6 +172,7 @@ impl KafkaLog {
         batch.records.push(FeedRecord {
             feed: feed.clone(),
             partition,
+            partitions: self.partitions,
             offset,
             appended_ms: record.timestamp().to_millis().unwrap_or(0),
             headers: record.headers().map(headers).unwrap_or_default(),
@@ -194,7 +208,7 @@ impl KafkaLog {
     }
 
     fn run(&mut self, transaction: &Transaction) -> Result<(), LogError> {
-        let Transaction { outputs, register, positions, rewrites } = transaction;
+        let Transaction { outputs, register, positions, rewrites, forwards } = transaction;
         let outputs = || outputs.iter().chain(rewrites.iter().map(|rewrite| &rewrite.record));
         if let Some(row) = register.iter().find(|row| !self.owned.contains_key(&row.partition)) {
             return Err(LogError::Aborted(format!("partition {} is not ours", row.partition)));
@@ -218,7 +232,16 @@ impl KafkaLog {
             value: row.value.as_deref(),
             headers: &[],
         });
-        self.transactor.run(outputs.chain(register), Some(GroupPositions { offsets: &offsets, group }))
+        let feeds: Vec<String> =
+            forwards.iter().map(|forward| self.settings.topic(&feed_topic(&forward.feed))).collect();
+        let forwards = forwards.iter().zip(&feeds).map(|(forward, topic)| Outgoing {
+            topic,
+            partition: Some(forward.partition),
+            key: Some(forward.scope.as_str().as_bytes()),
+            value: Some(&forward.payload),
+            headers: &forward.headers,
+        });
+        self.transactor.run(outputs.chain(register).chain(forwards), Some(GroupPositions { offsets: &offsets, group }))
     }
 
     /// Where the group stands in a partition of each feed. Waits for transactions that are about to move it.

@@ -38,7 +38,7 @@ pub(super) fn sort(doing: &str, error: &KafkaError) -> LogError {
 fn final_of(sorted: LogError) -> LogError {
     match sorted {
         LogError::Retriable(why) | LogError::Aborted(why) | LogError::Fatal(why) => LogError::Fatal(why),
-        sorted @ (LogError::Denied(_) | LogError::Fenced(_)) => sorted,
+        sorted @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Damaged(_)) => sorted,
     }
 }
 

@@ -238,6 +238,7 @@ impl Faultless {
                 FeedRecord {
                     feed: feed.clone(),
                     partition: 0,
+                    partitions: 1,
                     offset: self.offset,
                     appended_ms: self.now.at.as_millisecond(),
                     headers: Vec::new(),

@@ -24,9 +24,11 @@ pub(crate) fn clear() -> impl Iterator<Item = &'static str> {
     GIVEN.into_iter().chain(FAMILY).chain(POSTCODES).chain(ADDRESSES).chain(PNC)
 }
 
-/// Everything that happens in one world, in an order that somebody could have sent it.
-pub(crate) fn events(random: &mut ChaCha8Rng) -> Vec<Sent> {
-    let mut world = World { told: Vec::new(), events: Vec::new() };
+/// Everything that happens in one world, in an order that somebody could have sent it. In an orderly one each event is
+/// corrected once at the most, later than it was recorded, as agencies that keep their books do: what is remembered of
+/// events may then end while others come late. In any other, amendments branch, close to rings and contradict time.
+pub(crate) fn events(is_orderly: bool, random: &mut ChaCha8Rng) -> Vec<Sent> {
+    let mut world = World { is_orderly, told: Vec::new(), events: Vec::new() };
     for number in 0..random.random_range(12..36) {
         world.happen(number, random);
     }
@@ -71,8 +73,9 @@ pub(crate) fn cancellations(events: &[Sent]) -> Vec<Sent> {
 }
 
 struct World {
-    /// Ids that police told, or may tell some day.
-    told: Vec<String>,
+    is_orderly: bool,
+    /// What police told and may correct: ids, and when they were recorded.
+    told: Vec<(String, String)>,
     events: Vec<Sent>,
 }
 
@@ -101,21 +104,22 @@ impl World {
                 format!("s{number} {service}.caseload_entry {at} {role} state={state}")
             }
             17 | 18 => {
-                let (earlier, at) = (self.earlier(number, random), moment(random));
+                let (earlier, at) = self.earlier(number, random);
+                let recorded = after(&at, random);
                 format!(
-                    "p{number} police.amend {at} recorded={} supersedes={earlier} amended_type=incident victim=sarah \
-                     perpetrator=dean",
-                    after(&at, random)
+                    "p{number} police.amend {at} recorded={recorded} supersedes={earlier} amended_type=incident \
+                     victim=sarah perpetrator=dean"
                 )
             }
             _ => {
-                let earlier = self.earlier(number, random);
+                let (earlier, at) = self.earlier(number, random);
                 format!("p{number} police.cancel {at} recorded={} supersedes={earlier}", after(&at, random))
             }
         };
         let (feed, mut event) = envelope(&line);
         if feed.as_str() == "police" {
-            self.told.push(format!("p{number}"));
+            let recorded = event["data"]["recorded_at"].as_str().expect("always there").trim_end_matches('Z');
+            self.told.push((format!("p{number}"), recorded.to_owned()));
         }
         for person in event["data"]["persons"].as_array_mut().into_iter().flatten() {
             person["identity"] = somebody(random);
@@ -124,12 +128,18 @@ impl World {
         self.events.push((feed, event.to_string()));
     }
 
-    /// An event of before, one that nobody ever tells, or one that is told later, so that chains close to rings.
-    fn earlier(&self, number: u32, random: &mut ChaCha8Rng) -> String {
+    /// An event of before, one that nobody ever tells, or one that is told later, so that chains close to rings; and when
+    /// it is corrected.
+    fn earlier(&mut self, number: u32, random: &mut ChaCha8Rng) -> (String, String) {
+        let at = moment(random);
+        if self.is_orderly {
+            let place = (!self.told.is_empty()).then(|| random.random_range(0..self.told.len()));
+            return place.map_or(("never-told".to_owned(), at), |place| self.told.swap_remove(place));
+        }
         match random.random_range(0..10) {
-            0 => "never-told".to_owned(),
-            1 => format!("p{}", number + random.random_range(1..6)),
-            _ => self.told.choose(random).cloned().unwrap_or_else(|| "never-told".to_owned()),
+            0 => ("never-told".to_owned(), at),
+            1 => (format!("p{}", number + random.random_range(1..6)), at),
+            _ => (self.told.choose(random).map_or("never-told", |(id, _)| id).to_owned(), at),
         }
     }
 }

@@ -168,6 +168,14 @@ impl Deployed {
         ran(&mut self.command(words))
     }
 
+    /// Runs a command of this deployment as a user who owns nothing.
+    pub(crate) fn run_as_nobody(&self, words: &[&str]) -> Ran {
+        let ours = self.command(words);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).current_dir(self.dir.path());
+        ran(command.arg(ours.get_program()).args(ours.get_args()))
+    }
+
     /// Starts a command of this deployment whose output is read as it comes.
     pub(crate) fn spawn(&self, words: &[&str]) -> Child {
         let mut command = self.command(words);
@@ -204,6 +212,17 @@ impl Deployed {
     pub(crate) fn start(&self) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("daemon.log")).expect("opened");
         let mut command = self.command(&["run"]);
+        Daemon { child: command.stdin(Stdio::null()).stderr(log).spawn().expect("it starts") }
+    }
+
+    /// Starts the daemon through a command that limits it first: `sh -c 'LIMIT; exec "$@"'`.
+    pub(crate) fn start_limited(&self, limit: &str) -> Daemon {
+        let log = File::options().create(true).append(true).open(self.path("daemon.log")).expect("opened");
+        let ours = self.command(&["run"]);
+        let mut command = Command::new("sh");
+        command.current_dir(self.dir.path()).args(["-c", &format!("{limit}; exec \"$@\""), "sh"]);
+        command.arg(ours.get_program()).args(ours.get_args());
+        command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Daemon { child: command.stdin(Stdio::null()).stderr(log).spawn().expect("it starts") }
     }
 
@@ -376,6 +395,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until it ends by itself, but not longer than that.
+    pub(crate) fn end_within(mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        while self.is_alive() {
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::yield_now();
+        }
+        self.child.wait().expect("it ended")
     }
 
     /// SIGHUP.

@@ -229,6 +229,9 @@ fn through_a_file(table: &PublishedFrequencies) -> PublishedFrequencies {
     serde_json::from_slice(&text).expect("read back")
 }
 
+/// A record's key, and the event in it if it is no tombstone.
+type Message = (String, Option<Value>);
+
 /// What one service has read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Desk {
@@ -503,7 +506,7 @@ impl<'a> Hub<'a> {
     }
 
     /// Of each recipient, what was ever said: alerts, then the list; ids with the events, tombstones with none.
-    pub(crate) fn said(&self) -> BTreeMap<PartyId, [Vec<(String, Option<Value>)>; 2]> {
+    pub(crate) fn said(&self) -> BTreeMap<PartyId, [Vec<Message>; 2]> {
         let parties = self.office.agreement.recipients.iter().map(|recipient| &recipient.party);
         parties.map(|party| (party.clone(), ["alerts", "list"].map(|topic| self.open(party, topic)))).collect()
     }
@@ -605,7 +608,7 @@ impl<'a> Hub<'a> {
 
     /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone. Alerts are read
     /// as they come, and lists as they stand today: of each entry the last record alone.
-    fn open(&self, recipient: &PartyId, topic: &str) -> Vec<(String, Option<Value>)> {
+    fn open(&self, recipient: &PartyId, topic: &str) -> Vec<Message> {
         let key = self.office.private.get(recipient).expect("a recipient of the agreement");
         let mut opener = Opener::new(key, &self.office.signers, recipient);
         let records = self.topic(&topic_name(topic, recipient));

@@ -1,0 +1,224 @@
+//! The daemon on its embedded log while everything is done to it from outside: killed at any moment, its disk full, its
+//! directory read-only, its file cut, flipped, emptied or already taken, its readers asleep. It recovers, or it says what is
+//! wrong, with which file, and what to do; nothing is lost, and nothing is said twice.
+//!
+//! `PRIORITYD_KILLS=500` is the long form. What a disk may show of writes that were not synced is in `simulation`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::daemon::{distinct, portions, same_as_calm};
+use crate::support::deployed::{Deployed, PATIENCE};
+use crate::support::events::events;
+
+const LOG: &str = "data/priorityd.sqlite";
+
+const LINES: [&str; 3] = [
+    "k1 idva.caseload_entry 2024-01-02 victim=sarah",
+    "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+    "i2 police.incident 2025-06-01 victim=kelly perpetrator=dean",
+];
+
+/// A deployment that has worked and was stopped.
+fn worked() -> Deployed {
+    let house = Deployed::new();
+    let mut daemon = house.start();
+    house.publish_all(&events(&LINES));
+    house.wait_for(&mut daemon, LINES.len());
+    assert_eq!(daemon.terminate().code(), Some(0));
+    house
+}
+
+/// How many kills: few, or as many as `PRIORITYD_KILLS` says.
+fn kills() -> usize {
+    let asked = std::env::var("PRIORITYD_KILLS").ok();
+    asked.map_or(24, |kills| kills.parse().expect("PRIORITYD_KILLS is a number"))
+}
+
+#[test]
+fn killed_at_any_moment_it_loses_nothing_and_says_nothing_twice() {
+    let (portions, kills) = (portions(), kills());
+    let calm = Deployed::new();
+    let mut daemon = calm.start();
+    portions.iter().for_each(|portion| calm.publish_all(portion));
+    calm.publish("police", &["the very end"]);
+    let mut seen = BTreeSet::new();
+    let total: usize = portions.iter().map(|portion| distinct(portion, &mut seen)).sum::<usize>() + 1;
+    calm.wait_for(&mut daemon, total);
+    assert_eq!(daemon.terminate().code(), Some(0));
+
+    // Small batches, so that whenever it dies there is much left to do.
+    let killed = Deployed::with(&[("batch_records", "batch_records = 1")]);
+    killed.publish_all(&portions[0]);
+    let (later, mut random) = (&portions[1..], ChaCha8Rng::seed_from_u64(3));
+    for kill in 0..kills {
+        let daemon = killed.start();
+        // New events arrive while it starts, works or dies.
+        let due = |number: usize| number * later.len() / kills;
+        later[due(kill)..due(kill + 1)].iter().for_each(|portion| killed.publish_all(portion));
+        // A wait for what does not come: some daemons die before they opened the file, some in the midst of their work.
+        let moment = Duration::from_millis(random.random_range(0..400));
+        killed.client().read("nothing.v1", 0, 0, 1, moment).expect("the log is there");
+        daemon.kill();
+    }
+    killed.publish("police", &["the very end"]);
+    let mut daemon = killed.start();
+    killed.wait_for(&mut daemon, total);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    same_as_calm(&calm, &killed, &portions);
+}
+
+#[test]
+fn a_full_disk_ends_it_with_the_files_name_and_with_room_it_goes_on() {
+    let portions = portions();
+    let house = Deployed::with(&[("batch_records", "batch_records = 2")]);
+    portions.iter().for_each(|portion| house.publish_all(portion));
+    house.publish("police", &["the very end"]);
+    // No file may grow beyond a little more than what is there; the system tells as it tells a full disk.
+    let blocks = fs::metadata(house.path(LOG)).expect("published").len() / 512 + 400;
+    let limited = house.start_limited(&format!("trap '' XFSZ; ulimit -f {blocks}"));
+    assert_eq!(limited.end_within(PATIENCE).code(), Some(69));
+    let told = house.log();
+    assert!(told.contains("priorityd.sqlite: the disk") && told.contains("start again"), "{told}");
+
+    let calm = Deployed::new();
+    let (mut daemon, mut seen) = (calm.start(), BTreeSet::new());
+    portions.iter().for_each(|portion| calm.publish_all(portion));
+    calm.publish("police", &["the very end"]);
+    let total = portions.iter().map(|portion| distinct(portion, &mut seen)).sum::<usize>() + 1;
+    calm.wait_for(&mut daemon, total);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    let mut daemon = house.start();
+    house.wait_for(&mut daemon, total);
+    assert_eq!(daemon.terminate().code(), Some(0));
+    same_as_calm(&calm, &house, &portions);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_is_named() {
+    let house = worked();
+    for name in ["data", "data/priorityd.sqlite", "data/priorityd.sqlite.lock"] {
+        let mode = if name == "data" { 0o555 } else { 0o444 };
+        fs::set_permissions(house.path(name), fs::Permissions::from_mode(mode)).expect("ours");
+    }
+    // Permissions do not bind the administrator, so there the daemon runs as nobody, to whom all is given.
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|told| told.stdout.starts_with(b"0\n"));
+    let ran = if is_root {
+        let given = Command::new("chown").args(["-R", "65534:65534"]).arg(house.path("")).status();
+        assert!(given.is_ok_and(|status| status.success()));
+        house.run_as_nobody(&["run"])
+    } else {
+        house.run(&["run"])
+    };
+    assert_eq!(ran.code, 69, "{}", ran.err);
+    assert!(ran.err.contains("data/priorityd.sqlite") && ran.err.contains("permission denied"), "{}", ran.err);
+    let restored = [("data", 0o755), ("data/priorityd.sqlite", 0o600), ("data/priorityd.sqlite.lock", 0o600)];
+    for (name, mode) in restored {
+        fs::set_permissions(house.path(name), fs::Permissions::from_mode(mode)).expect("ours");
+    }
+    assert_eq!(house.outcomes().read, LINES.len() as u64, "nothing was harmed");
+}
+
+#[test]
+fn a_file_that_was_cut_flipped_or_emptied_is_never_taken_for_a_whole_one() {
+    let house = worked();
+    let (whole, desks) = (fs::read(house.path(LOG)).expect("reads"), house.desks());
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let mut told = 0;
+    for round in 0..12 {
+        let mut bytes = whole.clone();
+        match round {
+            0 => bytes.clear(),
+            1 => bytes.truncate(bytes.len() / 2),
+            2 => bytes.truncate(bytes.len() - 4096),
+            3 => bytes[..100].fill(0),
+            _ => {
+                let at = random.random_range(0..bytes.len());
+                bytes[at] ^= 1 << random.random_range(0..8);
+            }
+        }
+        fs::write(house.path(LOG), &bytes).expect("writes");
+        let mut daemon = house.start();
+        let before = house.log().matches("restored the register").count();
+        while daemon.is_alive() && house.log().matches("restored the register").count() == before {
+            std::thread::yield_now();
+        }
+        let ended = if daemon.is_alive() { daemon.terminate() } else { daemon.end_within(PATIENCE) };
+        match ended.code() {
+            Some(0) => {
+                // What nobody reads may be damaged; what is read is right, or the reader is told.
+                for (party, desk) in &desks {
+                    let ran =
+                        house.run(&["subscribe", "--recipient", party.as_str(), "--key", &house.key(party.as_str())]);
+                    assert!(ran.code != 0 || house.subscribe(party.as_str()) == *desk, "round {round}: {party}");
+                }
+            }
+            Some(65) => {
+                told += 1;
+                let log = house.log();
+                let said = log.lines().last().expect("it said why");
+                assert!(said.contains("priorityd.sqlite") && said.contains("put back a copy"), "round {round}: {said}");
+            }
+            other => panic!("round {round}: {other:?}: {}", house.log()),
+        }
+    }
+    assert!(told >= 4, "{told} were told");
+    // The copy is put back, and all is as it was.
+    fs::write(house.path(LOG), &whole).expect("writes");
+    assert_eq!(house.desks(), desks);
+    assert_eq!(house.outcomes().read, LINES.len() as u64);
+}
+
+#[test]
+fn a_second_daemon_on_a_file_is_refused_and_the_first_goes_on() {
+    let house = Deployed::new();
+    let mut first = house.start();
+    house.publish_all(&events(&LINES[..2]));
+    house.wait_for(&mut first, 2);
+    let second = house.run(&["run"]);
+    assert_eq!(second.code, 69);
+    assert!(second.err.contains("another daemon runs on") && second.err.contains("priorityd.sqlite"), "{}", second.err);
+    house.publish_all(&events(&LINES[2..]));
+    house.wait_for(&mut first, LINES.len());
+    assert_eq!(first.terminate().code(), Some(0));
+}
+
+#[test]
+fn subscribers_that_stop_reading_hold_nobody_up_and_miss_nothing() {
+    let house = Deployed::new();
+    let mut daemon = house.start();
+    // One whose output nobody takes, and one that the system has put to sleep.
+    let words = ["subscribe", "--recipient", "high_harm_team", "--sealed", "--follow"];
+    let (mut stuck, asleep) = (house.spawn(&words), house.spawn(&words));
+    let signal = |name: &str, id: u32| {
+        let sent = Command::new("kill").args([name, &id.to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    };
+    signal("-STOP", asleep.id());
+    let portions = portions();
+    portions.iter().for_each(|portion| house.publish_all(portion));
+    let mut seen = BTreeSet::new();
+    let total: usize = portions.iter().map(|portion| distinct(portion, &mut seen)).sum();
+    house.wait_for(&mut daemon, total);
+    let expected = house.topic("list.high-harm-team.v1").len() + house.topic("alerts.high-harm-team.v1").len();
+    assert_eq!(daemon.terminate().code(), Some(0));
+    signal("-CONT", asleep.id());
+    // Whatever was not taken then is there to be taken.
+    let mut output = stuck.stdout.take().expect("piped");
+    let (mut lines, mut bytes) = (0, [0; 4096]);
+    while lines < expected {
+        let count = output.read(&mut bytes).expect("it goes on");
+        assert!(count > 0, "{lines} of {expected}");
+        lines += bytes[..count].iter().filter(|byte| **byte == b'\n').count();
+    }
+    for mut reader in [stuck, asleep] {
+        reader.kill().and_then(|()| reader.wait()).expect("it follows until it is stopped");
+    }
+}
