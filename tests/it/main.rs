@@ -12,6 +12,7 @@ mod conformance;
 mod convergence;
 mod daemon;
 mod demo;
+mod deploy;
 mod door;
 mod embedded;
 mod erasure;
