@@ -19,7 +19,8 @@ store() {
 }
 clean() {
     store podman rm --all --force --time 0 > "$dir/clean.log" 2>&1 || true
-    rm -rf "$work"
+    store buildah rm --all >> "$dir/clean.log" 2>&1 || true
+    rm -rf "$work" "$dir/storage" "$dir/run" "$dir/chroot"
 }
 trap clean EXIT
 clean

@@ -11,6 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::deployed::Deployed;
+use crate::support::events::event;
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -58,6 +59,7 @@ fn every_metric_that_is_asked_for_is_there() {
         ("listen", &format!("listen = \"{listen}\"")),
         ("# metrics_listen", &format!("metrics_listen = \"{metrics}\"")),
     ]);
+    house.publish_all(&[event("k1 idva.caseload_entry 2024-01-02 victim=sarah")]);
     let mut daemon = house.start();
     house.wait_for_log(&mut daemon, "restored the register");
     let mut told = get(&metrics, "/metrics");
