@@ -21,6 +21,7 @@ const WORTH_SHARING: usize = 64;
 
 pub(super) fn settle(linker: &mut Linker) -> Settled {
     compare(linker);
+    let _stage = tracing::trace_span!(target: "stage", "cluster").entered();
     let region = reach(linker);
     let before = snapshot(linker, &region);
     dissolve(linker, &region);
@@ -55,6 +56,7 @@ pub(super) fn settle_anew(linker: &mut Linker) {
 /// Brings edges up to date with profiles and live keys: exactly the pairs that share a live key, are not vetoed by what
 /// they are, and reach the review bar.
 fn compare(linker: &mut Linker) {
+    let _stage = tracing::trace_span!(target: "stage", "candidates").entered();
     linker.postings.post();
     let mut fresh: Vec<u32> = std::mem::take(&mut linker.uncompared).into_iter().collect();
     fresh.sort_unstable();
@@ -84,7 +86,11 @@ fn compare(linker: &mut Linker) {
         (total >= shared.model.review && !different_numbers && !twins).then_some((one, two, total))
     };
     let of_fresh = |found: &mut Vec<u32>, &one: &u32| -> Vec<(u32, u32, i32)> {
-        shared.postings.candidates(one, shared.profiles[one].run, found);
+        {
+            let _stage = tracing::trace_span!(target: "stage", "candidates").entered();
+            shared.postings.candidates(one, shared.profiles[one].run, found);
+        }
+        let _stage = tracing::trace_span!(target: "stage", "compare").entered();
         let touched = found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch());
         std::hint::black_box(touched);
         // Of two fresh profiles the one in the lower slot finds the pair.

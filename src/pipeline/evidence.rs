@@ -12,6 +12,9 @@ use crate::model::ids::RecordId;
 /// Links in one line at the most: a line must stay far below what a log takes as one record.
 const LINKS_IN_A_LINE: usize = 200;
 
+/// Records of one person in one line at the most, likewise.
+const RECORDS_IN_A_LINE: usize = 5_000;
+
 /// The lines about one change of a cluster: what happened with the strongest links that did it, continued where they are
 /// many.
 pub(super) fn combination(change: &ClusterChange, links: &[Link], model: &LinkageModel) -> Vec<Value> {
@@ -26,10 +29,16 @@ pub(super) fn combination(change: &ClusterChange, links: &[Link], model: &Linkag
         }
         line
     };
+    let (records, more_records) = change.members.split_at(change.members.len().min(RECORDS_IN_A_LINE));
     let mut head = line(change.kind.as_str(), first);
     head.insert("related".to_owned(), json!(change.related));
-    head.insert("records".to_owned(), json!(change.members));
-    let further = rest.chunks(LINKS_IN_A_LINE).map(|links| line("cluster.links", links));
+    head.insert("records".to_owned(), json!(records));
+    let further = more_records.chunks(RECORDS_IN_A_LINE).map(|records| {
+        let mut further = line("cluster.records", &[]);
+        further.insert("records".to_owned(), json!(records));
+        further
+    });
+    let further = further.chain(rest.chunks(LINKS_IN_A_LINE).map(|links| line("cluster.links", links)));
     std::iter::once(head).chain(further).map(Value::Object).collect()
 }
 
@@ -103,4 +112,35 @@ fn add_model(line: &mut Map<String, Value>, model: &LinkageModel) {
     line.insert("model_version".to_owned(), json!(model.version()));
     line.insert("link_bits".to_owned(), json!(model.link_bits().to_f64()));
     line.insert("review_bits".to_owned(), json!(model.review_bits().to_f64()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::ChangeKind;
+    use crate::model::ids::ClusterId;
+
+    #[test]
+    fn a_person_of_very_many_records_takes_several_lines_and_none_is_left_out() {
+        let record = |number: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            RecordId(id)
+        };
+        let count = u32::try_from(2 * RECORDS_IN_A_LINE + 1).expect("small");
+        let members: Vec<_> = (0..count).map(record).collect();
+        let change = ClusterChange {
+            kind: ChangeKind::Created,
+            id: ClusterId::default(),
+            related: Vec::new(),
+            members: members.clone(),
+            parts: Vec::new(),
+        };
+        let lines = combination(&change, &[], &LinkageModel::compiled_in());
+        let kinds: Vec<_> = lines.iter().map(|line| line["change"].clone()).collect();
+        assert_eq!(kinds, ["cluster.created", "cluster.records", "cluster.records"]);
+        let said: Vec<_> = lines.iter().flat_map(|line| line["records"].as_array().expect("records").clone()).collect();
+        assert_eq!(Value::Array(said), json!(members));
+        assert!(lines.iter().all(|line| line.to_string().len() < 1 << 18), "a line stays small");
+    }
 }

@@ -269,7 +269,10 @@ impl Engine {
         let ruling = evidence::ruling(&event.facts.detail);
         let age = self.setup.age(&event.facts, now.as_of);
         let scope = self.scope_mut(&scope_id);
-        let Acceptance { outcome, entered, left, narrowed, erased } = scope.ledger.accept(event, age);
+        let Acceptance { outcome, entered, left, narrowed, erased } = {
+            let _stage = tracing::trace_span!(target: "stage", "ledger").entered();
+            scope.ledger.accept(event, age)
+        };
         let Some(outcome) = outcome else {
             return self.reject(record, &id_reused(), now, work);
         };
@@ -277,6 +280,7 @@ impl Engine {
         scope.let_go(left.iter().chain(&narrowed), touched);
         scope.narrow(&narrowed);
         if let Some((entered, persons)) = entered {
+            let _stage = tracing::trace_span!(target: "stage", "candidates").entered();
             for person in persons {
                 scope.identities.insert(person.record, person.sealed);
                 scope.linker.insert(person.record, agency.clone(), person.local_ref, person.tokens);
@@ -386,6 +390,7 @@ impl Engine {
                 work.change(self.partition, &under(id, epoch), row);
             }
         }
+        let _stage = tracing::trace_span!(target: "stage", "audit").entered();
         let Some(scope) = self.scopes.get(id) else { return };
         let model = &self.setup.model;
         let told = |change| combination(change, &scope.linker.links_of(change), model);
@@ -419,6 +424,7 @@ impl Engine {
         let held = self.holds_everything(now.as_of);
         let Some(scope) = self.scopes.get_mut(id) else { return };
         let people: Vec<Assessed> = {
+            let _stage = tracing::trace_span!(target: "stage", "assess").entered();
             let scope = &*scope;
             let concerned: Vec<_> = concerned.iter().copied().collect();
             let kept = |cluster: &ClusterId| {
@@ -448,9 +454,16 @@ impl Engine {
                 awaits_review(ledger, members, |record| linker.cluster_of(record))
             },
         };
-        let disclosed = desk.disclose(before, &people, told);
-        self.review_both_roles(id, before, &people, work);
-        self.send(id, disclosed, &people, now, rng, work);
+        let disclosed = {
+            let _stage = tracing::trace_span!(target: "stage", "disclose").entered();
+            desk.disclose(before, &people, told)
+        };
+        self.review_findings(id, before, &people, now.as_of, work);
+        {
+            let _stage = tracing::trace_span!(target: "stage", "seal").entered();
+            self.send(id, disclosed, &people, now, rng, work);
+        }
+        let _stage = tracing::trace_span!(target: "stage", "rows").entered();
         let scope = self.scopes.get_mut(id).expect("present above");
         scope.told.forget(&work.finished.remove(id).unwrap_or_default());
         for row in scope.rows() {
@@ -459,6 +472,7 @@ impl Engine {
     }
 
     fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: Value, now: Now, work: &mut Work) {
+        let _stage = tracing::trace_span!(target: "stage", "audit").entered();
         let mut salt = [0; 16];
         work.salts.fill_bytes(&mut salt);
         let line = self.chain.append(now.at.as_millisecond(), kind, scope, said, salt);

@@ -279,8 +279,12 @@ impl Setup {
             let event = admit(facts, source, intake, self.keys.vault(), nonce).ok_or_else(sealed_otherwise)?;
             return Ok(Taken { event, ignored_fields, dropped_identifiers });
         }
-        let normal = normalise(valid);
+        let normal = {
+            let _stage = tracing::trace_span!(target: "stage", "normalise").entered();
+            normalise(valid)
+        };
         let dropped_identifiers = normal.dropped_identifiers();
+        let _stage = tracing::trace_span!(target: "stage", "pseudonymise").entered();
         let event = match self.hash_under(&normal.facts.scope, epoch) {
             Some(pseudonymiser) => blind(pseudonymiser, self.keys.vault(), normal, Keep::ForRekeying, nonce),
             // Without a linkage key the validator lets nothing in clear through but reviewers' events.

@@ -6,6 +6,7 @@
 mod compounds;
 pub mod event;
 mod fields;
+mod known;
 mod population;
 mod refuges;
 pub mod source;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 
 use self::fields::{FieldKeys, token};
+use self::known::Known;
 use crate::keys::linkage::{FieldKey, LinkageKey};
 use crate::model::frequencies::Frequencies;
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
@@ -24,17 +26,26 @@ use crate::model::tokens::{
 };
 use crate::normalise::{NormalDate, NormalIdentity, NormalName, NormalPostcode, Word};
 
-/// Hashes for one scope and epoch. Holds keys only; no clear text stays in it.
+/// Hashes for one scope and epoch. Holds keys, and tokens that it made before; no clear text stays in it.
 pub struct Pseudonymiser {
     keys: FieldKeys,
     refuges: BTreeSet<Token>,
+    names: Known<NameTokens>,
+    dates: Known<DateTokens>,
+    postcodes: Known<PostcodeTokens>,
 }
 
 impl Pseudonymiser {
     /// Derives all field keys from the linkage key.
     #[must_use]
     pub fn new(key: &LinkageKey) -> Self {
-        Self { keys: FieldKeys::derive(key), refuges: BTreeSet::new() }
+        Self {
+            keys: FieldKeys::derive(key),
+            refuges: BTreeSet::new(),
+            names: Known::default(),
+            dates: Known::default(),
+            postcodes: Known::default(),
+        }
     }
 
     /// The id of the event that its source calls `id`.
@@ -74,6 +85,7 @@ impl Pseudonymiser {
     /// Everything linkage compares of one person.
     #[must_use]
     pub fn tokens(&self, identity: &NormalIdentity) -> PersonTokens {
+        let _stage = tracing::trace_span!(target: "stage", "tokens").entered();
         let keys = &self.keys;
         let others = |words: &[Word]| {
             let mut tokens: SmallVec<[Token; 2]> =
@@ -104,11 +116,21 @@ impl Pseudonymiser {
             }),
             uprn: identity.uprn.as_ref().map(|word| token(&keys.uprn, &[word.expose()])),
             numbers: identity.numbers.iter().map(|(kind, number)| self.number(*kind, number)).collect(),
-            blocking: compounds::blocking(keys, identity),
+            blocking: {
+                let _stage = tracing::trace_span!(target: "stage", "blocking").entered();
+                compounds::blocking(keys, identity)
+            },
         }
     }
 
     fn name(&self, name: &NormalName) -> NameTokens {
+        // A given and a family name of the same letters can differ in what they stand for.
+        let parts = [&name.word, &name.canonical, &name.phonetic].map(|word| word.expose().as_bytes());
+        let mac = cut(&self.keys.name, &parts);
+        self.names.get(mac, || self.hash_name(name))
+    }
+
+    fn hash_name(&self, name: &NormalName) -> NameTokens {
         let keys = &self.keys;
         let text = name.word.expose();
         let initial = token(&keys.initial, &[text.get(..1).unwrap_or(text)]);
@@ -135,6 +157,11 @@ impl Pseudonymiser {
     }
 
     fn date(&self, date: &NormalDate) -> DateTokens {
+        let mac = cut(&self.keys.date, &[&date.digits]);
+        self.dates.get(mac, || self.hash_date(date))
+    }
+
+    fn hash_date(&self, date: &NormalDate) -> DateTokens {
         let keys = &self.keys;
         let text = std::str::from_utf8(&date.digits).expect("digits are ASCII");
         let (year, month, day) = (&text[..4], &text[4..6], &text[6..]);
@@ -159,6 +186,13 @@ impl Pseudonymiser {
     }
 
     fn postcode(&self, code: &NormalPostcode) -> PostcodeTokens {
+        let whole = code.unit.as_ref().unwrap_or(&code.district);
+        let kind: &[u8] = if code.unit.is_some() { b"unit" } else { b"district" };
+        let mac = cut(&self.keys.postcode_deletion, &[kind, whole.expose().as_bytes()]);
+        self.postcodes.get(mac, || self.hash_postcode(code))
+    }
+
+    fn hash_postcode(&self, code: &NormalPostcode) -> PostcodeTokens {
         let keys = &self.keys;
         let whole = code.unit.as_ref().unwrap_or(&code.district);
         PostcodeTokens {

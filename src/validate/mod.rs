@@ -133,8 +133,12 @@ impl Validator {
         let one = |problem| vec![problem];
         let feed = self.feeds.get(feed).ok_or_else(|| one(unknown_feed()))?;
         self.check_size(headers, payload).map_err(one)?;
-        let document = envelope::assemble(headers, payload, &self.schemas.known).map_err(one)?;
+        let document = {
+            let _stage = tracing::trace_span!(target: "stage", "parse").entered();
+            envelope::assemble(headers, payload, &self.schemas.known).map_err(one)?
+        };
 
+        let _stage = tracing::trace_span!(target: "stage", "validate").entered();
         let mut problems = Vec::new();
         let Some(kind) = envelope::check(&document.0, feed, &mut problems) else { return Err(in_order(problems)) };
         rules::check(&document.0, feed, appended_ms, &mut problems);

@@ -158,6 +158,14 @@ impl Evidence {
             self.links.push(waterfall(link, bars, &body.model_version, seq, at));
         }
         let Some(person) = body.person.filter(|_| body.change != "cluster.links") else { return };
+        if body.change == "cluster.records" {
+            // The line before had no room for all of them.
+            if let Some(stood) = self.changes.iter_mut().rfind(|stood| stood.change.person == person) {
+                stood.change.records += body.records.len();
+                stood.members.extend(body.records);
+            }
+            return;
+        }
         let (at, records) = (at.to_owned(), body.records.len());
         let change = Change { at, seq, change: body.change, person, related: body.related, records };
         self.changes.push(Stood { change, members: body.records });

@@ -10,6 +10,7 @@ mod city;
 mod flow;
 mod latency;
 mod link;
+mod stages;
 mod tokens;
 
 /// Measures on synthetic people; every figure comes with what was measured.
@@ -27,6 +28,8 @@ enum BenchCommand {
     City(city::CityArgs),
     /// Linkage: fill a register, restore it, then link record by record
     Link(link::LinkBenchArgs),
+    /// The pipeline stage by stage, and the whole, beside what parsing and hashing alone would take
+    Stages(stages::StagesArgs),
     /// Write the tokens that a register would hold of a table, under a key of this command's own: what an attacker gets
     #[command(hide = true)]
     Tokens(tokens::TokensArgs),
@@ -41,6 +44,7 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> 
         BenchCommand::City(args) => city::run(args, out),
         BenchCommand::Flow(args) => flow::run(args, out),
         BenchCommand::Link(args) => link::run(args, out),
+        BenchCommand::Stages(args) => stages::run(args, out),
         BenchCommand::Tokens(args) => tokens::run(args, out),
     }
 }

@@ -1,0 +1,201 @@
+//! `priorityd bench stages`: the pipeline on one core, from the embedded log and back to it, stage by stage; beside it the
+//! bound, which is what cannot be spared: to parse the same records, and to hash the same people.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use getrandom::SysRng;
+use jiff::Timestamp;
+use rand::rand_core::UnwrapErr;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::cli::failure::{Failure, Kind};
+use crate::cli::format::Format;
+use crate::cli::house::Wish;
+use crate::cli::measure;
+use crate::log::{Log, Polled};
+use crate::model::ids::PartyId;
+use crate::normalise::event::normalise;
+use crate::ops::stages::Stages;
+use crate::pipeline::{Engine, Now, feed_contexts};
+use crate::pseudonymise::Pseudonymiser;
+use crate::simulate::{City, Line};
+use crate::validate::Validator;
+
+/// Months that the city plays; a little more than two events come of each of its people in that time.
+const MONTHS: u32 = 12;
+
+/// Measures the pipeline on a synthetic city, on one core: every stage, the whole, and the bound.
+#[derive(Debug, Args)]
+pub(super) struct StagesArgs {
+    /// Events
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    events: u32,
+    /// Records in one transaction at the most
+    #[arg(long, default_value_t = 2_000)]
+    batch_records: usize,
+    /// Everything that is left to chance in the city
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// What was measured, times per event in microseconds of one core.
+#[derive(Debug, Serialize)]
+struct Measured {
+    events: u64,
+    stages: Vec<Stage>,
+    whole_us: f64,
+    bound_parse_us: f64,
+    bound_tokens_us: f64,
+    /// How many times the bound the whole takes.
+    times_bound: f64,
+    events_per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Stage {
+    stage: &'static str,
+    times: u64,
+    us: f64,
+    share: f64,
+}
+
+/// Measures and prints.
+pub(super) fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let house = Wish { name: "stages", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
+    let deployment = &house.deployment;
+    let city = City::new(args.seed, args.events / 2, MONTHS);
+    let lines: Vec<Line> = city.stage().lines().take(args.events as usize).collect();
+    let mut publisher = deployment.publisher()?;
+    let mut by_feed: BTreeMap<&PartyId, Vec<Zeroizing<Vec<u8>>>> = BTreeMap::new();
+    for line in &lines {
+        by_feed.entry(&line.party).or_default().push(Zeroizing::new(line.json.as_bytes().to_vec()));
+    }
+    by_feed.into_iter().try_for_each(|(feed, lines)| publisher.publish(feed, &city.scope, lines))?;
+
+    let cannot = |_| Failure::new(Kind::Bug, "no thread can be started to measure on");
+    let one_core = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(cannot)?;
+    let (stages, setup) = (Stages::default(), Arc::new(deployment.setup()));
+    let mut log = deployment.log()?;
+    let now = Now { as_of: city.end, at: Timestamp::now() };
+    let flow = || stages.during(|| flow(log.as_mut(), Engine::new(Arc::clone(&setup), 0), args.batch_records, now));
+    let (events, whole) = one_core.install(flow)?;
+    let hash = deployment.keys.linkage(&city.scope).map(Pseudonymiser::new);
+    let hash = hash.ok_or_else(|| Failure::new(Kind::Bug, "the house has no linkage key"))?;
+    let validator = Validator::new(feed_contexts(&deployment.agreement));
+    let (parse, tokens) = one_core.install(|| bound(&validator, &hash, &lines));
+
+    let per_event = |time: Duration| time.as_secs_f64() * 1e6 / events as f64;
+    let stage = |(stage, took): (&'static str, crate::ops::stages::Took)| Stage {
+        stage,
+        times: took.times,
+        us: per_event(took.own),
+        share: took.own.as_secs_f64() / whole.as_secs_f64(),
+    };
+    let mut stages: Vec<Stage> = stages.took().into_iter().map(stage).collect();
+    stages.sort_by(|one, other| other.us.total_cmp(&one.us));
+    let measured = Measured {
+        events,
+        stages,
+        whole_us: per_event(whole),
+        bound_parse_us: per_event(parse),
+        bound_tokens_us: per_event(tokens),
+        times_bound: whole.as_secs_f64() / (parse + tokens).as_secs_f64(),
+        events_per_second: events as f64 / whole.as_secs_f64(),
+    };
+    match args.format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&measured).expect("it has a JSON form"))?,
+        Format::Human => print(&measured, out)?,
+    }
+    drop(log);
+    house.clear_away()
+}
+
+/// Time of this thread on its core where the system tells it, so that a busy machine does not show; wall clock elsewhere.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let (before, begun) = (measure::thread_cpu_seconds(), Instant::now());
+    let done = work();
+    let on_core =
+        measure::thread_cpu_seconds().zip(before).map(|(after, before)| Duration::from_secs_f64(after - before));
+    (done, on_core.unwrap_or_else(|| begun.elapsed()))
+}
+
+/// Takes everything in, and how long that took.
+fn flow(log: &mut dyn Log, mut engine: Engine, batch: usize, now: Now) -> Result<(u64, Duration), Failure> {
+    let (mut events, mut whole) = (0, Duration::ZERO);
+    let rng = &mut UnwrapErr(SysRng);
+    loop {
+        let (polled, took) = timed(|| {
+            let _stage = tracing::trace_span!(target: "stage", "poll").entered();
+            log.poll(batch, Duration::ZERO)
+        });
+        let records = match polled? {
+            Polled::Gained(partitions) => {
+                for partition in partitions {
+                    log.restore(partition, &mut |_, _| {})?;
+                }
+                continue;
+            }
+            Polled::Records(records) if records.is_empty() => return Ok((events, whole)),
+            Polled::Records(records) => records,
+            Polled::Lost(_) => continue,
+        };
+        let (committed, worked) = timed(|| {
+            let (transaction, report) = engine.process(&records, now, rng);
+            events += report.outcomes.read;
+            let _stage = tracing::trace_span!(target: "stage", "commit").entered();
+            log.commit(transaction)
+        });
+        committed?;
+        whole += took + worked;
+    }
+}
+
+/// What parsing the same lines and hashing the same people takes, and nothing else.
+fn bound(validator: &Validator, hash: &Pseudonymiser, lines: &[Line]) -> (Duration, Duration) {
+    let ((), parse) = timed(|| {
+        for line in lines {
+            drop(std::hint::black_box(serde_json::from_str::<serde_json::Value>(&line.json)));
+        }
+    });
+    let mut tokens = Duration::ZERO;
+    for chunk in lines.chunks(2_000) {
+        let now_ms = Timestamp::now().as_millisecond();
+        let valid =
+            chunk.iter().filter_map(|line| validator.validate(&line.party, &[], line.json.as_bytes(), now_ms).ok());
+        let normal: Vec<_> = valid.map(normalise).collect();
+        let ((), took) = timed(|| {
+            for (person, _) in normal.iter().flat_map(|event| &event.persons) {
+                std::hint::black_box(hash.tokens(&person.identity));
+            }
+        });
+        tokens += took;
+    }
+    (parse, tokens)
+}
+
+fn print(measured: &Measured, out: &mut dyn Write) -> Result<(), Failure> {
+    for Stage { stage, times, us, share } in &measured.stages {
+        writeln!(out, "{stage:<14} {us:>8.2} us an event {:>5.1} %   {times} times", share * 100.0)?;
+    }
+    let Measured { events, whole_us, bound_parse_us, bound_tokens_us, times_bound, events_per_second, .. } = measured;
+    writeln!(
+        out,
+        "{:<14} {whole_us:>8.2} us an event, {events_per_second:.0} events/s on one core, of {events}",
+        "whole"
+    )?;
+    writeln!(
+        out,
+        "{:<14} {:>8.2} us an event: parse {bound_parse_us:.2}, tokens {bound_tokens_us:.2}; the whole takes {times_bound:.1} times it",
+        "bound",
+        bound_parse_us + bound_tokens_us
+    )?;
+    Ok(())
+}

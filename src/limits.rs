@@ -1,0 +1,57 @@
+//! Every bound there is, and what happens at it. Nothing here is code: each bound is a constant or a key of the configuration
+//! where it is minded, `tests/it/limits.rs` and the tests beside each try them.
+//!
+//! # What comes in
+//!
+//! | What | Bound | At it |
+//! |---|---|---|
+//! | A feed record | `record_bytes`, 1 MiB (1 KiB to 16 MiB) | The daemon rejects it (`EVT-001`) and goes on |
+//! | A record that is published | `log::MAX_RECORD_BYTES`, 16 MiB | Refused to the publisher |
+//! | Nesting, values of a record | `MAX_DEPTH` 32, `MAX_VALUES` 20,000 (`validate::read`) | Rejected (`EVT-004`) |
+//! | People in an event | 50 | Rejected |
+//! | Identities named by an erasure | 4,096 records and references | Rejected: send several |
+//! | Letters of a name, other names, words of an address | 40, 4, 6 (`normalise`) | What is beyond is not compared |
+//! | Tokens of a name's and a postcode's neighbourhood | 12 and 8 (`model::tokens`), padded | What is beyond is not compared |
+//! | An agreement's file, a policy's, a key's | 1 MiB, 1 MiB, 64 KiB | Refused with the file's name |
+//! | Days that anything is kept or valid | `MOST_DAYS`, 36,525 (`config::agreement`) | Refused with the key's name |
+//! | How early an event may be recorded after the log's clock | 24 hours (`validate::rules`) | Rejected |
+//!
+//! # What waits
+//!
+//! There is one queue, and it is the feed: a daemon that is slow polls later, agencies' records stay where they are durable,
+//! and memory does not grow with the backlog.
+//!
+//! | What | Bound | At it |
+//! |---|---|---|
+//! | A batch, which is a transaction | `batch_records`, 2,000 (to 100,000), and `log::POLL_BYTES`, 32 MiB | The rest waits in the feed |
+//! | Batches in memory | Two: one is committed while the next is processed | Polling waits for the commit |
+//! | Records ahead from Kafka | 64 MiB (`queued.max.messages.kbytes`) | Fetching pauses |
+//! | Records on their way to Kafka | 128 MiB and 100,000 (`queue.buffering.max`) | The commit waits for the broker |
+//! | A transaction on Kafka | `kafka.transaction_ms`, 30 s | The broker undoes it; the batch is done again |
+//! | An answer of a broker | `LARGEST_ANSWER`, 64 MiB (`log::kafka::wire`) | The connection ends |
+//! | Waits after a failed log | 100 ms doubling to 10 s (`BACKOFF`, `cli::daemon`) | Tried again for as long as it takes |
+//! | A wait for another process's lock on the file | 10 s (`BUSY_TIMEOUT`, `log::embedded`) | Tried again as after a failure |
+//! | The file's write-ahead log | 16,000 pages, then copied back; 128 MiB stay allocated | A reader that sleeps in the midst of a read holds the copying up |
+//! | A read by a subscriber | 500 records, 32 MiB | The next read has the rest |
+//!
+//! # What is held
+//!
+//! | What | Bound | At it |
+//! |---|---|---|
+//! | The register | `retention_days` of each feed; about 1.2 KB a record | Events end by the day |
+//! | Identities that one blocking key may join | `block_limit`, 32 (the model's) | The key joins nobody |
+//! | Records partitioned together | `unit_limit`, 128 (the model's) | Looked at by a higher bar, where they fall apart |
+//! | Links, records in one audit line | 200, 5,000 (`pipeline::evidence`) | Further lines continue it |
+//! | Records hashed anew, rows deleted in one step of a rotation | 500 (`pipeline::rekey`) | The next turn goes on |
+//! | Records of a feed, of a topic | 2^40 | Refused |
+//! | Slots of a register | 2^32 records | The daemon ends |
+//! | Processed feed records, superseded entries | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |
+//!
+//! # What goes out
+//!
+//! | What | Bound | At it |
+//! |---|---|---|
+//! | How long a message may be opened | `message_days`, 31 | List entries are sealed anew before |
+//! | A recipient's, signer's key | Its `expires` | Held, and counted as held |
+//! | Transactions of a new day | All that changes with the day, in one | The one piece of work that grows with the register |
+//! | Faults told of one audit | `FAULTS_LISTED`, 1,000 | The rest is counted |
