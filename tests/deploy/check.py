@@ -7,6 +7,7 @@ PyYAML (tests/setup), and of Debian kubectl, promtool and systemd-analyze (.ci/r
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,26 @@ def dockerfile() -> None:
     if f'image.version="{version}"' not in text or f"priorityd:{version} " not in text:
         sys.exit(f"Dockerfile: the version is {version} in Cargo.toml")
     run("shellcheck", DEPLOY / "assemble.sh", DEPLOY / "compose/prepare")
+
+
+def context() -> None:
+    """What the image is built from is enough to build from: every target of the workspace, and all that is compiled in."""
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    with tempfile.TemporaryDirectory() as folder:
+        for pattern in (line[1:] for line in lines if line.startswith("!")):
+            found = list(ROOT.glob(pattern))
+            if not found:
+                sys.exit(f"Dockerfile.dockerignore: there is no {pattern}")
+            for path in found:
+                there = Path(folder) / path.relative_to(ROOT)
+                there.parent.mkdir(parents=True, exist_ok=True)
+                ignore = shutil.ignore_patterns("target", "corpus", "artifacts")
+                shutil.copytree(path, there, ignore=ignore) if path.is_dir() else shutil.copy(path, there)
+        run("cargo", "metadata", "--no-deps", "--offline", "--format-version", "1", cwd=folder)
+        for source in Path(folder, "src").rglob("*.rs"):
+            for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', source.read_text()):
+                if not (source.parent / name).resolve().is_file():
+                    sys.exit(f"Dockerfile.dockerignore: {name} of {source.relative_to(folder)} is left out")
 
 
 def compose() -> None:
@@ -155,6 +176,6 @@ def unit() -> None:
     print(told.strip().splitlines()[-1].strip())
 
 
-for check in (dockerfile, compose, kubernetes, rules, dashboards, unit):
+for check in (dockerfile, context, compose, kubernetes, rules, dashboards, unit):
     check()
     print(f"deploy: {check.__name__} is in order")
