@@ -71,14 +71,25 @@ impl WhoArgs {
         by: &str,
         usually: Why,
     ) -> Result<(), Failure> {
-        let mut own = json!({"action": action, "reason": self.why.unwrap_or(usually), "decided_by": by});
-        if let Some(subject) = subject {
-            own["subject"] = json!(subject);
-        }
-        let feed = reviewers(&deployment.agreement, None)?;
-        let scope = deployment.agreement.scopes.first();
-        let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
-        publish(deployment, deployment.publisher()?.as_mut(), feed, scope, "consultation", own)?;
-        Ok(())
+        note(deployment, action, subject, by, self.why.unwrap_or(usually))
     }
+}
+
+/// Publishes who looks at what and why, for the audit.
+pub(super) fn note(
+    deployment: &Deployment,
+    action: &str,
+    subject: Option<&str>,
+    by: &str,
+    why: Why,
+) -> Result<(), Failure> {
+    let mut own = json!({"action": action, "reason": why, "decided_by": by});
+    if let Some(subject) = subject {
+        own["subject"] = json!(subject);
+    }
+    let feed = reviewers(&deployment.agreement, None)?;
+    let scope = deployment.agreement.scopes.first();
+    let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+    publish(deployment, deployment.publisher()?.as_mut(), feed, scope, "consultation", own)?;
+    Ok(())
 }

@@ -18,6 +18,7 @@ use rand::rand_core::UnwrapErr;
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
 use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
@@ -57,6 +58,10 @@ pub(super) struct Worker {
     pub stop: Arc<AtomicBool>,
     /// When it was last told how far behind we are.
     pub shown: Instant,
+    /// Who looks at figures.
+    pub figures: Arc<Figures>,
+    /// Counts below it are withheld from them.
+    pub suppress_below: u64,
 }
 
 /// How often it is told how far behind we are.
@@ -141,9 +146,26 @@ impl Worker {
                     self.commit_waiting(waiting)?;
                 }
                 self.show(engines);
+                self.make_figures(engines, more_behind);
             }
         }
         Ok(())
+    }
+
+    /// New figures, if somebody looks and they are old. It takes a moment, so it waits for a quiet one.
+    fn make_figures(&self, engines: &Engines, is_busy: bool) {
+        let as_of = self.now().as_of;
+        if !self.figures.are_wanted(as_of, is_busy) {
+            return;
+        }
+        let begun = Instant::now();
+        let scopes = &self.setup.agreement().scopes;
+        let of = |engine| {
+            let here = scopes.iter().filter(move |scope| Engine::has(engine, scope));
+            here.map(move |scope| figures::of(engine, scope, as_of, self.setup.rules(), self.suppress_below))
+        };
+        self.figures.put(as_of, engines.values().flatten().flat_map(of).collect());
+        tracing::debug!(took_ms = begun.elapsed().as_millis(), "made the figures");
     }
 
     /// Another agreement, if a better one is there: what was told is decided anew before the next records are.
@@ -175,6 +197,8 @@ impl Worker {
         self.shown = Instant::now();
         let standing = self.log.standing();
         self.metrics.lag(standing.lag.iter().map(|lag| (&lag.feed, lag.partition, lag.records)));
+        let counters = engines.values().flatten().flat_map(|engine| engine.counters());
+        self.metrics.feeds(counters.map(|(feed, counts)| (feed, *counts)));
         self.show_partitions(engines);
         let held = self.held(engines);
         let state = standing.cut_off.or(held).map_or(State::Ready, State::Waiting);
@@ -398,6 +422,8 @@ impl Running {
             health: Arc::new(Health::new(Duration::from_millis(deployment.settings.poll_ms))),
             stop: Arc::clone(&stop),
             shown: Instant::now(),
+            figures: Arc::default(),
+            suppress_below: deployment.settings.suppress_below,
         };
         let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(move || worker.work())?;
         Ok(Self { metrics, stop, worker })

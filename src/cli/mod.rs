@@ -19,6 +19,7 @@ mod duties;
 mod erase;
 mod explain;
 mod failure;
+mod figures;
 mod format;
 mod healthcheck;
 mod house;
@@ -29,11 +30,13 @@ mod manual;
 mod measure;
 mod migrate;
 mod pack;
+mod pages;
 mod prove;
 mod pseudonymise;
 mod publish;
 mod refuges;
 mod reload;
+mod report;
 mod review;
 mod rotation;
 mod run;
@@ -44,6 +47,7 @@ mod simulate;
 mod subject;
 mod subscribe;
 mod tables;
+mod tokens;
 mod topics;
 mod train;
 mod try_event;
@@ -98,6 +102,8 @@ enum Command {
     Erase(erase::EraseArgs),
     /// Show why somebody was told something, or why records are one person, from the audit alone
     Explain(explain::ExplainArgs),
+    /// Print the performance framework, from the register alone
+    Report(report::ReportArgs),
     /// Measure what this machine does, on synthetic people
     Bench(bench::BenchArgs),
     /// Ask a running daemon whether it is ready
@@ -141,6 +147,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Review(args) => review::run(&args, &mut out),
         Command::Erase(args) => erase::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Report(args) => report::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Migrate(args) => migrate::run(&args, &mut out),

@@ -15,6 +15,7 @@ use super::consult::{WhoArgs, Why};
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
 use super::format::Format;
+use super::tokens;
 use crate::config::agreement::{Agreement, Feed};
 use crate::log::{Client, TopicReader};
 use crate::model::event::Regime;
@@ -47,7 +48,7 @@ enum ReviewCommand {
         /// Which question
         #[arg(value_name = "REVIEW_ID")]
         review_id: String,
-        /// The answer: `same` or `different` for two records, `seen` for a person in both roles
+        /// The answer: `same` or `different` for two records, `seen` for a person in both roles, `undecided` for either
         #[arg(value_enum)]
         answer: Answer,
         /// Why
@@ -59,6 +60,12 @@ enum ReviewCommand {
         /// The reviewers' feed, if the agreement has several
         #[arg(long, value_name = "PARTY")]
         feed: Option<PartyId>,
+    },
+    /// Make a token by which a reviewer signs in to the page /review
+    Token {
+        /// Whose: up to three initials and a number, e.g. JS2; an earlier token of theirs ends
+        #[arg(long, value_name = "INITIALS")]
+        by: String,
     },
     /// Take a decision back; what was before it counts again
     Undo {
@@ -76,19 +83,21 @@ enum ReviewCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Answer {
+pub(super) enum Answer {
     /// The two records are one person
     Same,
     /// The two records are two persons
     Different,
     /// Somebody looked; the lists may name the person
     Seen,
+    /// Somebody looked and cannot tell; the question stays open
+    Undecided,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
-enum Reason {
+pub(super) enum Reason {
     /// The agencies whose records they are confirmed it
     AgencyConfirmed,
     /// The agencies' own records were compared
@@ -101,22 +110,24 @@ enum Reason {
     BothDirections,
     /// A report is a counter-allegation, or resistance to abuse
     CounterAllegation,
+    /// What is known does not suffice
+    NotEnoughKnown,
 }
 
 /// A question as it stands on the topic.
 #[derive(Deserialize)]
-struct Question {
-    review_id: String,
-    kind: String,
-    scope: ScopeId,
-    records: Vec<String>,
-    finding: Option<String>,
-    bits: Option<f64>,
+pub(super) struct Question {
+    pub(super) review_id: String,
+    pub(super) kind: String,
+    pub(super) scope: ScopeId,
+    pub(super) records: Vec<String>,
+    pub(super) finding: Option<String>,
+    pub(super) bits: Option<f64>,
     #[serde(default)]
-    pattern: BTreeMap<String, String>,
+    pub(super) pattern: BTreeMap<String, String>,
     /// Why the two records' people can't be made one.
     #[serde(default)]
-    bars: Vec<String>,
+    pub(super) bars: Vec<String>,
 }
 
 /// Does what was asked.
@@ -129,23 +140,10 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
         ReviewCommand::Decide { review_id, answer, reason, by, feed } => {
             let deployment = Deployment::load(&args.config.config)?;
             let feed = reviewers(&deployment.agreement, feed.as_ref())?;
-            let mut client = deployment.publisher()?;
-            let questions = open_questions(client.as_mut())?;
-            let question = questions.get(review_id).ok_or_else(|| {
-                Failure::new(Kind::BadData, "there is no such open question; `priorityd review list` has them all")
-            })?;
-            let question = read(question)?;
-            let mut own = json!({"decision": answer, "records": question.records, "reason": reason, "decided_by": by});
-            match (question.finding, *answer) {
-                (None, Answer::Same) if !question.bars.is_empty() => return Err(barred(&question.bars)),
-                (Some(finding), Answer::Seen) => own["finding"] = json!(finding),
-                (None, Answer::Same | Answer::Different) => {}
-                (Some(_), _) => return Err(usage("this question is about a person in both roles: answer `seen`")),
-                (None, _) => return Err(usage("this question is about two records: answer `same` or `different`")),
-            }
-            let event = publish(&deployment, client.as_mut(), feed, &question.scope, "decision", own)?;
+            let event = decide(&deployment, feed, review_id, (*answer, *reason), by)?;
             Ok(writeln!(out, "published {event}; take it back with: priorityd review undo {event}")?)
         }
+        ReviewCommand::Token { by } => tokens::add(&args.config.config, by, out),
         ReviewCommand::Undo { event, scope, feed } => {
             let deployment = Deployment::load(&args.config.config)?;
             let feed = reviewers(&deployment.agreement, feed.as_ref())?;
@@ -159,8 +157,47 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
     }
 }
 
+/// Answers an open question; gives the id of the event that says so.
+pub(super) fn decide(
+    deployment: &Deployment,
+    feed: &Feed,
+    review_id: &str,
+    (answer, reason): (Answer, Reason),
+    by: &str,
+) -> Result<String, Failure> {
+    let mut client = deployment.publisher()?;
+    let questions = open_questions(client.as_mut())?;
+    let question = questions.get(review_id).ok_or_else(|| {
+        Failure::new(Kind::BadData, "there is no such open question; `priorityd review list` has them all")
+    })?;
+    let question = read(question)?;
+    let mut own = json!({"decision": answer, "records": question.records, "reason": reason, "decided_by": by});
+    match (question.finding, answer) {
+        (None, Answer::Same) if !question.bars.is_empty() => return Err(barred(&question.bars)),
+        (Some(finding), Answer::Seen | Answer::Undecided) => own["finding"] = json!(finding),
+        (None, Answer::Same | Answer::Different | Answer::Undecided) => {}
+        (Some(_), _) => {
+            return Err(usage("this question is about a person in both roles: answer `seen` or `undecided`"));
+        }
+        (None, _) => {
+            return Err(usage("this question is about two records: answer `same`, `different` or `undecided`"));
+        }
+    }
+    publish(deployment, client.as_mut(), feed, &question.scope, "decision", own)
+}
+
+/// The open questions to be answered: the likeliest first, people in both roles before all.
+pub(super) fn in_order(questions: &BTreeMap<String, Value>) -> Result<Vec<Question>, Failure> {
+    let mut read_all: Vec<Question> = questions.values().map(read).collect::<Result<_, _>>()?;
+    read_all.sort_by(|one, other| {
+        let bits = |question: &Question| question.bits.unwrap_or(f64::INFINITY);
+        bits(other).total_cmp(&bits(one)).then_with(|| one.review_id.cmp(&other.review_id))
+    });
+    Ok(read_all)
+}
+
 /// The latest of each question, those that are settled left out.
-fn open_questions(client: &mut dyn Client) -> Result<BTreeMap<String, Value>, Failure> {
+pub(super) fn open_questions(client: &mut dyn Client) -> Result<BTreeMap<String, Value>, Failure> {
     let mut open = BTreeMap::new();
     TopicReader::new(REVIEW_TOPIC).read(client, Duration::ZERO, |record| {
         let key = String::from_utf8_lossy(&record.key).into_owned();
@@ -180,12 +217,7 @@ fn list(questions: &BTreeMap<String, Value>, format: Format, out: &mut dyn Write
         }
         return Ok(());
     }
-    let mut read_all: Vec<Question> = questions.values().map(read).collect::<Result<_, _>>()?;
-    // The likeliest first; people in both roles before all.
-    read_all.sort_by(|one, other| {
-        let bits = |question: &Question| question.bits.unwrap_or(f64::INFINITY);
-        bits(other).total_cmp(&bits(one)).then_with(|| one.review_id.cmp(&other.review_id))
-    });
+    let read_all = in_order(questions)?;
     for question in &read_all {
         let bits = question.bits.map(|bits| format!(", {bits:+.2} bits")).unwrap_or_default();
         writeln!(out, "{} {}{bits} ({})", question.review_id, question.kind.replace('_', " "), question.scope)?;

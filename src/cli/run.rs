@@ -12,12 +12,16 @@ use super::daemon::Worker;
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
+use super::figures::Figures;
+use super::pages::Desk;
 use super::reload::AgreementWatch;
 use super::rotation::current;
 use crate::log::LogError;
 use crate::ops::health::Health;
+use crate::ops::http::{self, Site};
 use crate::ops::metrics::Metrics;
-use crate::ops::{http, telemetry};
+use crate::ops::pages::Sessions;
+use crate::ops::telemetry;
 
 /// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement and the keys again.
 #[derive(Debug, Args)]
@@ -28,7 +32,7 @@ pub(super) struct RunArgs {
 
 /// Runs it.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
-    let deployment = Deployment::load(&args.config.config)?;
+    let deployment = Arc::new(Deployment::load(&args.config.config)?);
     telemetry::start(deployment.settings.log_level, deployment.settings.json_logs);
     for recipient in deployment.recipients_without_key() {
         tracing::warn!(%recipient, "no public key for this recipient: everything for it is held");
@@ -42,11 +46,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
 /// not to start it again and again.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
-async fn serve(deployment: &Deployment) -> Result<(), Failure> {
+async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
     let settings = &deployment.settings;
     let poll_wait = Duration::from_millis(settings.poll_ms);
     let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
-    let restoring = Arc::clone(&metrics);
+    let (restoring, figures) = (Arc::clone(&metrics), Arc::<Figures>::default());
     let stop = Arc::new(AtomicBool::new(false));
     // One for each watcher: whoever looks takes its flag down.
     let (agreement_again, keys_again) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -63,6 +67,8 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
         health: Arc::clone(&health),
         stop: Arc::clone(&stop),
         shown: Instant::now(),
+        figures: Arc::clone(&figures),
+        suppress_below: settings.suppress_below,
     };
     let (stopping, stopped) = watch::channel(false);
     let until = || {
@@ -73,8 +79,14 @@ async fn serve(deployment: &Deployment) -> Result<(), Failure> {
     #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
     let site = settings.listen.map(|listen| {
         let ring = Arc::clone(&deployment.ring);
-        let jwks = move || current(&ring).signing_jwks().to_vec();
-        tokio::spawn(http::serve(listen, Arc::clone(&health), Arc::clone(&metrics), jwks, until()))
+        let site = Site {
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+            signing_jwks: Box::new(move || current(&ring).signing_jwks().to_vec()),
+            provider: Arc::new(Desk::new(Arc::clone(deployment), figures)),
+            sessions: Sessions::default(),
+        };
+        tokio::spawn(http::serve(listen, site, until()))
     });
     #[expect(clippy::disallowed_methods, reason = "joined below, once the worker has ended")]
     let metrics_site =

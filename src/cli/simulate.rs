@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::failure::Failure;
 use crate::model::ids::PartyId;
-use crate::simulate::{City, Row, WireName};
+use crate::simulate::{City, Place, Row, WireName};
 
 /// Write the synthetic city's feeds as files, with the truth beside them.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,12 @@ pub(super) struct SimulateArgs {
     /// Everything that is left to chance.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// As many incidents a year as this place has published, and figures like its: portsmouth or stockton.
+    #[arg(long, value_name = "PLACE", value_parser = place, conflicts_with_all = ["months", "people"])]
+    pub city: Option<Place>,
+    /// How many years it plays, with --city, up to the end of 2025.
+    #[arg(long, default_value_t = 1, requires = "city", value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub years: u32,
     /// How many months it plays, up to the end of 2025.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=240))]
     pub months: u32,
@@ -68,8 +74,11 @@ impl Simulated {
 ///
 /// When a file cannot be made or written.
 pub(super) fn run(args: &SimulateArgs) -> io::Result<Simulated> {
-    let city =
-        City { canaries: args.canaries, bad_share: args.bad_share, ..City::new(args.seed, args.people, args.months) };
+    let city = match args.city {
+        Some(place) => City::like(place, args.seed, args.years),
+        None => City::new(args.seed, args.people, args.months),
+    };
+    let city = City { canaries: args.canaries, bad_share: args.bad_share, ..city };
     let stage = city.stage();
     let truth = stage.truth();
     let mut written = Simulated { people: truth.households.len() as u64, ..Simulated::default() };
@@ -203,6 +212,12 @@ fn first(names: &[WireName], part: impl Fn(&WireName) -> Option<String>) -> Stri
     names.first().and_then(part).unwrap_or_default()
 }
 
+/// A place by its name.
+pub(super) fn place(text: &str) -> Result<Place, String> {
+    let place = Place::CALIBRATED.into_iter().find(|place| place.as_str() == text);
+    place.ok_or_else(|| "a place is portsmouth or stockton".to_owned())
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -220,6 +235,8 @@ mod tests {
         let args = SimulateArgs {
             out: dir.path().join("city"),
             seed: 3,
+            city: None,
+            years: 1,
             months: 2,
             people: 200,
             canaries: 3,

@@ -107,7 +107,7 @@ impl Found {
 }
 
 /// The register of the partition that has the scope, as last committed.
-fn restore(setup: &Arc<Setup>, client: &mut dyn Client, scope: &ScopeId) -> Result<Engine, Failure> {
+pub(super) fn restore(setup: &Arc<Setup>, client: &mut dyn Client, scope: &ScopeId) -> Result<Engine, Failure> {
     let partitions = i32::try_from(client.partitions(AUDIT_TOPIC)?.max(1)).unwrap_or(i32::MAX);
     for partition in 0..partitions {
         let (mut engine, mut bad) = (Engine::new(Arc::clone(setup), partition), None);

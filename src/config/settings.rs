@@ -42,6 +42,8 @@ pub struct Settings {
     pub record_bytes: usize,
     /// Health, metrics and public keys over HTTP; loopback only until it has TLS and a token.
     pub listen: Option<SocketAddr>,
+    /// Who may sign in to the page /review: a line each, made by `priorityd review token`. Without it nobody may.
+    pub review_token_file: Option<PathBuf>,
     /// Metrics alone, over HTTP, for a Prometheus on another machine: they say nothing about anybody.
     pub metrics_listen: Option<SocketAddr>,
     /// Logs as JSON lines rather than text.
@@ -154,6 +156,7 @@ impl Settings {
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
         let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
         let listen = read_listen(&mut root, &mut problems);
+        let review_token_file = root.text("review_token_file", &mut problems).map(|path| home.join(path));
         let metrics_listen = read_address(&mut root, "metrics_listen", &mut problems);
         let json_logs = read_or(&mut root, "log_format", &[("text", false), ("json", true)], true, &mut problems);
         let levels = ["error", "warn", "info", "debug", "trace"];
@@ -187,6 +190,7 @@ impl Settings {
             poll_ms,
             record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
             listen,
+            review_token_file,
             metrics_listen,
             json_logs,
             log_level,

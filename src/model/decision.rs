@@ -14,6 +14,8 @@ pub enum Judgement {
     Different,
     /// Somebody looked at a person who appears in both roles, and the list may name them.
     Seen,
+    /// Somebody looked and could not tell: the question stays open, and what was decided before no longer counts.
+    Undecided,
 }
 
 /// Why.
@@ -32,6 +34,8 @@ pub enum DecisionReason {
     BothDirections,
     /// One of the reports is a counter-allegation, or resistance to abuse.
     CounterAllegation,
+    /// What is known does not suffice.
+    NotEnoughKnown,
 }
 
 /// On what ground a person is erased.

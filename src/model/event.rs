@@ -438,6 +438,20 @@ fn yes() -> bool {
 }
 
 impl Detail {
+    /// The event that this one speaks of, if it says so.
+    #[must_use]
+    pub fn incident(&self) -> Option<EventId> {
+        match self {
+            Self::Crime { incident, .. }
+            | Self::Arrest { incident, .. }
+            | Self::Charge { incident, .. }
+            | Self::NoFurtherAction { incident, .. }
+            | Self::CourtOutcome { incident, .. }
+            | Self::ConditionalCaution { incident, .. } => *incident,
+            _ => None,
+        }
+    }
+
     /// The event that this one speaks of, if it speaks of one: agencies name it by their own id, which is hashed.
     pub fn incident_mut(&mut self) -> Option<&mut Option<EventId>> {
         match self {

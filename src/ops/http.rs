@@ -1,22 +1,47 @@
-//! HTTP for probes, Prometheus and recipients' key look-up; loopback only.
+//! HTTP for probes, Prometheus, recipients' key look-up and the pages for people; loopback only.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State as Shared;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::extract::{DefaultBodyLimit, Path, Request, State as Shared};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
 use super::health::{Health, State};
 use super::metrics::Metrics;
+use super::pages::{self, Performance, Provider, Sessions, front, performance, review};
 
-struct Site {
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    signing_jwks: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+/// The longest form that a page sends, with room to spare.
+const LONGEST_FORM: usize = 8 << 10;
+
+/// What every answer says of itself: nothing on it runs, nothing is loaded from elsewhere, nobody puts it in a frame.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// What is served, and where it comes from.
+pub struct Site {
+    /// Where the worker stands.
+    pub health: Arc<Health>,
+    /// All counters.
+    pub metrics: Arc<Metrics>,
+    /// Our public keys.
+    pub signing_jwks: Box<dyn Fn() -> Vec<u8> + Send + Sync>,
+    /// What pages show.
+    pub provider: Arc<dyn Provider>,
+    /// Who is signed in.
+    pub sessions: Sessions,
 }
 
 /// Serves until `stop` is done.
@@ -25,20 +50,39 @@ struct Site {
 /// When the address cannot be listened on.
 pub async fn serve(
     listen: SocketAddr,
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
-    signing_jwks: impl Fn() -> Vec<u8> + Send + Sync + 'static,
+    site: Site,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let site = Arc::new(Site { health, metrics, signing_jwks: Box::new(signing_jwks) });
-    let router = Router::new()
+    let listener = TcpListener::bind(listen).await?;
+    axum::serve(listener, router(site)).with_graceful_shutdown(stop).await
+}
+
+fn router(site: Site) -> Router {
+    Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route("/.well-known/jwks.json", get(jwks))
-        .with_state(site);
-    let listener = TcpListener::bind(listen).await?;
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+        .route("/", get(front_page))
+        .route("/performance", get(performance_page))
+        .route("/performance/{scope}/{file}", get(performance_csv))
+        .route("/review", get(review::queue))
+        .route("/review/sign-in", get(review::sign_in_page).post(review::sign_in))
+        .route("/review/sign-out", post(review::sign_out))
+        .route("/review/{id}", get(review::question).post(review::answer))
+        .route("/assets/govuk-frontend.css", get(pages::govuk_css))
+        .route("/assets/priorityd.css", get(pages::our_css))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(from_fn(with_headers))
+        .with_state(Arc::new(site))
+}
+
+async fn with_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Serves `/metrics` and nothing else until `stop` is done: parties, codes and counts, so it may be reached from elsewhere.
@@ -81,4 +125,21 @@ fn open_metrics(metrics: &Metrics) -> impl IntoResponse + use<> {
 
 async fn jwks(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/jwk-set+json")], (site.signing_jwks)())
+}
+
+async fn front_page(Shared(site): Shared<Arc<Site>>) -> Response {
+    front::front(site.health.state(), &site.metrics.flow())
+}
+
+/// The latest figures; reading them may wait for whoever is putting newer ones there.
+async fn figures(site: Arc<Site>) -> Vec<Performance> {
+    tokio::task::spawn_blocking(move || site.provider.performance()).await.unwrap_or_default()
+}
+
+async fn performance_page(Shared(site): Shared<Arc<Site>>) -> Response {
+    performance::performance(&figures(site).await)
+}
+
+async fn performance_csv(Shared(site): Shared<Arc<Site>>, Path((scope, file)): Path<(String, String)>) -> Response {
+    performance::csv(&figures(site).await, &scope, &file)
 }

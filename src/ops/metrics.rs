@@ -1,6 +1,8 @@
 //! Counters in the OpenMetrics form. Labels are configured names and codes, never anything from an event.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -56,8 +58,28 @@ pub enum TransactionEnd {
     Failed,
 }
 
+/// How everything flows, for the page: what the counters say, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// What became of each feed's records since its register began, and how many are waiting, where that is known.
+    pub feeds: BTreeMap<String, (OutcomeCounts, Option<u64>)>,
+    /// Partitions of this instance, and whether they are worked on.
+    pub partitions: BTreeMap<i32, bool>,
+    /// Alerts and list entries by recipient, since the start.
+    pub messages: BTreeMap<String, (u64, u64)>,
+    /// Disclosures held by reason, since the start.
+    pub held: BTreeMap<&'static str, u64>,
+    /// Serial of the agreement in use.
+    pub agreement_serial: u32,
+    /// Is everything held?
+    pub is_held: bool,
+    /// Turns that the log failed, since the start.
+    pub log_failures: u64,
+}
+
 /// All counters of the daemon.
 pub struct Metrics {
+    flow: Mutex<Flow>,
     registry: Registry,
     events: Family<OutcomeLabel, Counter>,
     ignored_fields: Counter,
@@ -112,6 +134,7 @@ impl Default for Metrics {
         let help = "1 while everything is held: the agreement is not signed, not in force or older than the register's";
         registry.register("agreement_held", help, agreement_held.clone());
         Self {
+            flow: Mutex::default(),
             registry,
             events,
             ignored_fields,
@@ -165,7 +188,10 @@ impl Metrics {
     /// How far behind each feed's partition is; what is not named any more is forgotten.
     pub fn lag<'a>(&self, lags: impl Iterator<Item = (&'a PartyId, i32, u64)>) {
         self.lag.clear();
+        let mut flow = self.flow_now();
+        flow.feeds.values_mut().for_each(|(_, waiting)| *waiting = None);
         for (feed, partition, records) in lags {
+            *flow.feeds.entry(feed.to_string()).or_default().1.get_or_insert(0) += records;
             let label = FeedLabel { feed: feed.to_string(), partition };
             self.lag.get_or_create(&label).set(i64::try_from(records).unwrap_or(i64::MAX));
         }
@@ -174,7 +200,10 @@ impl Metrics {
     /// Which partitions are ours, and whether they are worked on.
     pub fn partitions(&self, partitions: impl Iterator<Item = (i32, bool)>) {
         self.partition_ready.clear();
+        let mut flow = self.flow_now();
+        flow.partitions.clear();
         for (partition, is_ready) in partitions {
+            flow.partitions.insert(partition, is_ready);
             self.partition_ready.get_or_create(&PartitionLabel { partition }).set(i64::from(is_ready));
         }
     }
@@ -184,24 +213,52 @@ impl Metrics {
         self.restore_ratio.get_or_create(&PartitionLabel { partition }).set(ratio);
     }
 
+    /// What became of each feed's records since its register began.
+    pub fn feeds<'a>(&self, feeds: impl Iterator<Item = (&'a PartyId, OutcomeCounts)>) {
+        let mut flow = self.flow_now();
+        flow.feeds.values_mut().for_each(|(counts, _)| *counts = OutcomeCounts::default());
+        for (feed, counts) in feeds {
+            flow.feeds.entry(feed.to_string()).or_default().0 += counts;
+        }
+    }
+
+    /// How everything flows.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        self.flow_now().clone()
+    }
+
+    fn flow_now(&self) -> MutexGuard<'_, Flow> {
+        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts messages to one recipient on one kind of topic.
     pub fn messages(&self, recipient: &PartyId, topic: &'static str, count: u64) {
+        let mut flow = self.flow_now();
+        let (alerts, entries) = flow.messages.entry(recipient.to_string()).or_default();
+        *if topic == "list" { entries } else { alerts } += count;
+        drop(flow);
         self.messages.get_or_create(&MessageLabel { recipient: recipient.to_string(), topic }).inc_by(count);
     }
 
     /// Counts what was held.
     pub fn held(&self, reason: &'static str, count: u64) {
+        *self.flow_now().held.entry(reason).or_default() += count;
         self.held.get_or_create(&ReasonLabel { reason }).inc_by(count);
     }
 
     /// Tells which agreement is in use, and whether everything is held.
     pub fn agreement(&self, serial: u32, is_held: bool) {
+        let mut flow = self.flow_now();
+        (flow.agreement_serial, flow.is_held) = (serial, is_held);
+        drop(flow);
         self.agreement_serial.set(i64::from(serial));
         self.agreement_held.set(i64::from(is_held));
     }
 
     /// Counts a failure of the log.
     pub fn log_failure(&self) {
+        self.flow_now().log_failures += 1;
         self.log_failures.inc();
     }
 

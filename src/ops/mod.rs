@@ -1,7 +1,8 @@
-//! What an operator sees: health, metrics, logs, HTTP. Ids, counts and states only.
+//! What an operator sees: health, metrics, logs, pages, HTTP. Ids, counts and states only.
 
 pub mod health;
 pub mod http;
 pub mod metrics;
+pub mod pages;
 pub mod stages;
 pub mod telemetry;

@@ -2,8 +2,7 @@
 
 use super::Engine;
 use super::scope::Scope;
-use crate::model::event::Detail;
-use crate::model::ids::{EventId, ScopeId};
+use crate::model::ids::ScopeId;
 use crate::model::linked::{LinkedEvent, LinkedPerson};
 
 impl Engine {
@@ -21,7 +20,7 @@ impl Engine {
                 recorded_at: event.recorded_at,
                 relationship: event.relationship,
                 detail: &event.detail,
-                about: about(&event.detail).and_then(|other| ledger.standing_for(other)),
+                about: event.detail.incident().and_then(|other| ledger.standing_for(other)),
                 people: event
                     .participants
                     .iter()
@@ -38,12 +37,5 @@ impl Engine {
             .collect();
         events.sort_unstable_by_key(|event| (event.occurred_at, event.id));
         events
-    }
-}
-
-fn about(detail: &Detail) -> Option<EventId> {
-    match detail {
-        Detail::Crime { incident, .. } => *incident,
-        _ => None,
     }
 }

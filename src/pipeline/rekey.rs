@@ -315,7 +315,7 @@ impl Scope {
         match self.ledger.decision(subject)? {
             Judgement::Same => Some((a, b, Decision::Same)),
             Judgement::Different => Some((a, b, Decision::Different)),
-            Judgement::Seen => None,
+            Judgement::Seen | Judgement::Undecided => None,
         }
     }
 }

@@ -69,7 +69,7 @@ impl Scope {
                 let decision = match self.ledger.decision(subject) {
                     Some(Judgement::Same) => Some(Decision::Same),
                     Some(Judgement::Different) => Some(Decision::Different),
-                    Some(Judgement::Seen) | None => None,
+                    Some(Judgement::Seen | Judgement::Undecided) | None => None,
                 };
                 self.linker.decide(a, b, decision);
             }

@@ -238,6 +238,12 @@ impl Setup {
         &self.agreement
     }
 
+    /// The rules of assessment.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The key ring in use.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {

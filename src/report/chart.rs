@@ -115,7 +115,7 @@ fn draw(chart: &XmrChart) -> Drawn {
             let place = chart.months.iter().position(|one| one.month >= *month).unwrap_or(months) as f64 - 0.5;
             plot.draw_series(DashedLineSeries::new([(place, 0.0), (place, top)], 2, 4, GREY.stroke_width(1)))?;
             let style = ("sans-serif", 15).into_font().color(&GREY).pos(Pos::new(HPos::Left, VPos::Top));
-            let label = format!(" break {}", at + 1);
+            let label = format!(" {}", at + 1);
             plot.draw_series([Text::new(label, (place, top), style)])?;
         }
         let places: Vec<usize> = (0..months).collect();

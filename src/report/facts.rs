@@ -114,7 +114,7 @@ impl<'a> Facts<'a> {
 
     /// Crimes within the period.
     pub(super) fn crimes(&self) -> impl Iterator<Item = &'a LinkedEvent<'a>> {
-        self.within().filter(|event| matches!(event.detail, Detail::Crime { .. }))
+        self.within().filter(|event| matches!(event.detail, Detail::Crime { domestic_abuse: true, .. }))
     }
 
     /// Events within the period.
@@ -128,7 +128,7 @@ fn happenings<'a>(events: &[&'a LinkedEvent<'a>]) -> Vec<Happening<'a>> {
     for event in events {
         let incident = match event.detail {
             Detail::Incident { .. } => event.id,
-            Detail::Crime { .. } => event.about.unwrap_or(event.id),
+            Detail::Crime { domestic_abuse: true, .. } => event.about.unwrap_or(event.id),
             _ => continue,
         };
         let happening = by_incident.entry(incident).or_insert_with(|| Happening {

@@ -1,7 +1,7 @@
 //! The performance framework: which tables and series there are, in their order.
 
 use super::facts::{Facts, back};
-use super::figures::{children, demand, people, repeats, risk, support};
+use super::figures::{children, demand, justice, people, repeats, risk, support};
 use super::table::Months;
 use super::{Break, Period, Place, Report, Series};
 use crate::config::rules::Rules;
@@ -13,7 +13,15 @@ use crate::model::linked::LinkedEvent;
 #[must_use]
 pub fn report(scope: &ScopeId, events: &[LinkedEvent<'_>], period: Period, rules: &Rules, breaks: &[Break]) -> Report {
     let facts = Facts::new(events, period, rules);
-    let sections = [demand::tables, repeats::tables, risk::tables, people::tables, children::tables, support::tables];
+    let sections = [
+        demand::tables,
+        repeats::tables,
+        risk::tables,
+        people::tables,
+        justice::tables,
+        support::tables,
+        children::tables,
+    ];
     let tables: Vec<_> = sections.into_iter().flat_map(|section| section(&facts)).collect();
     let mut series = series(&facts, breaks);
     for one in &mut series {
@@ -55,7 +63,7 @@ fn series(facts: &Facts<'_>, breaks: &[Break]) -> Vec<Series> {
             "crimes",
             "Crimes",
             "Recorded crimes of domestic abuse, by the day they happened.",
-            events(|detail| matches!(detail, Detail::Crime { .. })),
+            events(|detail| matches!(detail, Detail::Crime { domestic_abuse: true, .. })),
         ),
         months.series(
             "repeat_incidents",
@@ -87,6 +95,12 @@ fn series(facts: &Facts<'_>, breaks: &[Break]) -> Vec<Series> {
             "Referrals to specialist services",
             "Referrals that specialist services received.",
             events(|detail| matches!(detail, Detail::ReferralReceived { .. })),
+        ),
+        months.series(
+            "disclosure_requests",
+            "Disclosure requests",
+            "Requests under the Domestic Violence Disclosure Scheme.",
+            events(|detail| matches!(detail, Detail::DvdsRequest { .. })),
         ),
         months.series(
             "orders_breached",

@@ -34,6 +34,12 @@ pub(super) enum Stream {
     Canary = 12,
     /// Streets and units.
     Address = 13,
+    /// Clients of substance misuse services.
+    Substance = 14,
+    /// Plans for children.
+    Plan = 15,
+    /// Young people whom the youth offending team works with.
+    Youth = 16,
 }
 
 /// One stream of chance. No transcendental function is used on what it draws: they differ between platforms.

@@ -5,10 +5,13 @@
 //! never reads it. Reads no clock, no file and no entropy.
 
 mod addresses;
+mod authority;
+mod calibration;
 mod canary;
 mod clerks;
 mod dice;
 mod errors;
+mod justice;
 // Tables read best in full lines.
 #[rustfmt::skip]
 mod name_tables;
@@ -32,6 +35,7 @@ mod wire;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
+pub use self::calibration::{Published, Usage, published};
 pub use self::canary::{Canary, CanaryKind};
 pub use self::errors::{WireIdentity, WireName};
 pub use self::names::Custom;
@@ -80,7 +84,8 @@ impl City {
     pub fn like(place: Place, seed: u64, years: u32) -> Self {
         let rates = place.rates();
         let people = f64::from(rates.people) * process::spread(rates.stays_active, years);
-        Self { place, ..Self::new(seed, people as u32, 12 * years) }
+        let scope = place.as_str().parse().expect("places have the form of configured names");
+        Self { place, scope, ..Self::new(seed, people as u32, 12 * years) }
     }
 
     /// The first day.

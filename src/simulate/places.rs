@@ -2,8 +2,13 @@
 //! published, a rate is chosen so that those that are come out. The demonstration is Portsmouth in small, with hardly a
 //! family that agencies know for anything else.
 
+use serde::Deserialize;
+
+use crate::model::event::ChildPlan;
+
 /// Which place a city is like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Small and dense, for demonstrations and tests.
     Demo,
@@ -92,6 +97,12 @@ pub(super) struct PlaceRates {
     pub(super) declined: f64,
     /// Perpetrators who are offered support when they are first reported.
     pub(super) reach_perpetrator: f64,
+    /// Clients of substance misuse services, for each incident.
+    pub(super) substance_clients: f64,
+    /// Plans opened for children, for each incident, and those with domestic abuse as a factor.
+    pub(super) plans: [(ChildPlan, f64, f64); 4],
+    /// Young people whom the youth offending team works with, for each incident.
+    pub(super) youths: f64,
 }
 
 impl PlaceRates {
@@ -104,14 +115,14 @@ impl PlaceRates {
 /// Portsmouth. Events a year: 77.4/14.3/4.4/3.9 % of perpetrators have 1, 2, 3, 4 and more recorded crimes (C09), here
 /// before the thinning by `crime_of_crime_type`; 25 % of incidents are repeats (C05), 59 % crimes (C04).
 const PORTSMOUTH: PlaceRates = PlaceRates {
-    people: 22_500,
+    people: 23_400,
     households: [0.22, 0.28, 0.22, 0.06, 0.02, 0.20],
     abusive_families: 0.45,
     active: 0.92,
     stays_active: 0.35,
     events: [0.748, 0.155, 0.046, 0.051],
-    other_events: [0.868, 0.097, 0.022, 0.013],
-    crime_type: 0.59,
+    other_events: [0.80, 0.13, 0.04, 0.03],
+    crime_type: 0.60,
     crime_of_crime_type: 0.92,
     crime_of_others: 0.08,
     man_is_perpetrator: 0.80,
@@ -123,27 +134,36 @@ const PORTSMOUTH: PlaceRates = PlaceRates {
     conviction: 0.85,
     marac_of_high: 0.61,
     mash_of_incident: 0.75,
-    mash_told_again: 0.085,
-    mash_other_reasons: 0.065,
+    mash_told_again: 0.071,
+    mash_other_reasons: 0.050,
     mash_same_families: 0.1,
-    mash_with_abuse: 0.245,
-    reach_first: [0.35, 0.10, 0.03],
-    reach_repeat: 0.625,
-    declined: 0.06,
-    reach_perpetrator: 0.04,
+    mash_with_abuse: 0.248,
+    reach_first: [0.40, 0.12, 0.05],
+    reach_repeat: 0.56,
+    declined: 0.03,
+    reach_perpetrator: 0.031,
+    substance_clients: 4_880.0 / 5_508.0,
+    plans: [
+        (ChildPlan::ChildProtection, 476.0 / 5_508.0, 0.70),
+        (ChildPlan::TroubledFamilies, 748.0 / 5_508.0, 0.21),
+        (ChildPlan::Care, 0.04, 0.40),
+        (ChildPlan::ChildInNeed, 0.2, 0.27),
+    ],
+    youths: 83.0 / 4_396.0,
 };
 
 /// Stockton. 33.4 % of incidents are crimes (C47), 45 % by a victim reported within the 12 months before (C49), 67 % of
 /// crimes lead to an arrest (C48), 51 % of arrests go on to court (C50), 75.2 % of those heard there succeed (S17:87).
 const STOCKTON: PlaceRates = PlaceRates {
-    people: 13_000,
-    stays_active: 0.5,
-    events: [0.62, 0.2, 0.09, 0.09],
-    other_events: [0.68, 0.18, 0.08, 0.06],
-    crime_type: 0.30,
-    man_is_perpetrator: 0.89,
-    mother_is_victim: 0.6,
-    children_present: 0.40,
+    people: 19_000,
+    stays_active: 0.53,
+    events: [0.72, 0.17, 0.06, 0.05],
+    other_events: [0.80, 0.13, 0.04, 0.03],
+    crime_type: 0.28,
+    man_is_perpetrator: 0.90,
+    moves_on: 0.2,
+    mother_is_victim: 0.5,
+    children_present: 0.478,
     arrest: 0.675,
     charge: 0.51,
     conviction: 0.752,
@@ -155,5 +175,6 @@ const DEMO: PlaceRates = PlaceRates {
     abusive_families: 0.95,
     stays_active: 0.92,
     mash_same_families: 1.0,
+    substance_clients: 0.1,
     ..PORTSMOUTH
 };

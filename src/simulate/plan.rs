@@ -11,8 +11,8 @@ use super::party::Party;
 use super::people::Population;
 use super::rates;
 use super::truth::{BadKind, Nature};
-use super::wire::Fields;
-use crate::model::event::{Answer, CancelReason, Relationship, Role, Status};
+use super::wire::{corrected, stands_alone};
+use crate::model::event::{Answer, CancelReason, Detail, Relationship, Role, Status};
 
 /// Seconds in a day.
 pub(super) const DAY: i64 = 86_400;
@@ -42,7 +42,9 @@ pub(super) struct Planned {
     /// The clerk was careless about somebody.
     pub(super) slip: bool,
     pub(super) relationship: Option<Relationship>,
-    pub(super) fields: Fields,
+    /// The event that it speaks of.
+    pub(super) about: Option<u32>,
+    pub(super) detail: Detail,
     pub(super) parts: SmallVec<[Part; 4]>,
 }
 
@@ -63,6 +65,8 @@ pub(super) struct Plan<'a> {
     pub(super) begins: i64,
     pub(super) ends: i64,
     cases: Vec<u8>,
+    /// How far the people who live alone have been taken.
+    alone: usize,
 }
 
 impl<'a> Plan<'a> {
@@ -76,12 +80,29 @@ impl<'a> Plan<'a> {
             begins: seconds(population.start),
             ends: seconds(population.end) + DAY,
             cases: vec![0; population.people.len()],
+            alone: 0,
         }
     }
 
     /// The people.
     pub(super) fn population(&self) -> &'a Population {
         self.registry.population
+    }
+
+    /// Has any service come to know the person?
+    pub(super) fn has_case(&self, person: u32) -> bool {
+        self.cases[person as usize] > 0
+    }
+
+    /// The next person of that sex who lives alone.
+    pub(super) fn somebody_alone(&mut self, female: bool) -> Option<u32> {
+        let population = self.population();
+        let alone = &population.alone;
+        let found = (0..alone.len())
+            .map(|step| self.alone + step)
+            .find(|at| population.person(alone[at % alone.len()]).female == female)?;
+        self.alone = found + 1;
+        Some(alone[found % alone.len()])
     }
 
     /// Adds an event, unless it is written down after the play ends.
@@ -118,7 +139,7 @@ impl<'a> Plan<'a> {
         for (number, superseded) in superseded.into_iter().enumerate() {
             let mut dice = Dice::new(seed, Stream::Noise, number as u64, 0);
             self.events[number].slip = dice.chance(rates::SLIP);
-            if superseded || !self.events[number].fields.stands_alone() {
+            if superseded || !stands_alone(&self.events[number].detail) {
                 continue;
             }
             if dice.chance(rates::CANCELLED) {
@@ -164,7 +185,8 @@ impl<'a> Plan<'a> {
             amends: false,
             slip: false,
             relationship: None,
-            fields: Fields::Cancel { reason },
+            about: None,
+            detail: Detail::Cancel { reason },
             parts: SmallVec::new(),
             ..cancelled.clone()
         };
@@ -178,7 +200,7 @@ impl<'a> Plan<'a> {
             supersedes: Some(number as u32),
             amends: original.party == Party::Police && dice.chance(0.65),
             slip: false,
-            fields: original.fields.clone().corrected(dice),
+            detail: corrected(original.detail.clone(), dice),
             ..original.clone()
         };
         let sent = amendment.recorded;

@@ -6,27 +6,11 @@ use smallvec::{SmallVec, smallvec};
 use super::dice::{Dice, Stream};
 use super::party::Party;
 use super::people::Relation;
-use super::places::PlaceRates;
 use super::plan::{self, DAY, Plan, Planned};
-use super::wire::Fields;
-use super::{rates, support};
-use crate::model::event::{Answer, CrimeOutcome, OffenceFamily, OrderKind, Relationship, Risk, Role, Status};
+use super::{justice, rates, support};
+use crate::model::event::{Answer, Detail, Relationship, Risk, Role, Status};
 
 const HOUR: i64 = 3_600;
-
-/// Common offences: code, family, weight. A coarse extract of the Home Office counting rules.
-const OFFENCES: [(&str, OffenceFamily, f64); 10] = [
-    ("105A", OffenceFamily::Violence, 0.36),
-    ("8N", OffenceFamily::Violence, 0.25),
-    ("8L", OffenceFamily::StalkingHarassment, 0.10),
-    ("8M", OffenceFamily::StalkingHarassment, 0.03),
-    ("8U", OffenceFamily::CoerciveControl, 0.05),
-    ("58A", OffenceFamily::CriminalDamage, 0.10),
-    ("19C", OffenceFamily::Sexual, 0.03),
-    ("17A", OffenceFamily::Sexual, 0.02),
-    ("3B", OffenceFamily::Other, 0.04),
-    ("66", OffenceFamily::Other, 0.02),
-];
 
 /// One happening between two people.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +41,14 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
         (place.crime_of_others, place.other_events)
     };
     let mutual = dice.chance(rates::MUTUAL);
-    let next = next_victim(plan, relation, &mut dice);
-    let moved_on = dice.between(plan.begins, plan.ends);
     let times = times(plan, events_a_year, canary, &mut dice);
+    // Some time between the first event and the last.
+    let moved_on = 1 + dice.below(times.len().max(2) as u32 - 1) as usize;
+    let next = if times.len() > 1 { next_victim(plan, relation, &mut dice) } else { None };
     let (mut earlier, mut grade_before, mut last_marac) = (0, None, None);
     let mut with_next = false;
-    for at in times {
-        let next = next.filter(|_| at >= moved_on);
+    for (number, at) in times.into_iter().enumerate() {
+        let next = next.filter(|_| number >= moved_on);
         if next.is_some() && !with_next {
             (with_next, earlier, grade_before, last_marac) = (true, 0, None, None);
         }
@@ -97,15 +82,13 @@ pub(super) fn live(plan: &mut Plan<'_>, index: usize, relation: Relation) {
     }
 }
 
-fn next_victim(plan: &Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u32> {
+/// Somebody who lives alone and is of the same sex as the victim before; nobody twice, as long as there is anybody else.
+fn next_victim(plan: &mut Plan<'_>, relation: Relation, dice: &mut Dice) -> Option<u32> {
     let population = plan.population();
-    let moves_on = dice.chance(population.rates.moves_on) && !population.alone.is_empty();
+    let moves_on = dice.chance(population.rates.moves_on);
     let couple = matches!(relation.kind, Relationship::Partner | Relationship::ExPartner);
-    let victim_is_woman = population.person(relation.victim).female;
-    (0..8)
-        .filter(|_| moves_on && couple)
-        .map(|_| *dice.pick(&population.alone))
-        .find(|candidate| population.person(*candidate).female == victim_is_woman)
+    let female = population.person(relation.victim).female;
+    if moves_on && couple { plan.somebody_alone(female) } else { None }
 }
 
 /// The share of relationships that come to notice in any one year, and the chances to do so after a year in which they did,
@@ -189,22 +172,26 @@ fn tell(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
         amends: false,
         slip: false,
         relationship: Some(happening.relationship),
-        fields: Fields::Incident { children_present, alcohol: plan::answer(rates::ALCOHOL, dice) },
+        about: None,
+        detail: Detail::Incident { children_present, alcohol: plan::answer(rates::ALCOHOL, dice) },
         parts,
     };
     let Some(number) = plan.add(incident.clone()) else { return };
     let incident = Planned { parts: smallvec![victim, suspect], ..incident };
+    if dice.chance(rates::DISCLOSURE_REQUEST) {
+        justice::request_disclosure(plan, &incident, dice);
+    }
     if dice.chance(rates::ASSESSED) {
-        let fields = assessment(happening, dice);
+        let detail = assessment(happening, dice);
         let parts = if dice.chance(0.6) { smallvec![victim, suspect] } else { smallvec![victim] };
-        plan.add(Planned { recorded: recorded + dice.between(HOUR, 2 * DAY), fields, parts, ..incident.clone() });
+        plan.add(Planned { recorded: recorded + dice.between(HOUR, 2 * DAY), detail, parts, ..incident.clone() });
     }
     if happening.crime {
-        prosecute(plan, number, incident, dice);
+        justice::prosecute(plan, number, incident, dice);
     }
 }
 
-fn assessment(happening: Happening, dice: &mut Dice) -> Fields {
+fn assessment(happening: Happening, dice: &mut Dice) -> Detail {
     let dara = dice.chance(rates::DARA);
     let count = match happening.grade {
         Risk::High if happening.raised => dice.between(8, 13),
@@ -212,119 +199,12 @@ fn assessment(happening: Happening, dice: &mut Dice) -> Fields {
         Risk::Medium => dice.between(7, 13),
         Risk::Standard => dice.between(0, 7),
     };
-    Fields::RiskAssessment {
-        tool: if dara { "dara" } else { "dash" },
-        tool_version: if dara { "2022" } else { "2009" },
+    Detail::RiskAssessment {
+        grader: None,
+        tool: if dara { "dara" } else { "dash" }.to_owned(),
+        tool_version: if dara { "2022" } else { "2009" }.to_owned(),
         yes_count: (!dara).then_some(count as u8),
         grade: happening.grade,
         raised_by_judgement: happening.raised,
-    }
-}
-
-/// A recorded crime and its outcomes; each replaces the one before.
-fn prosecute(plan: &mut Plan<'_>, incident: u32, told: Planned, dice: &mut Dice) {
-    let weights = OFFENCES.map(|(_, _, weight)| weight);
-    let (offence_code, offence_family, _) = OFFENCES[dice.weighted(&weights)];
-    let most_serious_violence = dice.chance(rates::MOST_SERIOUS) && offence_family == OffenceFamily::Violence;
-    let crime = |outcome| Fields::Crime {
-        offence_code: if most_serious_violence { "5D" } else { offence_code },
-        offence_family,
-        most_serious_violence,
-        outcome,
-        incident,
-    };
-    let recorded = told.recorded + dice.between(600, 3 * DAY);
-    let opened = Planned { recorded, fields: crime(CrimeOutcome::Open), ..told };
-    let Some(mut last) = plan.add(opened.clone()) else { return };
-    if dice.chance(rates::ORDER) {
-        protect(plan, &opened, OrderKind::Dvpn, recorded, dice);
-    }
-    let mut at = recorded;
-    for (outcome, status) in outcomes(plan.population().rates, dice) {
-        at += DAY + dice.mostly_short(if status == Status::Charged { 30 * DAY } else { 200 * DAY });
-        let mut parts = opened.parts.clone();
-        parts[1].status = status;
-        let decided = Planned {
-            recorded: at,
-            supersedes: Some(last),
-            amends: dice.chance(0.35),
-            fields: crime(outcome),
-            parts,
-            ..opened.clone()
-        };
-        let Some(number) = plan.add(decided.clone()) else { return };
-        last = number;
-        if outcome == CrimeOutcome::Convicted {
-            if dice.chance(rates::RESTRAINED) {
-                protect(plan, &decided, OrderKind::Restraining, at, dice);
-            }
-            support::sentence(plan, &decided, dice);
-        }
-        if outcome == CrimeOutcome::Caution {
-            support::conditional_caution(plan, &decided, dice);
-        }
-    }
-}
-
-fn outcomes(place: &PlaceRates, dice: &mut Dice) -> SmallVec<[(CrimeOutcome, Status); 2]> {
-    if dice.chance(place.arrest) {
-        if dice.chance(place.charge) {
-            let court = if dice.chance(place.conviction) {
-                (CrimeOutcome::Convicted, Status::Convicted)
-            } else {
-                (CrimeOutcome::Acquitted, Status::Cleared)
-            };
-            return smallvec![(CrimeOutcome::Charged, Status::Charged), court];
-        }
-        if dice.chance(rates::CAUTION / (1.0 - place.charge)) {
-            return smallvec![(CrimeOutcome::Caution, Status::Suspect)];
-        }
-    }
-    if dice.chance(rates::NO_FURTHER_ACTION) {
-        smallvec![(CrimeOutcome::NoFurtherAction, Status::Cleared)]
-    } else {
-        smallvec![]
-    }
-}
-
-/// A notice, the order that follows it, and its breach.
-fn protect(plan: &mut Plan<'_>, crime: &Planned, order: OrderKind, at: i64, dice: &mut Dice) {
-    let served = plan::day(at);
-    let newer = dice.chance(0.3);
-    let kind = match order {
-        OrderKind::Dvpn if newer => OrderKind::Dapn,
-        other => other,
-    };
-    let length = match kind {
-        OrderKind::Dvpn | OrderKind::Dapn => 2,
-        OrderKind::Dvpo => dice.between(14, 28),
-        OrderKind::Dapo | OrderKind::Restraining | OrderKind::NonMolestation => dice.between(180, 730),
-    };
-    let lasting = !(kind == OrderKind::Dapo && dice.chance(0.2));
-    let expires_on = lasting.then(|| served.saturating_add(length.days()));
-    let order_event = |breached_on| Fields::ProtectionOrder { order: kind, served_on: served, expires_on, breached_on };
-    let made = Planned {
-        occurred: at,
-        recorded: at + dice.between(HOUR, DAY),
-        supersedes: None,
-        amends: false,
-        fields: order_event(None),
-        ..crime.clone()
-    };
-    if plan.add(made.clone()).is_none() {
-        return;
-    }
-    if dice.chance(rates::BREACHED) {
-        let breach = at + dice.between(HOUR, length * DAY);
-        let fields = order_event(Some(plan::day(breach)));
-        plan.add(Planned { occurred: breach, recorded: breach + dice.between(HOUR, 3 * DAY), fields, ..made });
-    }
-    let follow = match kind {
-        OrderKind::Dvpn => Some(OrderKind::Dvpo),
-        OrderKind::Dapn => Some(OrderKind::Dapo),
-        _ => None,
-    };
-    if let Some(follow) = follow.filter(|_| dice.chance(0.8)) {
-        protect(plan, crime, follow, at + 2 * DAY, dice);
     }
 }

@@ -1,6 +1,8 @@
 //! Every rate that is the same in all places. Calibrated ones name the published figure they follow; the others are plausible
 //! and say nothing about any real place.
 
+use crate::model::event::ReferralSource;
+
 // Who lives there.
 
 /// Shares of the naming customs, in the order of `Custom::ALL`.
@@ -45,11 +47,15 @@ pub(super) const CHILDREN_NOT_ASKED: f64 = 0.12;
 /// Incidents with a risk assessment.
 pub(super) const ASSESSED: f64 = 0.94;
 /// Graded high, medium, standard; with `STAYS_AS_HIGH`, 10, 45 and 45 % (C07).
-pub(super) const GRADES: [f64; 3] = [0.092, 0.434, 0.474];
+pub(super) const GRADES: [f64; 3] = [0.088, 0.425, 0.487];
 /// Assessed with DARA, not DASH.
 pub(super) const DARA: f64 = 0.15;
 /// High grades raised by judgement below 14 answers.
 pub(super) const RAISED: f64 = 0.3;
+/// Requests under the disclosure scheme, for each incident.
+pub(super) const DISCLOSURE_REQUEST: f64 = 0.015;
+/// People who were arrested and want to change: yes, no, not asked.
+pub(super) const WANTS_CHANGE: [f64; 3] = [0.12, 0.38, 0.50];
 /// Most serious violence.
 pub(super) const MOST_SERIOUS: f64 = 0.03;
 /// Arrests that end in a conditional caution.
@@ -63,7 +69,7 @@ pub(super) const RESTRAINED: f64 = 0.4;
 /// Orders breached.
 pub(super) const BREACHED: f64 = 0.27;
 /// See `MARAC_OF_HIGH`.
-pub(super) const MARAC_AGAIN: f64 = 0.95;
+pub(super) const MARAC_AGAIN: f64 = 0.62;
 /// Later events graded at least as high as the one before.
 pub(super) const STAYS_AS_HIGH: f64 = 0.35;
 /// Contacts about one child of several.
@@ -77,6 +83,29 @@ pub(super) const CLIENT_BEFORE: f64 = 0.12;
 pub(super) const PERPETRATOR_TAKES_UP: f64 = 0.3;
 /// Perpetrators who were clients of a service before the play began.
 pub(super) const PERPETRATOR_BEFORE: f64 = 0.005;
+/// Clients who are referred again after a further report.
+pub(super) const STARTS_ANEW: f64 = 0.1;
+/// Who refers victims to specialist services; 45 a year from general practice (C38).
+pub(super) const REFERRAL_SOURCES: [(ReferralSource, f64); 6] = [
+    (ReferralSource::Police, 0.68),
+    (ReferralSource::LocalAuthority, 0.10),
+    (ReferralSource::Health, 0.035),
+    (ReferralSource::SelfReferral, 0.105),
+    (ReferralSource::AnotherService, 0.05),
+    (ReferralSource::Other, 0.03),
+];
+/// Clients of the IDVA project whose risk is lower at the end (C41).
+pub(super) const RISK_REDUCED: f64 = 0.82;
+/// MARAC cases with a sanctuary scheme.
+pub(super) const SANCTUARY: f64 = 0.15;
+/// Convicts released and recalled.
+pub(super) const RECALLED: f64 = 0.04;
+/// What clients of substance misuse services disclose: victim, both, perpetrator; not asked; no (C33, C35).
+pub(super) const SUBSTANCE_DISCLOSURE: [f64; 5] = [140.0, 78.0, 105.0, 1_836.0, 2_721.0];
+/// Young people with the youth offending team who have witnessed abuse, and who have harmed (C54).
+pub(super) const YOUTH_WITNESSED: f64 = 0.45;
+/// See `YOUTH_WITNESSED`.
+pub(super) const YOUTH_HARMED: f64 = 0.28;
 /// Convicts with a community order; with Building Better Relationships.
 pub(super) const COMMUNITY_ORDER: f64 = 0.7;
 /// See `COMMUNITY_ORDER`.

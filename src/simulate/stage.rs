@@ -1,5 +1,8 @@
 //! The stage: the settled people, from which lines, linkage rows and truth are made, lazily and in order.
 
+use jiff::civil::Date;
+
+use super::calibration;
 use super::canary::{Canary, CanaryKind};
 use super::errors::Registry;
 use super::party::Party;
@@ -34,11 +37,6 @@ impl Stage {
         Self { population: Population::new(city), scope: city.scope.clone(), bad_share: city.bad_share }
     }
 
-    #[cfg(test)]
-    pub(super) fn population(&self) -> &Population {
-        &self.population
-    }
-
     fn plan(&self) -> Plan<'_> {
         let mut plan = Plan::new(Registry::new(&self.population));
         for (index, relation) in self.population.relations.iter().enumerate() {
@@ -53,6 +51,13 @@ impl Stage {
     #[must_use]
     pub fn true_events(&self) -> Vec<TrueEvent> {
         told::true_events(&self.plan(), &Party::ALL.map(Party::id))
+    }
+
+    /// What a register cannot tell of the people in incidents and crimes of a period: a row of the published figures'
+    /// table `parties`, so many, of so many.
+    #[must_use]
+    pub fn parties(&self, events: &[TrueEvent], period: (Date, Date)) -> Vec<(&'static str, u64, u64)> {
+        calibration::parties(&self.population, events, period)
     }
 
     /// Plays: every line in the order of sending. Takes some 200 bytes of memory an event beside the line in hand.

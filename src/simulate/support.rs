@@ -1,6 +1,4 @@
-//! What follows: children's services, MARAC, probation, and the specialist services with caseloads of their own.
-
-use std::collections::BTreeSet;
+//! What follows: MARAC, probation, and the specialist services with caseloads of their own.
 
 use jiff::ToSpan;
 use smallvec::{SmallVec, smallvec};
@@ -9,16 +7,17 @@ use super::dice::{Dice, Stream};
 use super::party::Party;
 use super::plan::{self, DAY, Part, Plan, Planned};
 use super::process::Happening;
-use super::rates;
-use super::wire::Fields;
+use super::{authority, rates};
 use crate::model::event::{
-    Answer, CaseState, MaracCriterion, MashOutcome, Programme, ReferralSource, Risk, Role, Status,
+    CaseState, ClosingReason, CohortKind, CohortState, DeclineReason, Detail, MaracAction, MaracCriterion,
+    MaracReferrer, OrderEndReason, PerpetratorRisk, Programme, RecallReason, ReferralSource, RequirementKind,
+    ReviewTool, Risk, Role, Status,
 };
 
 const HOUR: i64 = 3_600;
 const YEAR: i64 = 365 * DAY;
 
-fn event(party: Party, occurred: i64, recorded: i64, fields: Fields, parts: SmallVec<[Part; 4]>) -> Planned {
+pub(super) fn event(party: Party, occurred: i64, recorded: i64, detail: Detail, parts: SmallVec<[Part; 4]>) -> Planned {
     Planned {
         party,
         occurred,
@@ -28,72 +27,21 @@ fn event(party: Party, occurred: i64, recorded: i64, fields: Fields, parts: Smal
         amends: false,
         slip: false,
         relationship: None,
-        fields,
+        about: None,
+        detail,
         parts,
     }
 }
 
 /// The agencies' and services' answer to one happening; says when MARAC was asked, if it was.
 pub(super) fn follow(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) -> Option<i64> {
-    contact(plan, happening, dice);
+    authority::contact(plan, happening, dice);
     let referred = refer_to_marac(plan, happening, dice);
     support_victim(plan, happening, dice);
     if happening.earlier == 0 {
         support_perpetrator(plan, happening, dice);
     }
     referred
-}
-
-/// A MASH contact about the children of the household.
-fn contact(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
-    let population = plan.population();
-    let on = plan::day(happening.at);
-    let children: SmallVec<[u32; 4]> =
-        population.children(happening.household, on).filter(|child| *child != happening.perpetrator).collect();
-    if children.is_empty() || !dice.chance(population.rates.mash_of_incident) {
-        return;
-    }
-    let authority = Party::LocalAuthority;
-    let mut parts: SmallVec<[Part; 4]> = smallvec![
-        plan.part(authority, happening.victim, Role::Victim, Status::Victim, dice),
-        plan.part(authority, happening.perpetrator, Role::Perpetrator, Status::Suspect, dice),
-    ];
-    parts.extend(children.iter().map(|child| plan.part(authority, *child, Role::Child, Status::Victim, dice)));
-    let fields = Fields::MashContact {
-        children: children.len() as u8,
-        domestic_abuse: Answer::Yes,
-        outcome: mash_outcome([0.45, 0.25, 0.2, 0.1], dice),
-    };
-    let recorded = happening.at + 12 * HOUR + dice.mostly_short(6 * DAY);
-    let told = Planned {
-        relationship: Some(happening.relationship),
-        ..event(authority, happening.at, recorded, fields, parts)
-    };
-    plan.add(told.clone());
-    // Schools, health visitors and neighbours tell of the same family again.
-    let again = [population.rates.mash_told_again, population.rates.mash_other_reasons, 1.0];
-    let again = [again[0], again[1], 1.0 - again[0] - again[1]];
-    let kind = dice.weighted(&again);
-    if kind == 2 {
-        return;
-    }
-    let mut at = happening.at;
-    for _ in 0..dice.between(4, 6) {
-        at += dice.between(2 * DAY, 24 * DAY);
-        let fields = Fields::MashContact {
-            children: children.len() as u8,
-            domestic_abuse: if kind == 0 { Answer::Yes } else { Answer::No },
-            outcome: mash_outcome([0.45, 0.25, 0.2, 0.1], dice),
-        };
-        let recorded = at + HOUR + dice.mostly_short(6 * DAY);
-        plan.add(Planned { occurred: at, recorded, fields, ..told.clone() });
-    }
-}
-
-fn mash_outcome(weights: [f64; 4], dice: &mut Dice) -> MashOutcome {
-    let outcomes =
-        [MashOutcome::NoFurtherAction, MashOutcome::EarlyHelp, MashOutcome::Assessment, MashOutcome::Section47];
-    outcomes[dice.weighted(&weights)]
 }
 
 fn refer_to_marac(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) -> Option<i64> {
@@ -110,14 +58,37 @@ fn refer_to_marac(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) ->
         Happening { raised: true, .. } => MaracCriterion::ProfessionalJudgement,
         _ => MaracCriterion::VisibleHighRisk,
     };
+    let referrers = [
+        MaracReferrer::Police,
+        MaracReferrer::ChildrensServices,
+        MaracReferrer::Idva,
+        MaracReferrer::Health,
+        MaracReferrer::VoluntarySector,
+    ];
+    let referrer = referrers[dice.weighted(&[0.7, 0.1, 0.1, 0.05, 0.05])];
     let authority = Party::LocalAuthority;
     let parts = smallvec![
         plan.part(authority, happening.victim, Role::Victim, Status::Victim, dice),
         plan.part(authority, happening.perpetrator, Role::Perpetrator, Status::Suspect, dice),
     ];
     let at = happening.at + DAY + dice.mostly_short(10 * DAY);
-    let referral = event(authority, at, at + dice.between(HOUR, DAY), Fields::MaracReferral { criterion }, parts);
-    plan.add(Planned { relationship: Some(happening.relationship), ..referral });
+    let referral = event(
+        authority,
+        at,
+        at + dice.between(HOUR, DAY),
+        Detail::MaracReferral { criterion, referrer: Some(referrer) },
+        parts,
+    );
+    let referral = Planned { relationship: Some(happening.relationship), ..referral };
+    plan.add(referral.clone());
+    let discussed = at + dice.between(7 * DAY, 28 * DAY);
+    let further = [MaracAction::SafetyPlanning, MaracAction::TargetHardening, MaracAction::PerpetratorProgramme];
+    let actions = vec![MaracAction::IdvaSupport, further[dice.weighted(&[0.6, 0.25, 0.15])]];
+    let detail = Detail::MaracOutcome { criterion, referrer: Some(referrer), actions };
+    plan.add(Planned { occurred: discussed, recorded: discussed + dice.between(HOUR, 5 * DAY), detail, ..referral });
+    if dice.chance(rates::SANCTUARY) {
+        authority::sanctuary(plan, happening.victim, discussed, dice);
+    }
     Some(at)
 }
 
@@ -141,14 +112,14 @@ fn support_victim(plan: &mut Plan<'_>, happening: Happening, dice: &mut Dice) {
         Risk::Standard => 2,
     }];
     let reached = inclination < if happening.earlier >= 1 { place.reach_repeat } else { first };
-    // Whoever was reached the first time is a client already; some start anew.
-    let known = happening.earlier >= 1 && inclination < first && !dice.chance(0.3);
+    // Whoever was reached before is known already; some start anew.
+    let known = plan.has_case(happening.victim) && !dice.chance(rates::STARTS_ANEW);
     let service = routed(happening.grade, dice);
     let referred_at = happening.at + 6 * HOUR + dice.mostly_short(5 * DAY);
-    if reached && !known {
-        referral(plan, service, happening.victim, Role::Victim, ReferralSource::Police, referred_at, true, dice);
-    } else if !reached && dice.chance(place.declined) {
-        referral(plan, service, happening.victim, Role::Victim, ReferralSource::Police, referred_at, false, dice);
+    let taken_up = reached && !known;
+    if taken_up || !reached && dice.chance(place.declined) {
+        let source = rates::REFERRAL_SOURCES[dice.weighted(&rates::REFERRAL_SOURCES.map(|(_, weight)| weight))].0;
+        referral(plan, service, happening.victim, Role::Victim, source, referred_at, taken_up, dice);
     }
 }
 
@@ -185,24 +156,47 @@ fn referral(
 ) {
     let nominal = plan.next_case(person);
     let client: SmallVec<[Part; 4]> = smallvec![Part { person, role, status: Status::Client, nominal }];
-    plan.add(event(service, at, at + dice.between(600, DAY), Fields::ReferralReceived { referrer }, client.clone()));
+    plan.add(event(service, at, at + dice.between(600, DAY), Detail::ReferralReceived { referrer }, client.clone()));
+    let tried = at + DAY + dice.mostly_short(10 * DAY);
+    let reached = taken_up || dice.chance(0.5);
+    let attempt = Detail::ContactAttempt { reached };
+    plan.add(event(service, tried, tried + dice.between(600, DAY), attempt, client.clone()));
     if taken_up {
-        let opened = at + 2 * DAY + dice.mostly_short(14 * DAY);
+        let opened = tried + HOUR + dice.mostly_short(8 * DAY);
+        plan.add(event(service, opened, opened + dice.between(600, 8 * HOUR), Detail::Engaged {}, client.clone()));
         case(plan, service, client, opened, opened + dice.between(600, 8 * HOUR), dice);
+    } else if reached {
+        let reasons = [DeclineReason::NotNow, DeclineReason::NotWanted, DeclineReason::OtherSupport];
+        let detail = Detail::Declined { reason: reasons[dice.weighted(&[0.4, 0.45, 0.15])] };
+        plan.add(event(service, tried, tried + dice.between(600, DAY), detail, client));
     }
 }
 
 fn case(plan: &mut Plan<'_>, service: Party, client: SmallVec<[Part; 4]>, at: i64, recorded: i64, dice: &mut Dice) {
-    let open = event(service, at, recorded, Fields::CaseloadEntry { state: CaseState::Open }, client);
+    let open = event(service, at, recorded, Detail::CaseloadEntry { state: CaseState::Open }, client);
     let Some(number) = plan.add(open.clone()) else { return };
     let closed = recorded + dice.between(40 * DAY, 260 * DAY);
-    plan.add(Planned {
+    let ended = plan.add(Planned {
         occurred: closed - HOUR,
         recorded: closed,
         supersedes: dice.chance(0.5).then_some(number),
-        fields: Fields::CaseloadEntry { state: CaseState::Closed },
-        ..open
+        detail: Detail::CaseloadEntry { state: CaseState::Closed },
+        ..open.clone()
     });
+    let assessed = service == Party::Idva;
+    let at_start = [Risk::High, Risk::Medium][dice.weighted(&[0.8, 0.2])];
+    if assessed {
+        let detail = Detail::RiskAtStart { tool: "dash_ric".to_owned(), grade: at_start };
+        plan.add(Planned { recorded: recorded + dice.between(600, 5 * DAY), detail, ..open.clone() });
+    }
+    if ended.is_some() {
+        let reasons = [ClosingReason::Completed, ClosingReason::Disengaged, ClosingReason::MovedAway];
+        let lower = if at_start == Risk::High { Risk::Medium } else { Risk::Standard };
+        let at_end = if dice.chance(rates::RISK_REDUCED) { lower } else { at_start };
+        let reason = reasons[dice.weighted(&[0.7, 0.22, 0.08])];
+        let detail = Detail::Closed { reason, risk_at_end: assessed.then_some(at_end) };
+        plan.add(Planned { occurred: closed - HOUR, recorded: closed, detail, ..open });
+    }
 }
 
 /// After a conviction: an order, perhaps with a programme.
@@ -222,9 +216,35 @@ fn probation(plan: &mut Plan<'_>, person: u32, recorded: i64, before: i64, dice:
     let requirement = dice.chance(rates::BBR).then_some(Programme::Bbr);
     let months = dice.between(12, 24);
     let ends_on = plan::day(began).saturating_add(months.months());
-    let fields = Fields::OrderStart { ends_on: Some(ends_on), requirement };
-    let added = plan.add(event(Party::Crc, began, recorded, fields, parts.clone()));
-    if let Some(programme_) = requirement.filter(|_| added.is_some() && before == 0) {
+    let detail = Detail::OrderStart { ends_on: Some(ends_on), requirement };
+    let added = plan.add(event(Party::Crc, began, recorded, detail, parts.clone()));
+    if added.is_none() {
+        return;
+    }
+    let tell = |plan: &mut Plan<'_>, at: i64, detail| {
+        plan.add(event(Party::Crc, at, at + 2 * HOUR, detail, parts.clone()));
+    };
+    let named = if requirement.is_some() { RequirementKind::Bbr } else { RequirementKind::ProhibitedActivity };
+    tell(plan, recorded, Detail::Requirement { requirement: named, ends_on: Some(ends_on) });
+    let levels = [PerpetratorRisk::Low, PerpetratorRisk::Medium, PerpetratorRisk::High, PerpetratorRisk::VeryHigh];
+    let level = levels[dice.weighted(&[0.2, 0.5, 0.25, 0.05])];
+    let wants_change = plan::answer(rates::WANTS_CHANGE, dice);
+    tell(plan, recorded + 30 * DAY, Detail::RiskReview { tool: ReviewTool::Sara, level, wants_change });
+    if level == PerpetratorRisk::VeryHigh {
+        tell(plan, recorded + 32 * DAY, Detail::MappaLevel { level: 2 });
+        let part = plan.part(Party::Police, person, Role::Perpetrator, Status::Convicted, dice);
+        let entered = Detail::Cohort { cohort: CohortKind::Drive, state: CohortState::Entered };
+        let at = recorded + 33 * DAY;
+        plan.add(event(Party::Police, at, at + HOUR, entered, smallvec![part]));
+    }
+    let over = began + months * 30 * DAY;
+    if dice.chance(rates::RECALLED) {
+        tell(plan, recorded + 40 * DAY, Detail::Release { ends_on: Some(ends_on) });
+        tell(plan, recorded + 90 * DAY, Detail::Recall { reason: RecallReason::Breach });
+    } else {
+        tell(plan, over, Detail::OrderEnd { reason: OrderEndReason::Completed });
+    }
+    if let Some(programme_) = requirement.filter(|_| before == 0) {
         programme(plan, programme_, parts, recorded + dice.between(10 * DAY, 60 * DAY), 200 * DAY, dice);
     }
 }
@@ -237,17 +257,17 @@ fn programme(
     lasts: i64,
     dice: &mut Dice,
 ) {
-    let start = event(Party::Crc, at, at + dice.between(600, DAY), Fields::ProgrammeStart { programme }, who);
+    let start = event(Party::Crc, at, at + dice.between(600, DAY), Detail::ProgrammeStart { programme }, who);
     let ends = match dice.weighted(&[rates::COMPLETED, rates::PROGRAMME_BREACH, 0.2]) {
-        0 => Some((Fields::ProgrammeComplete { programme }, at + lasts)),
-        1 => Some((Fields::ProgrammeBreach { programme }, at + dice.between(5 * DAY, lasts))),
+        0 => Some((Detail::ProgrammeComplete { programme }, at + lasts)),
+        1 => Some((Detail::ProgrammeBreach { programme }, at + dice.between(5 * DAY, lasts))),
         _ => None,
     };
     if plan.add(start.clone()).is_none() {
         return;
     }
-    if let Some((fields, at)) = ends {
-        plan.add(Planned { occurred: at, recorded: at + dice.between(HOUR, 3 * DAY), fields, ..start });
+    if let Some((detail, at)) = ends {
+        plan.add(Planned { occurred: at, recorded: at + dice.between(HOUR, 3 * DAY), detail, ..start });
     }
 }
 
@@ -266,28 +286,7 @@ pub(super) fn live_beside(plan: &mut Plan<'_>) {
     for person in 0..population.count() {
         before(plan, person);
     }
-    // Child by child, as contacts are counted.
-    let (mut with_abuse, mut others) = (0_i64, 0_i64);
-    for event in &plan.events {
-        if let Fields::MashContact { domestic_abuse, children, .. } = event.fields {
-            let count = if domestic_abuse == Answer::Yes { &mut with_abuse } else { &mut others };
-            *count += i64::from(children);
-        }
-    }
-    let wanted = (with_abuse as f64 * (1.0 / population.rates.mash_with_abuse - 1.0)) as i64;
-    let last = population.households.len() as u32 - 1;
-    let families = (0..last).filter(|household| population.children(*household, population.start).next().is_some());
-    let abusive: BTreeSet<u32> = population.relations.iter().map(|relation| relation.household).collect();
-    let (same, elsewhere): (Vec<u32>, Vec<u32>) = families.partition(|household| abusive.contains(household));
-    let mut contact = 0;
-    while others < wanted && same.len() + elsewhere.len() > 0 {
-        let mut dice = Dice::new(population.seed, Stream::Family, contact, 0);
-        let is_same = dice.chance(population.rates.mash_same_families) || elsewhere.is_empty();
-        let household = *dice.pick(if is_same && !same.is_empty() { &same } else { &elsewhere });
-        // A family whose children have grown up by then counts as asked about, or a play could go on for ever.
-        others += i64::from(contact_without_abuse(plan, household, &mut dice)).max(1);
-        contact += 1;
-    }
+    authority::live_beside(plan);
 }
 
 fn before(plan: &mut Plan<'_>, person: u32) {
@@ -320,30 +319,4 @@ fn before(plan: &mut Plan<'_>, person: u32) {
     if truly.perpetrator && probationer {
         probation(plan, person, told, since, &mut dice);
     }
-}
-
-/// Says how many children it is about.
-fn contact_without_abuse(plan: &mut Plan<'_>, household: u32, dice: &mut Dice) -> u8 {
-    let population = plan.population();
-    let authority = Party::LocalAuthority;
-    let at = dice.between(plan.begins, plan.ends - 1);
-    let recorded = at + HOUR + dice.mostly_short(8 * DAY);
-    let mut children: SmallVec<[u32; 4]> = population.children(household, plan::day(at)).collect();
-    if children.is_empty() {
-        return 0;
-    }
-    if dice.chance(rates::ONE_CHILD) {
-        children = smallvec![*dice.pick(&children)];
-    }
-    let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
-    let parent = population.members(household).find(|member| !population.person(*member).child);
-    parts.extend(parent.map(|parent| plan.part(authority, parent, Role::Witness, Status::Witness, dice)));
-    parts.extend(children.iter().map(|child| plan.part(authority, *child, Role::Child, Status::Client, dice)));
-    let fields = Fields::MashContact {
-        children: children.len() as u8,
-        domestic_abuse: if dice.chance(0.7) { Answer::No } else { Answer::NotAsked },
-        outcome: mash_outcome([0.6, 0.22, 0.14, 0.04], dice),
-    };
-    plan.add(event(authority, at, recorded, fields, parts));
-    children.len() as u8
 }

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 
 use super::plan::{Plan, day, moment};
 use super::truth::Nature;
-use super::wire::Fields;
-use crate::model::event::{Detail, Relationship};
+use crate::model::event::{Detail, Relationship, Role};
 use crate::model::ids::{ClusterId, EventId, PartyId};
 use crate::model::linked::{LinkedEvent, LinkedPerson};
 
@@ -40,10 +39,21 @@ impl TrueEvent {
     }
 }
 
+impl TrueEvent {
+    /// Who took part: true number, role, under 16.
+    pub(super) fn people(&self) -> impl Iterator<Item = (u32, Role, bool)> + '_ {
+        self.people.iter().map(|person| (true_number(person.person), person.role, person.under_16))
+    }
+}
+
 /// The id by which a true person goes in [`TrueEvent`]s.
 #[must_use]
 pub fn true_person(number: u32) -> ClusterId {
     ClusterId(u128::from(number).to_be_bytes())
+}
+
+fn true_number(person: ClusterId) -> u32 {
+    u32::try_from(u128::from_be_bytes(person.0)).expect("people of a city are numbered so")
 }
 
 /// All events that are in force when the play ends, by time.
@@ -61,7 +71,7 @@ pub(super) fn true_events(plan: &Plan<'_>, agencies: &[PartyId]) -> Vec<TrueEven
     }
     let standing_for = |number: u32| {
         let last = std::iter::successors(Some(number as usize), |at| successors[*at]).last()?;
-        let in_force = is_sent[last] && !matches!(plan.events[last].fields, Fields::Cancel { .. });
+        let in_force = is_sent[last] && !matches!(plan.events[last].detail, Detail::Cancel { .. });
         in_force.then(|| event_id(last))
     };
     let mut events: Vec<_> = plan
@@ -69,7 +79,7 @@ pub(super) fn true_events(plan: &Plan<'_>, agencies: &[PartyId]) -> Vec<TrueEven
         .iter()
         .enumerate()
         .filter(|(number, event)| {
-            is_sent[*number] && successors[*number].is_none() && !matches!(event.fields, Fields::Cancel { .. })
+            is_sent[*number] && successors[*number].is_none() && !matches!(event.detail, Detail::Cancel { .. })
         })
         .map(|(number, event)| TrueEvent {
             id: event_id(number),
@@ -77,8 +87,8 @@ pub(super) fn true_events(plan: &Plan<'_>, agencies: &[PartyId]) -> Vec<TrueEven
             occurred_at: moment(event.occurred),
             recorded_at: moment(event.recorded),
             relationship: event.relationship,
-            detail: detail(&event.fields),
-            about: event.fields.about().and_then(standing_for),
+            detail: event.detail.clone(),
+            about: event.about.and_then(standing_for),
             people: event
                 .parts
                 .iter()
@@ -97,10 +107,4 @@ pub(super) fn true_events(plan: &Plan<'_>, agencies: &[PartyId]) -> Vec<TrueEven
 
 fn event_id(number: usize) -> EventId {
     EventId((number as u128).to_be_bytes())
-}
-
-/// The model's form of an event's own fields, without the links to other events.
-fn detail(fields: &Fields) -> Detail {
-    let fields = serde_json::json!({ fields.event(): fields });
-    serde_json::from_value(fields).expect("the fields of an event are those of the model")
 }

@@ -1,133 +1,47 @@
 //! The wire form of events: CloudEvents 1.0, one JSON text a line.
 
-use jiff::civil::Date;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::dice::{Dice, Stream};
 use super::errors::WireIdentity;
 use super::party::Party;
 use super::plan::{DAY, Part, Plan, british_offset, day, moment};
 use super::truth::BadKind;
-use crate::model::event::{
-    Answer, CancelReason, CaseState, CrimeOutcome, MaracCriterion, MashOutcome, OffenceFamily, OrderKind, Programme,
-    ReferralSource, Regime, Relationship, Risk, Role, Status,
-};
+use crate::model::event::{Answer, CaseState, Detail, MashOutcome, Regime, Relationship, Role, Status};
 use crate::model::ids::ScopeId;
 
-/// An event's own fields, flat in `data`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub(super) enum Fields {
-    Incident {
-        children_present: Answer,
-        alcohol: Answer,
-    },
-    Crime {
-        offence_code: &'static str,
-        offence_family: OffenceFamily,
-        most_serious_violence: bool,
-        outcome: CrimeOutcome,
-        /// Becomes the id of that event.
-        #[serde(skip)]
-        incident: u32,
-    },
-    RiskAssessment {
-        tool: &'static str,
-        tool_version: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        yes_count: Option<u8>,
-        grade: Risk,
-        raised_by_judgement: bool,
-    },
-    ProtectionOrder {
-        order: OrderKind,
-        served_on: Date,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        expires_on: Option<Date>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        breached_on: Option<Date>,
-    },
-    OrderStart {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        ends_on: Option<Date>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        requirement: Option<Programme>,
-    },
-    ProgrammeStart {
-        programme: Programme,
-    },
-    ProgrammeComplete {
-        programme: Programme,
-    },
-    ProgrammeBreach {
-        programme: Programme,
-    },
-    MashContact {
-        children: u8,
-        domestic_abuse: Answer,
-        outcome: MashOutcome,
-    },
-    MaracReferral {
-        criterion: MaracCriterion,
-    },
-    CaseloadEntry {
-        state: CaseState,
-    },
-    ReferralReceived {
-        referrer: ReferralSource,
-    },
-    Cancel {
-        reason: CancelReason,
-    },
+/// The last part of an event's type, and its own fields as they stand in `data`: what is absent is left out.
+fn own_fields(detail: &Detail) -> (String, Map<String, Value>) {
+    let Ok(Value::Object(tagged)) = serde_json::to_value(detail) else {
+        unreachable!("a detail has the form of a map")
+    };
+    let (event, fields) = tagged.into_iter().next().expect("a detail has a tag");
+    let fields = match fields {
+        Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    };
+    (event, fields)
 }
 
-impl Fields {
-    /// The last part of the event's type.
-    pub(super) fn event(&self) -> &'static str {
-        match self {
-            Fields::Incident { .. } => "incident",
-            Fields::Crime { .. } => "crime",
-            Fields::RiskAssessment { .. } => "risk_assessment",
-            Fields::ProtectionOrder { .. } => "protection_order",
-            Fields::OrderStart { .. } => "order_start",
-            Fields::ProgrammeStart { .. } => "programme_start",
-            Fields::ProgrammeComplete { .. } => "programme_complete",
-            Fields::ProgrammeBreach { .. } => "programme_breach",
-            Fields::MashContact { .. } => "mash_contact",
-            Fields::MaracReferral { .. } => "marac_referral",
-            Fields::CaseloadEntry { .. } => "caseload_entry",
-            Fields::ReferralReceived { .. } => "referral_received",
-            Fields::Cancel { .. } => "cancel",
-        }
-    }
+/// May it be corrected or withdrawn by itself? A closing entry is the end of its case already.
+pub(super) fn stands_alone(detail: &Detail) -> bool {
+    !matches!(detail, Detail::Cancel { .. } | Detail::CaseloadEntry { state: CaseState::Closed })
+}
 
-    /// The event that it speaks of, if it speaks of one.
-    pub(super) fn about(&self) -> Option<u32> {
-        match self {
-            Fields::Crime { incident, .. } => Some(*incident),
-            _ => None,
+/// The same, with what the clerk got wrong put right.
+pub(super) fn corrected(mut detail: Detail, dice: &mut Dice) -> Detail {
+    match &mut detail {
+        Detail::Incident { alcohol, children_present } => {
+            let corrected = if dice.chance(0.5) { alcohol } else { children_present };
+            *corrected = if *corrected == Answer::Yes { Answer::No } else { Answer::Yes };
         }
+        Detail::RiskAssessment { yes_count: Some(count), .. } => *count = (*count + 1).min(24),
+        Detail::MashContact { outcome, .. } => *outcome = MashOutcome::EarlyHelp,
+        // The others are corrected in the persons: without the careless hand of the original.
+        _ => {}
     }
-
-    /// May it be corrected or withdrawn by itself? A closing entry is the end of its case already.
-    pub(super) fn stands_alone(&self) -> bool {
-        !matches!(self, Fields::Cancel { .. } | Fields::CaseloadEntry { state: CaseState::Closed })
-    }
-
-    /// The same, with what the clerk got wrong put right.
-    pub(super) fn corrected(mut self, dice: &mut Dice) -> Self {
-        match &mut self {
-            Fields::Incident { alcohol, children_present } => {
-                let corrected = if dice.chance(0.5) { alcohol } else { children_present };
-                *corrected = if *corrected == Answer::Yes { Answer::No } else { Answer::Yes };
-            }
-            Fields::RiskAssessment { yes_count: Some(count), .. } => *count = (*count + 1).min(24),
-            Fields::MashContact { outcome, .. } => *outcome = MashOutcome::EarlyHelp,
-            // The others are corrected in the persons: without the careless hand of the original.
-            _ => {}
-        }
-        self
-    }
+    detail
 }
 
 #[derive(Serialize)]
@@ -156,11 +70,11 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     relationship: Option<Relationship>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amended_type: Option<&'static str>,
+    amended_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<String>,
     #[serde(flatten)]
-    fields: &'a Fields,
+    fields: Map<String, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     persons: Vec<WirePerson>,
 }
@@ -232,7 +146,8 @@ fn envelope<'a>(plan: &'a Plan<'_>, scope: &'a ScopeId, number: u32, id: &'a str
         first = earlier;
     }
     let filed = day(plan.events[first as usize].recorded);
-    let kind = if event.amends { "amend" } else { event.fields.event() };
+    let (own_type, fields) = own_fields(&event.detail);
+    let kind = if event.amends { "amend" } else { own_type.as_str() };
     let on = day(event.recorded);
     let mut dice = Dice::new(seed, Stream::Slip, u64::from(number), u64::MAX);
     let slipped = dice.below(event.parts.len().max(1) as u32) as usize;
@@ -245,7 +160,7 @@ fn envelope<'a>(plan: &'a Plan<'_>, scope: &'a ScopeId, number: u32, id: &'a str
             identity: registry.identity(event.party, part.person, part.nominal, on, slip),
         }
     };
-    let incident = event.fields.about().map(|other| event_id(seed, other, 0));
+    let incident = event.about.map(|other| event_id(seed, other, 0));
     let occurred = moment(event.occurred).display_with_offset(british_offset(event.occurred)).to_string();
     let recorded = moment(event.recorded).to_string();
     Envelope {
@@ -259,7 +174,7 @@ fn envelope<'a>(plan: &'a Plan<'_>, scope: &'a ScopeId, number: u32, id: &'a str
             scope,
             occurred_at: occurred,
             recorded_at: recorded,
-            reference: (event.party == Party::Police && !matches!(event.fields, Fields::Cancel { .. }))
+            reference: (event.party == Party::Police && !matches!(event.detail, Detail::Cancel { .. }))
                 .then(|| format!("44{:02}{:07}", filed.year() % 100, first % 10_000_000)),
             regime: if event.party.feed() == "police" || event.party == Party::Crc {
                 Regime::LawEnforcement
@@ -268,9 +183,9 @@ fn envelope<'a>(plan: &'a Plan<'_>, scope: &'a ScopeId, number: u32, id: &'a str
             },
             supersedes: event.supersedes.map(|earlier| event_id(seed, earlier, 0)),
             relationship: event.relationship,
-            amended_type: event.amends.then(|| event.fields.event()),
+            amended_type: event.amends.then_some(own_type),
             incident,
-            fields: &event.fields,
+            fields,
             persons: event.parts.iter().enumerate().map(person).collect(),
         },
     }

@@ -173,13 +173,13 @@ fn play(source: &mut dyn Source, lines: &[Line], scope: &ScopeId, rate: u32) -> 
 }
 
 /// Where events are fed in.
-trait Source {
+pub(super) trait Source {
     fn append(&mut self, lines: &[Line], scope: &ScopeId) -> Result<(), Failure>;
     fn finish(&mut self) -> Result<(), Failure>;
 }
 
 /// The embedded log takes an append of each feed as one transaction.
-struct Publisher(Box<dyn Client>);
+pub(super) struct Publisher(pub(super) Box<dyn Client>);
 
 impl Source for Publisher {
     fn append(&mut self, lines: &[Line], scope: &ScopeId) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Failure;
 
+mod city;
 mod flow;
 mod latency;
 mod link;
@@ -23,6 +24,8 @@ pub(super) struct BenchArgs {
 enum BenchCommand {
     /// The whole daemon: events a second from feed to committed outputs, and how soon an alert can be read
     Flow(flow::FlowArgs),
+    /// The report on a calibrated city, beside the published figures
+    City(city::CityArgs),
     /// Linkage: fill a register, restore it, then link record by record
     Link(link::LinkBenchArgs),
     /// The pipeline stage by stage, and the whole, beside what parsing and hashing alone would take
@@ -38,6 +41,7 @@ enum BenchCommand {
 /// When its input cannot be used or its result cannot be written.
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> {
     match &args.command {
+        BenchCommand::City(args) => city::run(args, out),
         BenchCommand::Flow(args) => flow::run(args, out),
         BenchCommand::Link(args) => link::run(args, out),
         BenchCommand::Stages(args) => stages::run(args, out),

@@ -2,6 +2,7 @@
 
 pub(super) mod children;
 pub(super) mod demand;
+pub(super) mod justice;
 pub(super) mod people;
 pub(super) mod repeats;
 pub(super) mod risk;

@@ -27,7 +27,7 @@ fn incidents(facts: &Facts<'_>) -> Table {
         in_period += usize::from(before.iter().any(|earlier| facts.period.has(earlier.on())));
         in_12_months += usize::from(before.iter().any(|earlier| recent(&earlier)));
         ever += usize::from(!before.is_empty());
-        same_pair += usize::from(before.iter().filter(recent).any(|earlier| is_same(earlier)));
+        same_pair += usize::from(before.iter().filter(recent).any(is_same));
     }
     let note = "Incidents whose victim was reported as harmed before. The window decides how many those are, so the \
         definitions are not to be compared with one another, nor with a rate whose definition is not known.";

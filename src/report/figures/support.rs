@@ -1,14 +1,14 @@
-//! What is done about it: MARAC, orders, referrals, reach of support, programmes.
+//! What is done about it: MARAC, referrals, reach of support and what came of it, programmes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::model::event::{Detail, MaracCriterion, OrderKind, Programme, ReferralSource, Role};
-use crate::model::ids::ClusterId;
+use crate::model::event::{ClosingReason, Detail, MaracCriterion, Programme, ReferralSource, Risk, Role};
+use crate::model::ids::{ClusterId, PartyId};
 use crate::report::Table;
 use crate::report::facts::{Facts, Happening, Person, back, count};
 
 pub(in crate::report) fn tables(facts: &Facts<'_>) -> Vec<Table> {
-    vec![marac(facts), orders(facts), referrals(facts), reach(facts), programmes(facts)]
+    vec![marac(facts), referrals(facts), reach(facts), outcomes(facts), programmes(facts)]
 }
 
 fn marac(facts: &Facts<'_>) -> Table {
@@ -48,32 +48,6 @@ fn marac(facts: &Facts<'_>) -> Table {
         .kinds(rows)
 }
 
-fn orders(facts: &Facts<'_>) -> Table {
-    let kinds = [
-        (OrderKind::Dvpn, "dvpn", "Domestic Violence Protection Notices"),
-        (OrderKind::Dvpo, "dvpo", "Domestic Violence Protection Orders"),
-        (OrderKind::Dapn, "dapn", "Domestic Abuse Protection Notices"),
-        (OrderKind::Dapo, "dapo", "Domestic Abuse Protection Orders"),
-        (OrderKind::Restraining, "restraining", "Restraining orders"),
-        (OrderKind::NonMolestation, "non_molestation", "Non-molestation orders"),
-    ];
-    // One order may be told of more than once, the last time when it was breached.
-    let mut orders: BTreeMap<_, bool> = BTreeMap::new();
-    for event in &facts.events {
-        let Detail::ProtectionOrder { order, served_on, breached_on, .. } = event.detail else { continue };
-        if facts.period.has(*served_on) {
-            let held_by: BTreeSet<_> = event.in_role(Role::Perpetrator).collect();
-            *orders.entry((*order, *served_on, held_by)).or_default() |= breached_on.is_some();
-        }
-    }
-    let of = |kind| count(orders.keys().filter(|(order, ..)| *order == kind));
-    let breached = count(orders.values().filter(|breached| **breached));
-    let note = "Notices and orders served in the period, and those of them that were recorded as breached by its end.";
-    Table::new("orders", "Protection notices and orders", note)
-        .kinds(kinds.map(|(kind, id, label)| (id, label, of(kind))))
-        .share("breached", "Breached", (breached, orders.len()))
-}
-
 fn referrals(facts: &Facts<'_>) -> Table {
     let sources = [
         (ReferralSource::Police, "police", "From the police"),
@@ -81,6 +55,11 @@ fn referrals(facts: &Facts<'_>) -> Table {
         (ReferralSource::LocalAuthority, "local_authority", "From the local authority"),
         (ReferralSource::Health, "health", "From health"),
         (ReferralSource::SelfReferral, "self_referral", "The person themself"),
+        (ReferralSource::GpIris, "gp_iris", "From general practice with IRIS"),
+        (ReferralSource::AthenaMidwives, "athena_midwives", "From Athena midwives"),
+        (ReferralSource::EchoHealthVisitors, "echo_health_visitors", "From ECHO health visitors"),
+        (ReferralSource::Marac, "marac", "From MARAC"),
+        (ReferralSource::AnotherService, "another_service", "From another service"),
         (ReferralSource::Other, "other", "From others"),
     ];
     let received = || facts.within().filter(|event| matches!(event.detail, Detail::ReferralReceived { .. }));
@@ -141,6 +120,44 @@ fn support(person: &Person<'_>, role: Role) -> (bool, bool) {
     let offered = mine().any(|detail| matches!(detail, Detail::ReferralReceived { .. }));
     let received = mine().any(|detail| matches!(detail, Detail::CaseloadEntry { .. }));
     (offered, received)
+}
+
+/// How cases ended that a service closed in the period.
+fn outcomes(facts: &Facts<'_>) -> Table {
+    let (mut closed, mut completed, mut assessed, mut reduced) = (0, 0, 0, 0);
+    for person in facts.people.values() {
+        let mut at_start: BTreeMap<&PartyId, Risk> = BTreeMap::new();
+        for (event, _) in &person.events {
+            match event.detail {
+                Detail::RiskAtStart { grade, .. } => drop(at_start.insert(event.agency, *grade)),
+                Detail::Closed { reason, risk_at_end } => {
+                    let before = at_start.remove(event.agency);
+                    if !facts.period.has(event.on()) {
+                        continue;
+                    }
+                    closed += 1;
+                    completed += usize::from(*reason == ClosingReason::Completed);
+                    if let Some((before, after)) = before.zip(*risk_at_end) {
+                        assessed += 1;
+                        reduced += usize::from(after < before);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let events = |is: fn(&Detail) -> bool| count(facts.within().filter(|event| is(event.detail)));
+    let engaged = events(|detail| matches!(detail, Detail::Engaged {}));
+    let declined = events(|detail| matches!(detail, Detail::Declined { .. }));
+    let attempts = events(|detail| matches!(detail, Detail::ContactAttempt { .. }));
+    let reached = events(|detail| matches!(detail, Detail::ContactAttempt { reached: true }));
+    let note = "What services told of their clients in the period. Risk is compared where the same service graded it when \
+        it began and when it ended (as P20:93).";
+    Table::new("outcomes", "What came of support", note)
+        .share("reached", "Attempts that reached the client", (reached, attempts))
+        .share("engaged", "Took up support, of those who took it up or declined", (engaged, engaged + declined))
+        .share("completed", "Worked through to the end, of cases closed", (completed, closed))
+        .share("risk_reduced", "Risk lower at the end than at the start", (reduced, assessed))
 }
 
 /// Programmes started in the period: how they ended, and what followed.

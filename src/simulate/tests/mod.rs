@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod calibration;
-mod figures;
 
 use serde_json::Value;
 
@@ -80,9 +79,8 @@ fn own_fields(event: &str, data: &Value) {
     let named = if event == "amend" { text(data, "amended_type") } else { event };
     let mut fields = data.as_object().expect("data is an object").clone();
     // In the model the link is a keyed hash; on the wire it is the other event's id.
-    if named == "crime" {
-        assert!(fields.remove("incident").is_some_and(|incident| incident.is_string()));
-    }
+    let about = fields.remove("incident");
+    assert!(about.is_some_and(|about| about.is_string()) || named != "crime");
     let detail = serde_json::json!({ named: fields });
     serde_json::from_value::<Detail>(detail).expect("the fields of the model");
     if event == "amend" || event == "cancel" {
