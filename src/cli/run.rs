@@ -25,9 +25,11 @@ use crate::ops::metrics::Metrics;
 use crate::ops::pages::Sessions;
 use crate::ops::telemetry::{self, Logs};
 
-/// Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement,
-/// the keys and the level of the logs again.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement \
+    and the keys again."
+)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,

@@ -53,6 +53,24 @@ fn a_crime_of_a_corrected_incident_is_still_the_same_report() {
 }
 
 #[test]
+fn an_acknowledgement_is_timed_from_what_its_alert_is_about() {
+    let mut hub = Hub::new(Office::shipped());
+    hub.send(&events(&[
+        "k1 idva.caseload_entry 2025-02-01 victim=sarah",
+        "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+    ]));
+    let alert = hub.desk("idva").live().into_keys().next().expect("the case is told of the report");
+    hub.send(&events(&[
+        &format!("a1 idva.alert_acknowledged 2025-03-03 alert={alert} action=contacted"),
+        "a2 idva.alert_acknowledged 2025-03-09 alert=00000000000000000000000000000000 action=contacted",
+    ]));
+    let (raw, _) = reported(&hub);
+    let alerts = raw.table("alerts").expect("there is one");
+    assert_eq!(alerts.figure("contacted"), Some(priorityd::report::Figure::Share { part: 2, whole: 2 }));
+    assert_eq!(alerts.figure("days"), Some(priorityd::report::Figure::Days { median: 2, cases: 1 }));
+}
+
+#[test]
 fn the_command_prints_every_form_and_no_small_number() {
     let deployed = Deployed::new();
     let mut told = Vec::new();

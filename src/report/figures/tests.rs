@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::rules::Rules;
 use crate::model::event::{
-    Answer, CaseState, ChildPlan, ClosingReason, CourtResult, CrimeOutcome, Detail, DisclosureDecision,
+    AlertAction, Answer, CaseState, ChildPlan, ClosingReason, CourtResult, CrimeOutcome, Detail, DisclosureDecision,
     DisclosureRoute, MaracCriterion, MashOutcome, OffenceFamily, OrderKind, Programme, ReferralSource, Risk, Role,
     Status, YouthIntervention,
 };
@@ -25,6 +25,7 @@ struct Event {
     at: Timestamp,
     detail: Detail,
     about: Option<usize>,
+    alerted_at: Option<Timestamp>,
     people: Vec<(u8, Role)>,
 }
 
@@ -32,13 +33,20 @@ impl Register {
     fn told(mut self, agency: &str, on: Date, detail: Detail, people: &[(u8, Role)]) -> Self {
         let at = on.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a moment").timestamp();
         let agency = agency.parse().expect("a party");
-        self.0.push(Event { agency, at, detail, about: None, people: people.to_vec() });
+        self.0.push(Event { agency, at, detail, about: None, alerted_at: None, people: people.to_vec() });
         self
     }
 
     /// The last event speaks of that one.
     fn about(mut self, number: usize) -> Self {
         self.0.last_mut().expect("there is one").about = Some(number);
+        self
+    }
+
+    /// The last event acknowledges an alert about what was recorded that day.
+    fn alerted(mut self, on: Date) -> Self {
+        let at = on.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a moment").timestamp();
+        self.0.last_mut().expect("there is one").alerted_at = Some(at);
         self
     }
 
@@ -84,6 +92,7 @@ impl Register {
                 relationship: None,
                 detail: &event.detail,
                 about: event.about.map(id),
+                alerted_at: event.alerted_at,
                 people: event.people.iter().map(|(person, role)| linked(*person, *role)).collect(),
             })
             .collect();
@@ -316,6 +325,18 @@ fn support_is_offered_or_received_in_the_role_it_is_for() {
     ];
     shows(&report, "reach", &rows);
     shows(&report, "referrals", &[("all", Count(1)), ("health", of(1, 1)), ("to_up2u", of(1, 1))]);
+}
+
+#[test]
+fn the_time_to_acknowledge_runs_from_what_the_alert_is_about() {
+    let told = |action| Detail::AlertAcknowledged { alert: "a".to_owned(), action };
+    let report = Register::default()
+        .told("idva", date(2025, 3, 4), told(AlertAction::Contacted), &[])
+        .alerted(date(2025, 3, 1))
+        .told("idva", date(2025, 3, 9), told(AlertAction::Referred), &[])
+        .report();
+    let rows = [("contacted", of(1, 2)), ("referred", of(1, 2)), ("days", Figure::Days { median: 3, cases: 1 })];
+    shows(&report, "alerts", &rows);
 }
 
 #[test]
