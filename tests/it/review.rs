@@ -129,6 +129,17 @@ fn who_was_decided_to_be_another_is_not_asked_about_again() {
 }
 
 #[test]
+fn who_cannot_tell_leaves_the_question_open_and_takes_back_what_was_said() {
+    let mut hub = Hub::played(Office::shipped(), &asked());
+    let asked_about = question(&hub, "possible_match");
+    hub.send(&[answer("d1", 0, &asked_about, "same", None)]);
+    assert!(hub.reviews().is_empty() && !idva(&hub).live().is_empty());
+    hub.send(&[answer("d2", 1, &asked_about, "undecided", None)]);
+    assert_eq!(question(&hub, "possible_match"), asked_about);
+    assert!(idva(&hub).live().is_empty(), "what was told is taken back");
+}
+
+#[test]
 fn somebody_in_both_roles_is_named_again_when_a_person_has_looked() {
     let mut hub = Hub::played(
         Office::shipped(),
