@@ -1,5 +1,6 @@
 //! Moves a whole log in from elsewhere: everything in one transaction, onto topics where nothing is yet.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::REGISTER_TOPIC;
@@ -76,5 +77,14 @@ pub fn settle_in(settings: &KafkaSettings, topics: &[String], contents: &Content
         value: Some(&record.payload),
         headers: &record.headers,
     });
-    transactor.run(outputs.chain(register).chain(unread), None)
+    transactor.run(outputs.chain(register).chain(unread), None)?;
+    // Committed is not yet seen: the brokers mark each partition after they have answered. Whoever looks next is to see it all.
+    let written: BTreeSet<_> = contents.outputs.iter().map(|record| record.topic.as_str()).collect();
+    let mut client = KafkaClient::new(settings.clone());
+    for topic in written {
+        if client.read(topic, 0, 0, 1, settings.call_timeout)?.is_empty() {
+            return Err(LogError::Retriable(format!("{topic} was written and cannot be read yet")));
+        }
+    }
+    Ok(())
 }
