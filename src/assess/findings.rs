@@ -7,39 +7,51 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::history::{Appearance, Report, day, reports};
+use super::{children, disclosure_scheme, orders, pathways, routing, standing};
 use crate::config::rules::Rules;
 use crate::model::event::{Answer, Detail, Role};
-use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind, OrderState};
+use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind, OrderState, Standing};
 use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
 
 /// Every finding about the person whose history this is, by id.
 #[must_use]
-pub fn findings(history: &[Appearance<'_>], rules: &Rules) -> Vec<Finding> {
+pub fn findings(history: &[Appearance<'_>], as_of: Date, rules: &Rules) -> Vec<Finding> {
     let mut found = Vec::new();
     for role in [Role::Victim, Role::Perpetrator] {
         let reports = reports(history, role);
+        let standings: Vec<_> = reports.iter().map(|report| standing::of_report(history, report)).collect();
         for at in 0..reports.len() {
-            of_report(history, &reports[..at], &reports[at], role, rules, &mut found);
+            let life = Life { history, before: &reports[..at], standings: &standings[..=at], role, rules };
+            of_report(&life, &reports[at], &mut found);
         }
     }
     marac_repeats(history, rules, &mut found);
-    orders(history, &mut found);
+    orders::findings(history, &mut found);
     risk_escalations(history, &mut found);
     several_agencies(history, &mut found);
+    routing::unrouted(history, as_of, &rules.routing, &mut found);
+    disclosure_scheme::overdue(history, as_of, rules, &mut found);
+    children::findings(history, rules, &mut found);
     found.extend(both_roles(history));
     found.sort_by_key(|finding| finding.id);
     found
 }
 
-/// What one report gives rise to, given the reports before it.
-fn of_report(
-    history: &[Appearance<'_>],
-    before: &[Report],
-    report: &Report,
+/// What a report is seen against.
+struct Life<'a> {
+    history: &'a [Appearance<'a>],
+    /// The reports before it.
+    before: &'a [Report],
+    /// Where each of these stands, and last the report itself.
+    standings: &'a [Standing],
     role: Role,
-    rules: &Rules,
-    found: &mut Vec<Finding>,
-) {
+    rules: &'a Rules,
+}
+
+/// What one report gives rise to, given the reports before it.
+fn of_report(life: &Life<'_>, report: &Report, found: &mut Vec<Finding>) {
+    let Life { history, before, standings, role, rules } = *life;
+    let standing = standings.last().copied().filter(|standing| standing.is_cleared());
     let within = |days: u32| before.iter().filter(move |earlier| earlier.at >= back(report.at, days));
     let base = |kind| Finding {
         id: finding_id(kind, role, report.trigger, report.record),
@@ -50,7 +62,7 @@ fn of_report(
         on: report.on(),
         evidence: report.events.clone(),
         counterparts: report.opposite.clone(),
-        facts: FindingFacts { offence_family: report.offence_family, ..FindingFacts::default() },
+        facts: FindingFacts { offence_family: report.offence_family, standing, ..FindingFacts::default() },
     };
     let is_new = !before.is_empty() && !before.iter().any(|earlier| earlier.shares_counterpart(&report.opposite));
     let mut finding = base(FindingKind::NewReport);
@@ -69,25 +81,34 @@ fn of_report(
     if !same_pair.is_empty() {
         found.push(with_evidence(base(FindingKind::SamePairAgain), &same_pair));
     }
+    let recent: Vec<_> = within(rules.serial_days).collect();
+    let known: BTreeSet<_> = clusters(recent.iter().flat_map(|earlier| &earlier.opposite));
+    let all: BTreeSet<_> = known.iter().copied().chain(clusters(&report.opposite)).collect();
+    if all.len() >= rules.serial_victims as usize && all.len() > known.len() && !known.is_empty() {
+        let kind = match role {
+            Role::Victim => FindingKind::SuccessivePerpetrators,
+            Role::Perpetrator | Role::Child | Role::Witness => FindingKind::SerialPerpetrator,
+        };
+        let mut finding = with_evidence(base(kind), &recent);
+        finding.facts.distinct_counterparts = u32::try_from(all.len()).ok();
+        found.push(finding);
+        let has_history = before
+            .iter()
+            .zip(standings)
+            .any(|(earlier, standing)| earlier.at >= back(report.at, rules.serial_days) && !standing.is_cleared());
+        if role == Role::Perpetrator && has_history && !disclosure_scheme::was_asked(history, report) {
+            found.push(with_evidence(base(FindingKind::RightToKnow), &recent));
+        }
+    }
     if role == Role::Victim {
         let recent: Vec<_> = within(rules.escalation_days).collect();
         if recent.len() + 1 >= rules.escalation_reports as usize {
             found.push(with_evidence(base(FindingKind::ThreeInTwelveMonths), &recent));
         }
     } else {
-        let recent: Vec<_> = within(rules.serial_days).collect();
-        let known: BTreeSet<_> = clusters(recent.iter().flat_map(|earlier| &earlier.opposite));
-        let all: BTreeSet<_> = known.iter().copied().chain(clusters(&report.opposite)).collect();
-        if all.len() >= rules.serial_victims as usize && all.len() > known.len() && !known.is_empty() {
-            let mut finding = with_evidence(base(FindingKind::SerialPerpetrator), &recent);
-            finding.facts.distinct_counterparts = u32::try_from(all.len()).ok();
-            found.push(finding);
-        }
-        let completed = history.iter().rev().find_map(|earlier| match earlier.event.detail {
-            Detail::ProgrammeComplete { programme } if earlier.event.occurred_at < report.at => {
-                Some((earlier.id, programme))
-            }
-            _ => None,
+        let completed = history.iter().rev().find_map(|earlier| {
+            let programme = pathways::completed(earlier, &rules.routing)?;
+            (earlier.event.occurred_at < report.at).then_some((earlier.id, programme))
         });
         if let Some((id, programme)) = completed {
             let mut finding = base(FindingKind::ReportAfterProgramme);
@@ -96,12 +117,7 @@ fn of_report(
             found.push(finding);
         }
     }
-    let in_force = history.iter().find_map(|order| {
-        let (since, state) = order_of(order)?;
-        let runs = since < report.on() && state.until.is_none_or(|until| report.on() <= until);
-        (order.me.role == role && runs && report.shares_counterpart(&order.others)).then_some((order.id, state))
-    });
-    if let Some((id, state)) = in_force {
+    if let Some((id, state)) = orders::in_force_between(history, role, report) {
         let mut finding = base(FindingKind::OrderBreached);
         finding.facts.order = Some(OrderState { breached: false, ..state });
         add_evidence(&mut finding, [id]);
@@ -116,7 +132,9 @@ fn marac_repeats(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Find
     for abuse in history.iter().filter(|entry| !entry.me.under_16) {
         let is_abuse = matches!(
             abuse.event.detail,
-            Detail::Incident { .. } | Detail::Crime { .. } | Detail::MashContact { domestic_abuse: Answer::Yes, .. }
+            Detail::Incident { .. }
+                | Detail::Crime { domestic_abuse: true, .. }
+                | Detail::MashContact { domestic_abuse: Answer::Yes, .. }
         );
         if !is_abuse {
             continue;
@@ -141,22 +159,11 @@ fn marac_repeats(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Find
     }
 }
 
-/// Orders made, and breaches that police recorded.
-fn orders(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
-    for entry in history.iter().filter(|entry| !entry.me.under_16) {
-        let Some((_, state)) = order_of(entry) else { continue };
-        let kind = if state.breached { FindingKind::OrderBreached } else { FindingKind::OrderMade };
-        let mut finding = of_appearance(kind, entry);
-        finding.facts.order = Some(state);
-        found.push(finding);
-    }
-}
-
 /// A victim's grade that is higher than the one before.
 fn risk_escalations(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
     let mut before = None;
     for entry in history.iter().filter(|entry| entry.me.role == Role::Victim) {
-        let Detail::RiskAssessment { grade, .. } = entry.event.detail else { continue };
+        let Some((grade, _)) = entry.event.detail.graded() else { continue };
         if let Some((id, from)) = before.filter(|(_, from)| *from < grade) {
             let mut finding = of_appearance(FindingKind::RiskEscalated, entry);
             finding.facts.risk = Some((from, grade));
@@ -231,18 +238,7 @@ pub fn is_known_by(detail: &Detail) -> bool {
     )
 }
 
-/// The order that an event tells of, with the day it was served.
-#[must_use]
-pub fn order_of(entry: &Appearance<'_>) -> Option<(Date, OrderState)> {
-    match entry.event.detail {
-        Detail::ProtectionOrder { order, served_on, expires_on, breached_on } => {
-            Some((served_on, OrderState { kind: order, until: expires_on, breached: breached_on.is_some() }))
-        }
-        _ => None,
-    }
-}
-
-fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Finding {
+pub(super) fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Finding {
     Finding {
         id: finding_id(kind, entry.me.role, entry.id, entry.me.record),
         kind,
@@ -256,13 +252,13 @@ fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Finding {
     }
 }
 
-fn with_evidence(mut finding: Finding, earlier: &[&Report]) -> Finding {
+pub(super) fn with_evidence(mut finding: Finding, earlier: &[&Report]) -> Finding {
     finding.facts.reports = u32::try_from(earlier.len() + 1).ok();
     add_evidence(&mut finding, earlier.iter().flat_map(|report| report.events.iter().copied()));
     finding
 }
 
-fn add_evidence(finding: &mut Finding, events: impl IntoIterator<Item = EventId>) {
+pub(super) fn add_evidence(finding: &mut Finding, events: impl IntoIterator<Item = EventId>) {
     finding.evidence.extend(events);
     finding.evidence.sort_unstable();
     finding.evidence.dedup();
@@ -272,20 +268,24 @@ fn clusters<'a>(others: impl IntoIterator<Item = &'a Counterpart>) -> BTreeSet<C
     others.into_iter().map(|other| other.cluster).collect()
 }
 
-fn back(at: Timestamp, days: u32) -> Timestamp {
+pub(super) fn back(at: Timestamp, days: u32) -> Timestamp {
     at.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
 }
 
 /// The ids of all findings that an event could have triggered about a record.
 pub fn ids_of(trigger: EventId, record: RecordId) -> impl Iterator<Item = FindingId> {
-    let roles = [Role::Victim, Role::Perpetrator];
+    let roles = [Role::Victim, Role::Perpetrator, Role::Child];
     roles
         .into_iter()
         .flat_map(move |role| FindingKind::ALL.iter().map(move |kind| finding_id(*kind, role, trigger, record)))
 }
 
-fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {
-    let role = if role == Role::Victim { b"victim".as_slice() } else { b"perpetrator" };
+pub(super) fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {
+    let role = match role {
+        Role::Victim => b"victim".as_slice(),
+        Role::Child => b"child",
+        Role::Perpetrator | Role::Witness => b"perpetrator",
+    };
     let mut hash = Sha256::new();
     for part in [b"priorityd/v1/finding".as_slice(), kind.as_str().as_bytes(), role, &trigger.0, &record.0] {
         hash.update((part.len() as u32).to_be_bytes());

@@ -82,6 +82,8 @@ pub fn appearances<'a>(
 
 /// One reported happening: an incident together with the crimes recorded from it, so that it counts once.
 pub struct Report {
+    /// The incident, or the crime that came without one: what an outcome speaks of.
+    pub happening: EventId,
     /// Its earliest event.
     pub trigger: EventId,
     /// The record by which that event names the person.
@@ -94,6 +96,8 @@ pub struct Report {
     pub opposite: Vec<Counterpart>,
     /// Of the first crime in it.
     pub offence_family: Option<OffenceFamily>,
+    /// Each crime's family, and whether it is flagged as most serious violence; none is a report without a crime.
+    pub crimes: Vec<(OffenceFamily, bool)>,
 }
 
 impl Report {
@@ -110,29 +114,34 @@ impl Report {
     }
 }
 
-/// The reports in which the person, 16 or over, has that role, by time.
+/// The reports in which the person has that role, by time: as a child at any age, else 16 or over.
 #[must_use]
 pub fn reports(history: &[Appearance<'_>], role: Role) -> Vec<Report> {
     let mut reports: BTreeMap<EventId, Report> = BTreeMap::new();
-    for appearance in history.iter().filter(|appearance| appearance.me.role == role && !appearance.me.under_16) {
-        let (key, family) = match &appearance.event.detail {
+    let in_role =
+        |appearance: &&Appearance<'_>| appearance.me.role == role && (role == Role::Child || !appearance.me.under_16);
+    for appearance in history.iter().filter(in_role) {
+        let (key, crime) = match &appearance.event.detail {
             Detail::Incident { .. } => (appearance.id, None),
-            Detail::Crime { domestic_abuse: true, incident, offence_family, .. } => {
-                (incident.unwrap_or(appearance.id), Some(*offence_family))
+            Detail::Crime { domestic_abuse: true, incident, offence_family, most_serious_violence, .. } => {
+                (incident.unwrap_or(appearance.id), Some((*offence_family, *most_serious_violence)))
             }
             _ => continue,
         };
         let report = reports.entry(key).or_insert_with(|| Report {
+            happening: key,
             trigger: appearance.id,
             record: appearance.me.record,
             at: appearance.event.occurred_at,
             events: Vec::new(),
             opposite: Vec::new(),
             offence_family: None,
+            crimes: Vec::new(),
         });
         report.events.push(appearance.id);
         report.opposite.extend(appearance.opposite());
-        report.offence_family = report.offence_family.or(family);
+        report.offence_family = report.offence_family.or(crime.map(|(family, _)| family));
+        report.crimes.extend(crime);
     }
     let mut reports: Vec<_> = reports.into_values().collect();
     for report in &mut reports {

@@ -13,13 +13,20 @@ use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, PartyId, RecordId};
 use ledger::{Case, Ledger};
 
+mod children;
 mod decisions;
+mod disclosure_scheme;
 mod erasures;
 pub mod findings;
 pub mod history;
 pub mod ledger;
+mod matac;
+mod orders;
 pub mod outlook;
+mod pathways;
 pub mod profile;
+mod routing;
+pub mod standing;
 
 /// Everything that is known of one linked person as of a date.
 pub struct Assessed {
@@ -43,8 +50,9 @@ pub fn assess(
     as_of: Date,
     rules: &Rules,
 ) -> Assessed {
-    let history = history::appearances(ledger, records, cluster_of);
-    let findings = findings::findings(&history, rules);
+    let mut history = history::appearances(ledger, records, cluster_of);
+    history.retain(|appearance| appearance.on() <= as_of);
+    let findings = findings::findings(&history, as_of, rules);
     let profiles = [Role::Victim, Role::Perpetrator]
         .into_iter()
         .filter_map(|role| profile::profile(&history, &findings, role, as_of, rules))

@@ -5,7 +5,8 @@ use crate::model::finding::FindingKind;
 
 use super::findings::is_known_by;
 
-/// Every kind of finding that an event could be the trigger of, about somebody of 16 or over who has that role in it.
+/// Every kind of finding that an event could be the trigger of, about somebody who has that role in it: a child, or
+/// somebody of 16 or over.
 #[must_use]
 pub fn outlook(detail: &Detail, role: Role) -> Vec<FindingKind> {
     let kinds = FindingKind::ALL.iter().copied();
@@ -15,13 +16,22 @@ pub fn outlook(detail: &Detail, role: Role) -> Vec<FindingKind> {
 fn could_trigger(kind: FindingKind, detail: &Detail, role: Role) -> bool {
     let (is_victim, is_perpetrator) = (role == Role::Victim, role == Role::Perpetrator);
     let is_party = is_victim || is_perpetrator;
-    let is_report = is_party && matches!(detail, Detail::Incident { .. } | Detail::Crime { .. });
+    let reports = matches!(detail, Detail::Incident { .. } | Detail::Crime { domestic_abuse: true, .. });
+    let is_report = is_party && reports;
     match kind {
-        FindingKind::NewReport | FindingKind::SamePairAgain | FindingKind::BothRoles => is_report,
-        FindingKind::RepeatVictim | FindingKind::ThreeInTwelveMonths => is_report && is_victim,
-        FindingKind::RepeatPerpetrator | FindingKind::SerialPerpetrator | FindingKind::ReportAfterProgramme => {
-            is_report && is_perpetrator
+        FindingKind::NewReport => reports && (is_party || role == Role::Child),
+        FindingKind::LinkedToOpenChild | FindingKind::SamePairAgain | FindingKind::BothRoles => is_report,
+        FindingKind::RepeatVictim | FindingKind::ThreeInTwelveMonths | FindingKind::SuccessivePerpetrators => {
+            is_report && is_victim
         }
+        FindingKind::RepeatPerpetrator
+        | FindingKind::SerialPerpetrator
+        | FindingKind::ReportAfterProgramme
+        | FindingKind::RightToKnow => is_report && is_perpetrator,
+        FindingKind::DvdsOverdue => {
+            is_perpetrator && matches!(detail, Detail::DvdsRequest { decision: None, decided_on: None, .. })
+        }
+        FindingKind::MashContacts => (is_party || role == Role::Child) && matches!(detail, Detail::MashContact { .. }),
         FindingKind::MaracRepeat => {
             let by_mash = matches!(detail, Detail::MashContact { domestic_abuse: Answer::Yes, .. });
             is_report || is_party && by_mash
@@ -30,7 +40,9 @@ fn could_trigger(kind: FindingKind, detail: &Detail, role: Role) -> bool {
         FindingKind::OrderBreached => {
             is_report || is_party && matches!(detail, Detail::ProtectionOrder { breached_on: Some(_), .. })
         }
-        FindingKind::RiskEscalated => is_victim && matches!(detail, Detail::RiskAssessment { .. }),
+        FindingKind::RiskEscalated | FindingKind::Unrouted => {
+            is_victim && matches!(detail, Detail::RiskAssessment { .. })
+        }
         FindingKind::KnownToSeveralAgencies => is_party && is_known_by(detail),
     }
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::findings::{is_known_by, order_of};
+use super::findings::is_known_by;
 use super::history::{Appearance, reports};
+use super::{matac, orders, pathways, standing};
 use crate::config::rules::Rules;
-use crate::model::event::{CrimeOutcome, Detail, Programme, Role, Status};
-use crate::model::finding::{Finding, FindingKind, OrderState, Profile, Standing, Tier};
+use crate::model::event::{CohortKind, CohortState, Detail, Handling, IntelligenceAssessment, Risk, Role};
+use crate::model::finding::{Finding, FindingKind, Intelligence, Profile, RiskBasis, Tier};
 
 /// The profile in a role, or `None` when no report in that role lies within the list window as of the date.
 #[must_use]
@@ -22,7 +23,9 @@ pub fn profile(
 ) -> Option<Profile> {
     let since = as_of.saturating_sub(i64::from(rules.list_days).days());
     let within = |on: Date| (since..=as_of).contains(&on);
-    let reports: Vec<_> = reports(history, role).into_iter().filter(|report| within(report.on())).collect();
+    let all = reports(history, role);
+    let in_window = all.partition_point(|report| report.on() < since);
+    let reports = &all[in_window..];
     let (first, last) = (reports.first()?, reports.last()?);
     let counterparts: BTreeSet<_> =
         reports.iter().flat_map(|report| &report.opposite).map(|other| other.cluster).collect();
@@ -37,15 +40,10 @@ pub fn profile(
     } else {
         Tier::Single
     };
-    let in_role = || history.iter().filter(|entry| entry.me.role == role);
-    // One order may be told of more than once, the last time when it was breached.
-    let mut orders: BTreeMap<_, OrderState> = BTreeMap::new();
-    for (served_on, order) in in_role().filter_map(order_of) {
-        if served_on <= as_of && order.until.is_none_or(|until| as_of <= until) {
-            orders.entry((order.kind, served_on)).or_insert(order).breached |= order.breached;
-        }
-    }
-    let programmes: BTreeSet<_> = in_role().filter_map(|entry| programme_of(&entry.event.detail)).collect();
+    let is_perpetrator = role == Role::Perpetrator;
+    let standings = if is_perpetrator { standing::standings(history, reports, within) } else { BTreeMap::new() };
+    let risk = if is_perpetrator { None } else { in_role(history, role).rev().find_map(graded) };
+    let in_role = || in_role(history, role);
     let agencies: BTreeSet<_> = history
         .iter()
         .filter(|entry| is_known_by(&entry.event.detail))
@@ -54,50 +52,82 @@ pub fn profile(
     Some(Profile {
         role,
         record: last.record,
-        tier: (role == Role::Perpetrator).then_some(tier),
+        tier: is_perpetrator.then_some(tier),
         reports: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         counterparts: u32::try_from(counterparts.len()).unwrap_or(u32::MAX),
         agencies: agencies.into_iter().collect(),
         first_on: first.on(),
         last_on: last.on(),
         drops_off: last.on().saturating_add(i64::from(rules.list_days).days()),
-        standing: (role == Role::Perpetrator).then(|| in_role().filter_map(standing).max()).flatten(),
-        risk: in_role().rev().find_map(|entry| match entry.event.detail {
-            Detail::RiskAssessment { grade, .. } if role == Role::Victim => Some(grade),
-            _ => None,
-        }),
-        orders: orders.into_values().collect(),
-        programmes: programmes.into_iter().collect(),
+        standing: standings.last_key_value().map(|(standing, _)| *standing),
+        standings,
+        risk: risk.as_ref().map(|(grade, _)| *grade),
+        risk_basis: risk.map(|(_, basis)| basis),
+        orders: orders::in_force(in_role(), as_of),
+        programmes: pathways::known(in_role()).into_iter().collect(),
+        pathways: if is_perpetrator { pathways::open_to(history, as_of) } else { Vec::new() },
+        cohorts: cohorts(in_role()),
+        mappa_level: mappa_level(in_role()),
+        score: if is_perpetrator { matac::score(history, &all, as_of, rules.matac_days) } else { None },
+        intelligence: intelligence(in_role().filter(|entry| within(entry.on()))),
         both_roles: findings.iter().any(|finding| finding.kind == FindingKind::BothRoles),
         findings: by_kind,
     })
 }
 
-/// How far the allegation of one event has come.
-fn standing(entry: &Appearance<'_>) -> Option<Standing> {
-    let by_crime = match entry.event.detail {
-        Detail::Crime { outcome, .. } => Some(match outcome {
-            CrimeOutcome::Open | CrimeOutcome::Caution => Standing::Allegation,
-            CrimeOutcome::Charged => Standing::Charged,
-            CrimeOutcome::Convicted => Standing::Convicted,
-            CrimeOutcome::NoFurtherAction | CrimeOutcome::Acquitted => Standing::Cleared,
-        }),
-        _ => None,
-    };
-    let by_status = match entry.me.status {
-        Status::Suspect => Some(Standing::Allegation),
-        Status::Charged => Some(Standing::Charged),
-        Status::Convicted => Some(Standing::Convicted),
-        Status::Cleared => Some(Standing::Cleared),
-        Status::Victim | Status::Witness | Status::Client => None,
-    };
-    // A recorded outcome of the crime is later news than the status the person had when it was recorded.
-    by_crime.filter(|standing| *standing == Standing::Cleared).or(by_crime.max(by_status))
+/// What names the person in that role.
+fn in_role<'a>(history: &'a [Appearance<'a>], role: Role) -> impl DoubleEndedIterator<Item = &'a Appearance<'a>> {
+    history.iter().filter(move |entry| entry.me.role == role)
 }
 
-fn programme_of(detail: &Detail) -> Option<Programme> {
-    match detail {
-        Detail::ProgrammeStart { programme } | Detail::ProgrammeComplete { programme } => Some(*programme),
-        _ => None,
+/// The grade of an assessment, and how it came about.
+fn graded(entry: &Appearance<'_>) -> Option<(Risk, RiskBasis)> {
+    let (grade, raised_by_answers) = entry.event.detail.graded()?;
+    let Detail::RiskAssessment { tool, tool_version, grader, raised_by_judgement, .. } = &entry.event.detail else {
+        return None;
+    };
+    let basis = RiskBasis {
+        tool: tool.clone(),
+        tool_version: tool_version.clone(),
+        grader: *grader,
+        raised_by_judgement: *raised_by_judgement,
+        raised_by_answers,
+    };
+    Some((grade, basis))
+}
+
+/// Cohorts that the person was taken into and not let go from.
+fn cohorts<'a>(history: impl Iterator<Item = &'a Appearance<'a>>) -> Vec<CohortKind> {
+    let mut cohorts = BTreeSet::new();
+    for entry in history {
+        match entry.event.detail {
+            Detail::Cohort { cohort, state: CohortState::Entered } => drop(cohorts.insert(cohort)),
+            Detail::Cohort { cohort, state: CohortState::Left } => drop(cohorts.remove(&cohort)),
+            _ => {}
+        }
     }
+    cohorts.into_iter().collect()
+}
+
+/// The last level, unless it says that the person is managed no longer.
+fn mappa_level<'a>(history: impl Iterator<Item = &'a Appearance<'a>>) -> Option<u8> {
+    let levels = history.filter_map(|entry| match entry.event.detail {
+        Detail::MappaLevel { level } => Some(level),
+        _ => None,
+    });
+    levels.last().filter(|level| *level > 0)
+}
+
+/// What intelligence there is that may be shared and is not suspected to be false. It is shown of somebody who is listed for
+/// what was reported, and lists nobody.
+fn intelligence<'a>(history: impl Iterator<Item = &'a Appearance<'a>>) -> Option<Intelligence> {
+    let graded = history.filter_map(|entry| match entry.event.detail {
+        Detail::CpiReport { source_evaluation, assessment, handling: Handling::Permitted } => {
+            Some((source_evaluation, assessment)).filter(|_| assessment != IntelligenceAssessment::SuspectedFalse)
+        }
+        _ => None,
+    });
+    let graded: Vec<_> = graded.collect();
+    let (source_evaluation, assessment) = graded.iter().min().copied()?;
+    Some(Intelligence { reports: u32::try_from(graded.len()).unwrap_or(u32::MAX), source_evaluation, assessment })
 }

@@ -11,6 +11,7 @@ mod asyncapi;
 mod audit;
 mod bench;
 mod check;
+mod cohort;
 mod consult;
 mod daemon;
 mod demo;
@@ -76,6 +77,8 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Read and open what was published to a recipient
     Subscribe(subscribe::SubscribeArgs),
+    /// Rank a recipient's list by RFG(V), for a MATAC
+    Cohort(cohort::CohortArgs),
     /// Check configuration, agreement, keys, event files and, with --live, the cluster
     Check(check::CheckArgs),
     /// Link the rows of tables: pseudonymise, then compare tokens only, then cluster
@@ -135,6 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Pseudonymise(args) => pseudonymise::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
         Command::Subscribe(args) => subscribe::run(&args, &mut out),
+        Command::Cohort(args) => cohort::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
         Command::Refuges(args) => refuges::run(&args, &mut out),
         Command::Agreement(args) => agreement::run(&args, &mut out),

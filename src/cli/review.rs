@@ -48,7 +48,7 @@ enum ReviewCommand {
         /// Which question
         #[arg(value_name = "REVIEW_ID")]
         review_id: String,
-        /// The answer: `same` or `different` for two records, `seen` for a person in both roles, `undecided` for either
+        /// The answer: `same` or `different` for two records, `seen` for one person, `undecided` for either
         #[arg(value_enum)]
         answer: Answer,
         /// Why
@@ -88,7 +88,7 @@ pub(super) enum Answer {
     Same,
     /// The two records are two persons
     Different,
-    /// Somebody looked; the lists may name the person
+    /// Somebody looked; lists may name a person in both roles
     Seen,
     /// Somebody looked and cannot tell; the question stays open
     Undecided,
@@ -112,6 +112,10 @@ pub(super) enum Reason {
     CounterAllegation,
     /// What is known does not suffice
     NotEnoughKnown,
+    /// The victim was referred now, or the service was told otherwise
+    Referred,
+    /// The victim does not want it, or needs it no more
+    NoReferralNeeded,
 }
 
 /// A question as it stands on the topic.
@@ -177,7 +181,7 @@ pub(super) fn decide(
         (Some(finding), Answer::Seen | Answer::Undecided) => own["finding"] = json!(finding),
         (None, Answer::Same | Answer::Different | Answer::Undecided) => {}
         (Some(_), _) => {
-            return Err(usage("this question is about a person in both roles: answer `seen` or `undecided`"));
+            return Err(usage("this question is about one person: answer `seen` or `undecided`"));
         }
         (None, _) => {
             return Err(usage("this question is about two records: answer `same`, `different` or `undecided`"));

@@ -30,6 +30,8 @@ pub(super) enum Seen {
     Tombstone(String),
     /// A message that could not be opened.
     Refused {
+        /// The record's key.
+        key: String,
         /// Where it stands.
         partition: i32,
         /// Where in the partition.
@@ -80,13 +82,12 @@ impl Reader {
 }
 
 fn open_one(record: &StoredRecord, opener: &mut Opener<'_>) -> Seen {
-    let Some(value) = &record.value else {
-        return Seen::Tombstone(String::from_utf8_lossy(&record.key).into_owned());
-    };
+    let key = String::from_utf8_lossy(&record.key).into_owned();
+    let Some(value) = &record.value else { return Seen::Tombstone(key) };
     let message = std::str::from_utf8(value).unwrap_or_default();
     match opener.open(message, Timestamp::now()) {
         // What was signed is a CloudEvent that was read as JSON to check its recipient.
         Ok(opened) => Seen::Event(serde_json::from_slice(opened.event()).unwrap_or_default()),
-        Err(why) => Seen::Refused { partition: record.partition, offset: record.offset, why },
+        Err(why) => Seen::Refused { key, partition: record.partition, offset: record.offset, why },
     }
 }

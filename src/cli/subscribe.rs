@@ -87,7 +87,7 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
                 match seen {
                     Seen::Event(event) => writeln!(out, "{event}")?,
                     Seen::Tombstone(key) => writeln!(out, "{}", json!({"tombstone": key}))?,
-                    Seen::Refused { partition, offset, why } => {
+                    Seen::Refused { partition, offset, why, .. } => {
                         let (topic, why) = (topic_name(topic, &args.recipient), why.to_string());
                         let line = json!({"refused": why, "topic": topic, "partition": partition, "offset": offset});
                         writeln!(out, "{line}")?;

@@ -6,7 +6,9 @@
 pub mod agreement;
 pub mod annex;
 pub mod reader;
+mod routing;
 pub mod rules;
+mod scores;
 pub mod settings;
 
 pub use reader::Problem;

@@ -162,10 +162,7 @@ impl Settings {
         let levels = ["error", "warn", "info", "debug", "trace"];
         let levels = levels.map(|level| (level, tracing::Level::from_str(level).expect("tracing knows its levels")));
         let log_level = read_or(&mut root, "log_level", &levels, tracing::Level::INFO, &mut problems);
-        let rules = match root.table("rules", &mut problems) {
-            Some(table) => Rules::read(table, &mut problems),
-            None => Rules::default(),
-        };
+        let rules = Rules::read_all(&mut root, &mut problems);
         let suppress_below = match root.table("report", &mut problems) {
             Some(mut from) => {
                 // Ten is the rule; the custom of the field permits five.

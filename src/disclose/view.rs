@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::identities::OpenedPerson;
 use crate::config::agreement::{Field, Grant};
-use crate::model::finding::{Finding, FindingKind, OrderState, Profile};
+use crate::model::event::Role;
+use crate::model::finding::{Finding, FindingKind, OrderState, Profile, Score};
 
 /// How the person is named in one message.
 pub enum Naming {
@@ -39,6 +40,8 @@ pub fn alert(finding: &Finding, grant: &Grant, naming: Naming, perpetrators: Vec
     view.grant(Field::NewCounterparty, "new_counterparty", facts.new_counterparty.map(|is_new| json!(is_new)));
     view.grant(Field::Order, "order", facts.order.map(|state| order(&state, grant)));
     view.grant(Field::Programme, "programme", facts.programme.map(|programme| json!(programme)));
+    view.grant(Field::Service, "service", facts.service.as_ref().map(|service| json!(service)));
+    view.grant(Field::Standing, "standing", facts.standing.map(|standing| json!(standing)));
     let named: Vec<_> = perpetrators.iter().map(person).collect();
     view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then_some(Value::Array(named)));
     view.body
@@ -57,6 +60,7 @@ pub fn list_entry(
     let findings: Map<_, _> = told.map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
     let orders: Vec<_> = profile.orders.iter().map(|state| order(state, grant)).collect();
     let flags: &[&str] = if profile.both_roles { &["both_roles"] } else { &[] };
+    let is_perpetrator = profile.role == Role::Perpetrator;
     let mut view = View { grant, body: Map::new() };
     view.always("role", json!(profile.role));
     view.always("flags", json!(flags));
@@ -70,7 +74,20 @@ pub fn list_entry(
     view.grant(Field::Week, "last_week", Some(json!(iso_week(profile.last_on))));
     view.grant(Field::Date, "last_date", Some(json!(profile.last_on)));
     view.grant(Field::Standing, "standing", profile.standing.map(|standing| json!(standing)));
+    let standings = profile.standings.iter().rev().map(|(standing, (count, last_on))| {
+        let (name, last) = day_or_week("last_date", "last_week", *last_on, grant);
+        json!({"standing": standing, "count": count, name: last})
+    });
+    let standings: Vec<_> = standings.collect();
+    view.grant(Field::Standing, "standings", (!standings.is_empty()).then_some(Value::Array(standings)));
     view.grant(Field::Risk, "risk", profile.risk.map(|risk| json!(risk)));
+    view.grant(Field::Risk, "risk_basis", profile.risk_basis.as_ref().map(|basis| json!(basis)));
+    view.grant(Field::Pathways, "pathways", is_perpetrator.then(|| json!(profile.pathways)));
+    let mappa = profile.mappa_level.map(|level| json!({"cohort": "mappa", "level": level}));
+    let cohorts = profile.cohorts.iter().map(|cohort| json!({"cohort": cohort})).chain(mappa);
+    view.grant(Field::Cohorts, "cohorts", is_perpetrator.then(|| cohorts.collect()));
+    view.grant(Field::Score, "score", profile.score.as_ref().map(|told| score(told, grant)));
+    view.grant(Field::Intelligence, "intelligence", profile.intelligence.map(|intelligence| json!(intelligence)));
     view.grant(Field::Order, "orders", Some(Value::Array(orders)));
     view.grant(Field::Programme, "programmes", Some(json!(profile.programmes)));
     view.grant(Field::Confidence, "confidence", Some(json!(confidence)));
@@ -115,10 +132,29 @@ fn person(opened: &OpenedPerson) -> Value {
     })
 }
 
+/// RFG(V), its four components beside the total, and the tables that it rests on.
+fn score(score: &Score, grant: &Grant) -> Value {
+    let (name, last) = day_or_week("last_date", "last_week", score.last_on, grant);
+    let part = |value: u32, points: u32| json!({"value": value, "points": points});
+    let (values, points) = (&score.values, &score.points);
+    json!({
+        "recency": {name: last, "points": points.recency},
+        "frequency": part(values.frequency, points.frequency),
+        "gravity": part(values.gravity, points.gravity),
+        "victims": part(values.victims, points.victims),
+        "total": score.total,
+        "weights_version": score.versions.0,
+        "harm_version": score.versions.1,
+    })
+}
+
 fn order(state: &OrderState, grant: &Grant) -> Value {
     let mut told = Map::new();
     told.insert("kind".to_owned(), json!(state.kind));
     told.insert("breached".to_owned(), json!(state.breached));
+    if state.doubtful {
+        told.insert("doubtful".to_owned(), json!(true));
+    }
     match state.until {
         Some(until) => {
             let (name, until) = day_or_week("until", "until_week", until, grant);

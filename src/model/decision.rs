@@ -12,7 +12,7 @@ pub enum Judgement {
     Same,
     /// Two records are two persons.
     Different,
-    /// Somebody looked at a person who appears in both roles, and the list may name them.
+    /// Somebody looked at a finding: of a person in both roles, the list may name them.
     Seen,
     /// Somebody looked and could not tell: the question stays open, and what was decided before no longer counts.
     Undecided,
@@ -36,6 +36,10 @@ pub enum DecisionReason {
     CounterAllegation,
     /// What is known does not suffice.
     NotEnoughKnown,
+    /// The victim was referred now, or the service was told otherwise.
+    Referred,
+    /// The victim does not want it, or needs it no more.
+    NoReferralNeeded,
 }
 
 /// On what ground a person is erased.

@@ -437,7 +437,21 @@ fn yes() -> bool {
     true
 }
 
+/// Yes answers of 24 on the SafeLives DASH that are a visible high risk (SafeLives, MARAC criteria).
+pub const VISIBLE_HIGH_RISK: u8 = 14;
+/// The SafeLives DASH, as schemas name it.
+pub const SAFELIVES_DASH: &str = "dash_ric";
+
 impl Detail {
+    /// The grade of a risk assessment, and whether the answers alone made it that: judgement may raise what the answers say,
+    /// never lower it.
+    #[must_use]
+    pub fn graded(&self) -> Option<(Risk, bool)> {
+        let Self::RiskAssessment { tool, yes_count, grade, .. } = self else { return None };
+        let is_visible = tool == SAFELIVES_DASH && yes_count.is_some_and(|count| count >= VISIBLE_HIGH_RISK);
+        Some(if is_visible { (Risk::High, *grade < Risk::High) } else { (*grade, false) })
+    }
+
     /// The event that this one speaks of, if it says so.
     #[must_use]
     pub fn incident(&self) -> Option<EventId> {

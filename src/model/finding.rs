@@ -6,7 +6,9 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::event::{OffenceFamily, OrderKind, Programme, Risk, Role};
+use super::event::{
+    CohortKind, Grader, IntelligenceAssessment, OffenceFamily, OrderKind, Programme, Risk, Role, SourceEvaluation,
+};
 use super::ids::{ClusterId, EventId, FindingId, PartyId, RecordId};
 
 /// Declares the kinds once: variant, name in messages and agreement, sentence for a reader.
@@ -64,6 +66,18 @@ finding_kinds! {
     ReportAfterProgramme = "report_after_programme", "A report came after this person completed a programme.";
     /// Victim in one event and perpetrator in another: for a human to look at.
     BothRoles = "both_roles", "This person appears as victim and as perpetrator.";
+    /// Graded, and no referral to the service for that grade followed in time.
+    Unrouted = "unrouted", "This victim's risk was graded, and no referral to the service for it followed in the agreed time.";
+    /// Another perpetrator within the window.
+    SuccessivePerpetrators = "successive_perpetrators", "This victim is reported as harmed by a further perpetrator.";
+    /// Somebody with a history is reported with somebody new, and nobody has asked to be told.
+    RightToKnow = "right_to_know", "A person with a history is reported with somebody new: consider the right to know.";
+    /// A request under the disclosure scheme is undecided past its time.
+    DvdsOverdue = "dvds_overdue", "A request under the disclosure scheme is undecided past its time.";
+    /// As many contacts to the MASH within the window as make a pattern.
+    MashContacts = "mash_contacts", "Repeated contacts to the MASH about this child or family within twelve months.";
+    /// Somebody who shares an open child's plan is reported.
+    LinkedToOpenChild = "linked_to_open_child", "An adult linked to a child with an open plan is reported.";
 }
 
 impl fmt::Display for FindingKind {
@@ -126,6 +140,10 @@ pub struct FindingFacts {
     pub programme: Option<Programme>,
     /// Family of the offence.
     pub offence_family: Option<OffenceFamily>,
+    /// The service that a referral should have gone to.
+    pub service: Option<PartyId>,
+    /// Where the allegation stands, once it is cleared: whoever was told of it is told that.
+    pub standing: Option<Standing>,
 }
 
 /// An order as of a date.
@@ -137,20 +155,92 @@ pub struct OrderState {
     pub until: Option<Date>,
     /// Recorded by police as breached, rather than indicated by a report while in force.
     pub breached: bool,
+    /// Lasts shorter or longer than its kind may.
+    pub doubtful: bool,
 }
 
-/// How far an allegation has come; the furthest of all events.
+/// Where an allegation stands. Of several the furthest counts, and below an allegation are those that are none any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// No further action or acquitted, and nothing else.
+    /// Acquitted at court.
+    Acquitted,
+    /// The investigation or prosecution ended.
+    NoFurtherAction,
+    /// Cleared in one of these ways; the agency doesn't say which.
     Cleared,
     /// Alleged.
     Allegation,
+    /// Cautioned, out of court.
+    Cautioned,
     /// Charged.
     Charged,
     /// Convicted.
     Convicted,
+}
+
+impl Standing {
+    /// Is it an allegation no more?
+    #[must_use]
+    pub fn is_cleared(self) -> bool {
+        self < Self::Allegation
+    }
+}
+
+/// How a victim's risk was graded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RiskBasis {
+    /// Tool.
+    pub tool: String,
+    /// Its version.
+    pub tool_version: String,
+    /// Who graded, by function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grader: Option<Grader>,
+    /// Professional judgement raised the grade.
+    pub raised_by_judgement: bool,
+    /// The answers alone make it high, whatever the grade says.
+    pub raised_by_answers: bool,
+}
+
+/// RFG(V): what a MATAC ranks by, its four components beside the total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    /// Days since the last report, reports, harm and different victims within the window.
+    pub values: Parts<u32>,
+    /// Points of each.
+    pub points: Parts<u32>,
+    /// The day of the last report: days since then would make another entry of it every day.
+    pub last_on: Date,
+    /// Weighted sum of the points.
+    pub total: u32,
+    /// Versions of the tables of weights and of harm.
+    pub versions: (&'static str, &'static str),
+}
+
+/// The four components of RFG(V), each with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parts<T> {
+    /// Days since the last report.
+    pub recency: T,
+    /// Reports.
+    pub frequency: T,
+    /// Harm.
+    pub gravity: T,
+    /// Different victims.
+    pub victims: T,
+}
+
+/// Intelligence about somebody who is listed for other reasons: how much there is, and the best of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Intelligence {
+    /// Reports of it that may be shared and are not suspected to be false.
+    pub reports: u32,
+    /// The best source,
+    pub source_evaluation: SourceEvaluation,
+    /// and how it knows.
+    pub assessment: IntelligenceAssessment,
 }
 
 /// A perpetrator's place on the list, kept apart from any victim's risk.
@@ -186,14 +276,28 @@ pub struct Profile {
     pub last_on: Date,
     /// The day after which no report is within the window.
     pub drops_off: Date,
-    /// Perpetrators only.
+    /// The furthest; perpetrators only.
     pub standing: Option<Standing>,
+    /// Each that an allegation has, with how many have it and the day of the last; perpetrators only.
+    pub standings: BTreeMap<Standing, (u32, Date)>,
     /// Latest risk grade; victims only.
     pub risk: Option<Risk>,
+    /// How that came about.
+    pub risk_basis: Option<RiskBasis>,
     /// Orders in force as of the date.
     pub orders: Vec<OrderState>,
     /// Programmes started and not completed, or completed.
     pub programmes: Vec<Programme>,
+    /// Programmes that the person could be offered and has not started; perpetrators only.
+    pub pathways: Vec<Programme>,
+    /// Cohorts that the person is in.
+    pub cohorts: Vec<CohortKind>,
+    /// Level of multi-agency public protection arrangements, if under them.
+    pub mappa_level: Option<u8>,
+    /// RFG(V); perpetrators only.
+    pub score: Option<Score>,
+    /// Intelligence within the list window.
+    pub intelligence: Option<Intelligence>,
     /// Findings within the list window by kind.
     pub findings: BTreeMap<FindingKind, u32>,
     /// Also seen in the opposite role.

@@ -458,7 +458,7 @@ impl Engine {
             let _stage = tracing::trace_span!(target: "stage", "disclose").entered();
             desk.disclose(before, &people, told)
         };
-        self.review_both_roles(id, before, &people, work);
+        self.review_findings(id, before, &people, now.as_of, work);
         {
             let _stage = tracing::trace_span!(target: "stage", "seal").entered();
             self.send(id, disclosed, &people, now, rng, work);

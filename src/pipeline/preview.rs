@@ -59,7 +59,7 @@ pub fn preview(
         .strict()
         .problems(feed, &[], payload, appended_ms)
         .into_iter()
-        .partition(|problem| problem.code == RejectCode::UnknownField);
+        .partition(|problem| matches!(problem.code, RejectCode::UnknownField | RejectCode::Doubtful));
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -70,7 +70,7 @@ pub fn preview(
         status,
         under_16,
         tokens: tokens.kinds(),
-        findings: if under_16 { Vec::new() } else { outlook(&detail, role) },
+        findings: if under_16 && role != Role::Child { Vec::new() } else { outlook(&detail, role) },
     };
     if let Some(source) = valid.pseudonymised.take() {
         let persons = source.persons.iter();

@@ -1,7 +1,10 @@
 //! What people are asked and what they decided: questions on `review.v1`, by key the latest, an answered one deleted.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use jiff::ToSpan;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -11,6 +14,7 @@ use super::work::{Touched, Work};
 use super::{Engine, REVIEW_TOPIC};
 use crate::assess::Assessed;
 use crate::assess::ledger::LedgerEvent;
+use crate::config::rules::Routing;
 use crate::disclose::told::ToldAlert;
 use crate::link::{Decision, PossibleMatch};
 use crate::model::decision::{Judgement, Subject};
@@ -22,25 +26,28 @@ use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 const REVIEWERS: &str = "review";
 
 impl Engine {
-    /// People who appear in both roles go to a human; a question that was answered or fell away goes.
-    pub(super) fn review_both_roles(
+    /// People who appear in both roles, and victims who were not referred, go to a human; a question that was answered or
+    /// fell away goes.
+    pub(super) fn review_findings(
         &mut self,
         id: &ScopeId,
         before: &BTreeSet<ClusterId>,
         people: &[Assessed],
+        as_of: Date,
         work: &mut Work,
     ) {
+        let setup = Arc::clone(&self.setup);
         let partition = self.partition;
         let Some(Scope { ledger, told, .. }) = self.scopes.get_mut(id) else { return };
         let reviewers: PartyId = REVIEWERS.parse().expect("a name of the right form");
         let touched = before.iter().copied().chain(people.iter().map(|person| person.cluster));
         let mut gone = told.findings_of(touched);
-        for (person, finding) in both_roles(people) {
+        for (person, finding) in for_humans(people, as_of, &setup.rules.routing) {
             gone.remove(&finding.id);
             let earlier = told.alert(finding.id, &reviewers).filter(|earlier| earlier.live);
             let open = ledger.decision(Subject::Finding(finding.id)) != Some(Judgement::Seen);
             let key = finding.id.to_string();
-            let body = open.then(|| both_roles_question(&key, id, person, finding).to_string().into_bytes());
+            let body = open.then(|| finding_question(&key, id, person, finding).to_string().into_bytes());
             let digest = body.as_ref().map_or([0; 16], |body| first_half(&Sha256::digest(body)));
             if earlier.map(|earlier| earlier.digest) == open.then_some(digest) {
                 continue;
@@ -82,15 +89,29 @@ impl Scope {
     }
 }
 
-fn both_roles(people: &[Assessed]) -> impl Iterator<Item = (&Assessed, &Finding)> {
+/// Findings that a person looks at: somebody in both roles, and a victim who should have been referred, while something
+/// can be done about it.
+fn for_humans<'a>(
+    people: &'a [Assessed],
+    as_of: Date,
+    routing: &'a Routing,
+) -> impl Iterator<Item = (&'a Assessed, &'a Finding)> {
     let found = people.iter().flat_map(|person| person.findings.iter().map(move |finding| (person, finding)));
-    found.filter(|(_, finding)| finding.kind == FindingKind::BothRoles)
+    found.filter(move |(_, finding)| match finding.kind {
+        FindingKind::BothRoles => true,
+        FindingKind::Unrouted => {
+            let grade = finding.facts.risk.map(|(_, grade)| grade);
+            grade >= Some(routing.asked_from)
+                && as_of <= finding.on.saturating_add(i64::from(routing.asked_days).days())
+        }
+        _ => false,
+    })
 }
 
-fn both_roles_question(key: &str, scope: &ScopeId, person: &Assessed, finding: &Finding) -> Value {
+fn finding_question(key: &str, scope: &ScopeId, person: &Assessed, finding: &Finding) -> Value {
     json!({
         "review_id": key,
-        "kind": "both_roles",
+        "kind": finding.kind,
         "scope": scope,
         "records": [finding.record],
         "finding": finding.id,

@@ -6,11 +6,8 @@ use serde_json::{Map, Value};
 
 use super::problem::{Check, Path, Problem};
 use super::rules::day;
-use crate::model::event::{OrderKind, usual_days};
+use crate::model::event::{OrderKind, SAFELIVES_DASH, VISIBLE_HIGH_RISK, usual_days};
 use crate::model::outcome::RejectCode;
-
-/// Yes answers that make a visible high risk on the SafeLives DASH (SafeLives, MARAC criteria).
-const VISIBLE_HIGH_RISK: u64 = 14;
 
 /// Tells what is doubtful.
 pub(super) fn check(envelope: &Value, problems: &mut Vec<Problem>) {
@@ -19,7 +16,10 @@ pub(super) fn check(envelope: &Value, problems: &mut Vec<Problem>) {
     let text = |name| data.get(name).and_then(Value::as_str);
     let yes_count = data.get("yes_count").and_then(Value::as_u64);
     let is_high = text("grade").is_none_or(|grade| grade == "high");
-    if text("tool") == Some("dash_ric") && yes_count.is_some_and(|count| count >= VISIBLE_HIGH_RISK) && !is_high {
+    if text("tool") == Some(SAFELIVES_DASH)
+        && yes_count.is_some_and(|count| count >= VISIBLE_HIGH_RISK.into())
+        && !is_high
+    {
         let help = "look the assessment up: judgement may raise a grade, never lower it";
         problems.push(doubt("grade", "14 and more yes answers of 24 are a visible high risk", help));
     }

@@ -43,7 +43,24 @@ fn cells(agreement: &Agreement, recipient: &str) -> Vec<(View, Grant)> {
 /// What a recipient gets: how, about whom, named how, of which findings, exactly these fields.
 type Gets = (Channel, Role, NamedBy, &'static [&'static str], &'static [&'static str]);
 
-const EVERY: &[&str] = &[];
+/// Every finding but those of the disclosure scheme and of children's plans.
+const ON_LISTS: &[&str] = &[
+    "new_report",
+    "order_made",
+    "repeat_victim",
+    "repeat_perpetrator",
+    "serial_perpetrator",
+    "same_pair_again",
+    "known_to_several_agencies",
+    "risk_escalated",
+    "marac_repeat",
+    "three_in_twelve_months",
+    "order_breached",
+    "report_after_programme",
+    "both_roles",
+    "unrouted",
+    "successive_perpetrators",
+];
 
 /// The whole of what each recipient gets (domain: "Gets"). What is not here, nobody gets.
 const GETS: &[(&str, &[Gets])] = &[
@@ -63,6 +80,8 @@ const GETS: &[(&str, &[Gets])] = &[
                     "risk_escalated",
                     "order_made",
                     "order_breached",
+                    "successive_perpetrators",
+                    "unrouted",
                 ],
                 &[
                     "fact",
@@ -73,13 +92,15 @@ const GETS: &[(&str, &[Gets])] = &[
                     "new_counterparty",
                     "order",
                     "perpetrator_identity",
+                    "service",
+                    "standing",
                 ],
             ),
             (
                 Channel::List,
                 Role::Victim,
                 NamedBy::OwnReference,
-                EVERY,
+                ON_LISTS,
                 &["fact", "week", "risk", "reports", "counterparts", "findings", "order", "confidence", "drops_off"],
             ),
         ],
@@ -100,14 +121,26 @@ const GETS: &[(&str, &[Gets])] = &[
                     "risk_escalated",
                     "order_made",
                     "order_breached",
+                    "successive_perpetrators",
+                    "unrouted",
                 ],
-                &["fact", "week", "offence_family", "risk", "reports", "new_counterparty", "order"],
+                &[
+                    "fact",
+                    "week",
+                    "offence_family",
+                    "risk",
+                    "reports",
+                    "new_counterparty",
+                    "order",
+                    "service",
+                    "standing",
+                ],
             ),
             (
                 Channel::List,
                 Role::Victim,
                 NamedBy::OwnReference,
-                EVERY,
+                ON_LISTS,
                 &["fact", "week", "risk", "reports", "findings", "order", "confidence", "drops_off"],
             ),
         ],
@@ -118,8 +151,8 @@ const GETS: &[(&str, &[Gets])] = &[
             Channel::Alert,
             Role::Victim,
             NamedBy::OwnReference,
-            &["risk_escalated", "three_in_twelve_months", "marac_repeat"],
-            &["fact", "week", "risk"],
+            &["risk_escalated", "three_in_twelve_months", "marac_repeat", "unrouted"],
+            &["fact", "week", "risk", "service"],
         )],
     ),
     (
@@ -140,7 +173,7 @@ const GETS: &[(&str, &[Gets])] = &[
                 Role::Perpetrator,
                 NamedBy::OwnReference,
                 &["new_report", "order_made", "order_breached", "serial_perpetrator", "report_after_programme"],
-                &["fact", "week", "offence_family", "new_counterparty", "order"],
+                &["fact", "week", "offence_family", "new_counterparty", "order", "standing"],
             ),
             (
                 Channel::List,
@@ -160,6 +193,8 @@ const GETS: &[(&str, &[Gets])] = &[
                     "order_breached",
                     "report_after_programme",
                     "both_roles",
+                    "unrouted",
+                    "successive_perpetrators",
                 ],
                 &["fact", "week", "reports", "findings", "order", "programme", "drops_off"],
             ),
@@ -172,7 +207,7 @@ const GETS: &[(&str, &[Gets])] = &[
             Role::Perpetrator,
             NamedBy::OwnReference,
             &["new_report", "order_made", "order_breached", "report_after_programme"],
-            &["fact", "week", "offence_family", "order"],
+            &["fact", "week", "offence_family", "order", "standing"],
         )],
     ),
     (
@@ -203,14 +238,18 @@ const GETS: &[(&str, &[Gets])] = &[
                     "programme",
                     "confidence",
                     "drops_off",
+                    "score",
+                    "pathways",
+                    "cohorts",
+                    "intelligence",
                 ],
             ),
             (
                 Channel::Alert,
                 Role::Perpetrator,
                 NamedBy::Name,
-                &["serial_perpetrator", "order_breached", "marac_repeat"],
-                &["fact", "week", "date", "offence_family", "reports", "counterparts", "order"],
+                &["serial_perpetrator", "order_breached", "marac_repeat", "right_to_know", "dvds_overdue"],
+                &["fact", "week", "date", "offence_family", "reports", "counterparts", "order", "standing"],
             ),
         ],
     ),
@@ -229,7 +268,17 @@ const GETS: &[(&str, &[Gets])] = &[
                 "report_after_programme",
                 "known_to_several_agencies",
             ],
-            &["fact", "week", "offence_family", "agencies", "reports", "new_counterparty", "order", "programme"],
+            &[
+                "fact",
+                "week",
+                "offence_family",
+                "agencies",
+                "reports",
+                "new_counterparty",
+                "order",
+                "programme",
+                "standing",
+            ],
         )],
     ),
     (
@@ -252,6 +301,8 @@ const CSC_FINDINGS: &[&str] = &[
     "serial_perpetrator",
     "order_made",
     "order_breached",
+    "mash_contacts",
+    "linked_to_open_child",
 ];
 const CSC_FIELDS: &[&str] = &["fact", "week", "offence_family", "risk", "reports", "order"];
 
@@ -265,7 +316,7 @@ fn each_recipient_gets_its_cells_and_no_other() {
             let kind = view.findings.iter().next().expect("one").as_str();
             let cell = gets.iter().find(|(channel, about, named_by, kinds, _)| {
                 let fits = (*channel, *about, *named_by) == (view.channel, view.about, view.named_by);
-                fits && (kinds.is_empty() || kinds.contains(&kind))
+                fits && kinds.contains(&kind)
             });
             let promised: BTreeSet<&str> =
                 cell.map(|(.., fields)| fields.iter().copied().collect()).unwrap_or_default();
@@ -293,6 +344,15 @@ fn names(view: &View, field: Field) -> bool {
     view.named_by == NamedBy::Name || field == Field::PerpetratorIdentity
 }
 
+fn of_the_disclosure_scheme(view: &View, _: Field) -> bool {
+    [FindingKind::RightToKnow, FindingKind::DvdsOverdue].map(|kind| Kinds::from_iter([kind])).contains(&view.findings)
+}
+
+fn of_childrens_plans(view: &View, _: Field) -> bool {
+    let kinds = [FindingKind::MashContacts, FindingKind::LinkedToOpenChild];
+    kinds.map(|kind| Kinds::from_iter([kind])).contains(&view.findings)
+}
+
 fn about_victims(view: &View, _: Field) -> bool {
     view.about != Role::Perpetrator
 }
@@ -301,7 +361,14 @@ fn about_victims(view: &View, _: Field) -> bool {
 const NEVER: &[Never] = &[
     // Other victims' identity; which intelligence it rests on (texts of reports have no field at all).
     ("idva", not_own_client, "IDVA-N1"),
-    ("idva", |_, field| field == Field::Agencies, "IDVA-N2"),
+    ("idva", |_, field| [Field::Agencies, Field::Intelligence].contains(&field), "IDVA-N2"),
+    // Who asked under the disclosure scheme, and what social care knows of a child.
+    ("idva", of_the_disclosure_scheme, "ALL-3"),
+    ("up2u", of_the_disclosure_scheme, "ALL-3"),
+    ("probation", of_the_disclosure_scheme, "ALL-3"),
+    ("idva", of_childrens_plans, "ALL-4"),
+    ("up2u", of_childrens_plans, "ALL-4"),
+    ("high_harm_team", of_childrens_plans, "ALL-4"),
     // Other victims' names or addresses (addresses have no field at all).
     ("stop_domestic_abuse", not_own_client, "SDA-N1"),
     // Offence history; identity.
@@ -505,7 +572,7 @@ fn a_difference_is_told_in_words_and_by_what_it_does() {
             "[Field::\"fact\", Field::\"week\", Field::\"order\"].contains(resource)",
         ),
         (
-            "[Field::\"fact\", Field::\"week\", Field::\"offence_family\", Field::\"order\"].contains(resource)",
+            "[Field::\"fact\", Field::\"week\", Field::\"offence_family\", Field::\"order\", Field::\"standing\"].contains(resource)",
             "[Field::\"fact\", Field::\"week\"].contains(resource)",
         ),
         ("purpose = \"Safety prompt to a counsellor about their own client\"", "purpose = \"Counselling\""),
@@ -523,8 +590,8 @@ fn a_difference_is_told_in_words_and_by_what_it_does() {
         line(
             Effect::Closes,
             "hampton_trust",
-            "alert about a perpetrator, by own reference: offence_family, order (of new_report, order_made, order_breached, \
-             report_after_programme)",
+            "alert about a perpetrator, by own reference: offence_family, order, standing (of new_report, order_made, \
+             order_breached, report_after_programme)",
         ),
         line(Effect::Changes, "HT-1", "the policy is worded otherwise"),
         line(Effect::Changes, "PARCS-1", "the policy is worded otherwise"),
@@ -569,7 +636,10 @@ fn explain_says_by_which_clause_and_the_annex_what_each_recipient_gets() {
         "own_reference",
     ]);
     assert!(told.starts_with("alert about a victim, by own reference: yes, by IDVA-1\n"), "{told}");
-    assert!(told.contains("never agencies  [IDVA-N2]") && told.contains("new_counterparty, offence_family"), "{told}");
+    assert!(
+        told.contains("never agencies, intelligence  [IDVA-N2]") && told.contains("new_counterparty, offence_family"),
+        "{told}"
+    );
     let told = explain(&["--recipient", "parcs", "--finding", "repeat_victim", "--view", "list", "--format", "json"]);
     let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     let views = told["views"].as_array().expect("views");

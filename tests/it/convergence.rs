@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use priorityd::disclose::told::{Digest, ToldAlert};
 use priorityd::log::memory::Faults;
+use priorityd::model::feed::FeedKind;
 use priorityd::model::ids::{ClusterId, FindingId, PartyId};
 use priorityd::model::register::RowKind;
 use priorityd::simulate::City;
+use priorityd::validate::types::EVENT_TYPES;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +43,52 @@ pub(crate) const LIFE: &[&str] = &[
     "r1 police.risk_assessment 2024-03-03 victim=sarah grade=standard",
     "r2 police.risk_assessment 2024-09-03 victim=sarah grade=high",
     "o2 police.protection_order 2024-09-02 victim=sarah perpetrator=dean expires_on=2025-09-02",
+    // Of every other type one at least.
+    "k6 encompass.caseload_entry 2024-01-03 child=ellie",
+    "k7 childrens_social_care.caseload_entry 2024-01-03 child=ellie",
+    "i6 police.incident 2024-11-01 victim=sarah perpetrator=dean child=ellie children_present=yes",
+    "n6 police.arrest 2024-11-02 victim=sarah perpetrator=dean incident=i6 wants_change=yes",
+    "h6 police.charge 2024-11-05 victim=sarah perpetrator=dean incident=i6",
+    "t6 police.court_outcome 2025-02-05 victim=sarah perpetrator=dean incident=i6 result=acquitted",
+    "f1 police.no_further_action 2024-04-01 victim=sarah perpetrator=dean incident=c1",
+    "v1 police.conditional_caution 2025-02-01 perpetrator=kelly incident=i5",
+    "q1 police.dvds_request 2024-06-03 victim=kelly perpetrator=dean",
+    "q2 police.dvds_request 2024-06-03 recorded=2024-06-20 supersedes=q1 victim=kelly perpetrator=dean decision=disclosed \
+     decided_on=2024-06-19",
+    "q3 police.dvds_request 2025-06-03 victim=priya perpetrator=mark route=right_to_know",
+    "g1 police.cpi_report 2024-06-04 perpetrator=dean",
+    "g2 police.cohort 2024-06-05 perpetrator=dean cohort=matac",
+    "g3 police.cohort 2024-08-05 perpetrator=dean2 cohort=matac state=left",
+    "p0 crc.programme_start 2024-05-02 perpetrator=dean2",
+    "p2 crc.programme_breach 2024-05-20 perpetrator=dean",
+    "p3 crc.requirement 2024-05-01 perpetrator=dean",
+    "p4 crc.risk_review 2024-05-03 perpetrator=dean",
+    "p5 crc.mappa_level 2024-05-03 perpetrator=dean level=2",
+    "p6 crc.recall 2024-12-01 perpetrator=dean",
+    "p7 crc.release 2025-03-01 perpetrator=dean",
+    "p8 crc.order_end 2025-09-01 perpetrator=dean2",
+    "m2 local_authority.marac_outcome 2024-07-20 victim=sara perpetrator=dean",
+    "s1 local_authority.social_care_assessment 2024-10-02 child=ellie victim=sara perpetrator=dean2",
+    "s2 local_authority.social_care_assessment 2025-03-02 child=ellie victim=sara perpetrator=dean2 state=closed",
+    "x2 local_authority.mash_contact 2024-10-01 victim=sara child=ellie",
+    "x3 local_authority.mash_contact 2024-10-02 victim=sara child=ellie",
+    "x5 local_authority.mash_contact 2024-10-03 victim=sara child=ellie",
+    "x6 local_authority.mash_contact 2024-10-04 victim=sara child=ellie",
+    "x7 local_authority.mash_contact 2024-10-05 victim=sara child=ellie",
+    "y1 local_authority.housing 2024-10-06 victim=sara",
+    "y2 local_authority.yot 2024-10-07 child=tom",
+    "y3 local_authority.substance_misuse 2024-10-08 perpetrator=dean2",
+    "i8 police.incident 2025-02-01 victim=priya perpetrator=mark",
+    "g4 police.cpi_report 2025-02-02 perpetrator=mark",
+    "k8 victim_care_service.caseload_entry 2024-01-02 victim=priya",
+    "r3 police.risk_assessment 2025-12-01 victim=priya grade=medium",
+    "e1 idva.referral_received 2024-09-04 victim=sarah",
+    "e2 idva.contact_attempt 2024-09-05 victim=sarah reached=false",
+    "e3 idva.engaged 2024-09-06 victim=sarah",
+    "e4 idva.risk_at_start 2024-09-07 victim=sarah",
+    "e5 victim_care_service.declined 2024-09-08 victim=kelly",
+    "e6 up2u.closed 2025-05-08 perpetrator=dean",
+    "i7 police.crime 2025-06-08 victim=kelly perpetrator=dean most_serious_violence=true",
 ];
 
 /// The life above beside a small city.
@@ -142,6 +190,23 @@ fn reference(all: &[Sent]) -> (Outcome, Alerted) {
 }
 
 #[test]
+fn the_life_has_an_event_of_every_type() {
+    let of_life: BTreeSet<_> = LIFE.iter().map(|line| line.split_whitespace().nth(1).expect("a type")).collect();
+    let named = |feed: FeedKind, event: &str| {
+        of_life.iter().any(|kind| {
+            let (sender, kind) = kind.split_once('.').expect("feed.event");
+            let is_agency = ["police", "crc", "local_authority"].contains(&sender);
+            kind == event && if is_agency { sender == feed.as_str() } else { feed == FeedKind::Service }
+        })
+    };
+    for kind in EVENT_TYPES.iter().filter(|kind| kind.feed != FeedKind::Review) {
+        // An acknowledgement names nobody, and every feed withdraws in the same way.
+        let is_tried = matches!(kind.event, "alert_acknowledged" | "cancel") || named(kind.feed, kind.event);
+        assert!(is_tried, "{}", kind.name);
+    }
+}
+
+#[test]
 fn any_order_in_any_batches() {
     let all = everything();
     let expected = reference(&all);
@@ -214,6 +279,7 @@ fn decisions(hub: &Hub<'_>) -> Vec<Sent> {
     for (number, review) in hub.reviews().into_values().enumerate() {
         let about = match review["kind"].as_str() {
             Some("both_roles") => format!("decision=seen reason=both_directions finding={}", review["finding"]),
+            Some("unrouted") => format!("decision=seen reason=referred finding={}", review["finding"]),
             _ if number % 2 == 0 => "decision=same reason=records_compared".to_owned(),
             _ => "decision=different reason=relatives".to_owned(),
         };

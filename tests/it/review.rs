@@ -17,7 +17,7 @@ use crate::support::hub::{Desk, Hub, Office, text};
 
 /// The police know Sarah in full; her support worker has no date of birth and spells her otherwise, so that what agrees
 /// is mostly what a household shares: not enough to link, enough to ask.
-fn asked() -> Vec<Sent> {
+pub(crate) fn asked() -> Vec<Sent> {
     let mut sent = events(&[
         "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
         "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean",

@@ -229,7 +229,7 @@ impl Service {
                 self.list.remove(&entry);
                 Ok(None)
             }
-            Seen::Refused { partition, offset, why } => {
+            Seen::Refused { partition, offset, why, .. } => {
                 let line = format!(
                     "{} cannot open its message in partition {partition} at offset {offset}: {why}",
                     self.party

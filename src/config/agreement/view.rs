@@ -72,7 +72,7 @@ fields! {
     Programme = "programme",
     /// Single, repeat or serial.
     Tier = "tier",
-    /// Allegation, charge or conviction.
+    /// Allegation, caution, charge or conviction, or that it is none any more.
     Standing = "standing",
     /// Findings by kind.
     Findings = "findings",
@@ -82,6 +82,16 @@ fields! {
     DropsOff = "drops_off",
     /// Name and date of birth of the perpetrator across from the recipient's own client.
     PerpetratorIdentity = "perpetrator_identity",
+    /// The service that a referral should have gone to.
+    Service = "service",
+    /// RFG(V): recency, frequency, gravity, victims and their sum.
+    Score = "score",
+    /// Programmes that the person could be offered.
+    Pathways = "pathways",
+    /// Cohorts and MAPPA level.
+    Cohorts = "cohorts",
+    /// How much graded intelligence there is, and the best grade; never its text.
+    Intelligence = "intelligence",
 }
 
 /// Channels by the name of their action in policies.

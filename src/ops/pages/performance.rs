@@ -110,7 +110,7 @@ fn figures(one: &Performance, has_files: bool) -> Markup {
         p class="govuk-body" { (one.note) }
         p class="govuk-hint" { "Made " (one.made_at) "." }
         @for chart in &one.charts {
-            section aria-labelledby={ "chart-" (chart.id) } {
+            div class="priorityd-chart" {
                 h3 class="govuk-heading-m" id={ "chart-" (chart.id) } { (chart.title) }
                 p class="govuk-body" { (chart.definition) }
                 @if !chart.breaks.is_empty() {

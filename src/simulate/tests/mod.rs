@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-mod calibration;
-
 use serde_json::Value;
 
 use super::*;

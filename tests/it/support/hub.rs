@@ -482,7 +482,12 @@ impl<'a> Hub<'a> {
 
     /// Everybody, as of the hub's day.
     pub(crate) fn people(&self) -> Vec<Assessed> {
-        self.engine().assess_everybody(self.now.as_of).into_values().flatten().collect()
+        self.people_on(self.now.as_of)
+    }
+
+    /// Everybody, as of any day.
+    pub(crate) fn people_on(&self, as_of: Date) -> Vec<Assessed> {
+        self.engine().assess_everybody(as_of).into_values().flatten().collect()
     }
 
     /// How many records all feeds have, those included that an agency sent again.
@@ -662,6 +667,11 @@ impl<'a> Hub<'a> {
     /// Findings as `person kind event`, sorted; reports themselves (`new_report`) are left out. Every person must be one
     /// linked person and every linked person one person.
     pub(crate) fn findings(&self, lines: &[&str]) -> Vec<String> {
+        self.findings_on(self.now.as_of, lines)
+    }
+
+    /// The same as of any day.
+    pub(crate) fn findings_on(&self, as_of: Date, lines: &[&str]) -> Vec<String> {
         let (mut names, mut ids) = (BTreeMap::new(), BTreeMap::new());
         for line in lines {
             let words: Vec<_> = line.split_whitespace().collect();
@@ -677,7 +687,7 @@ impl<'a> Hub<'a> {
         }
         let people: BTreeSet<_> = names.values().collect();
         assert_eq!(people.len(), names.len(), "one person is two: {:?}", names.values().collect::<Vec<_>>());
-        let mut found: Vec<_> = (self.people().iter())
+        let mut found: Vec<_> = (self.people_on(as_of).iter())
             .flat_map(|person| person.findings.iter().map(|finding| (person.cluster, finding)))
             .filter(|(_, finding)| finding.kind.as_str() != "new_report")
             .map(|(cluster, finding)| format!("{} {} {}", names[&cluster], finding.kind, ids[&finding.trigger]))

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::rules::Rules;
-use crate::report::{Figure, Period, Report, report};
-use crate::simulate::{City, Place, Published, Usage, published};
+use priorityd::config::rules::Rules;
+use priorityd::report::{Figure, Period, Report, report};
+use priorityd::simulate::{City, Place, Published, Usage, published};
 
 /// Two years, so that the second one has twelve months before it to look back on.
 const YEARS: u32 = 2;
@@ -92,11 +92,8 @@ fn holds(place: Place) {
         let whole = cities.iter().filter_map(|city| of(city).1).sum::<f64>() / cities.len() as f64;
         let whole = Some(whole).filter(|whole| *whole > 0.0);
         let allowed = half_width(&figure, whole, cities.len() as f64) + BIAS * exact;
-        if std::env::var_os("SHOW").is_some() {
-            eprintln!("{} {key:?} mean {mean:.4} published {exact:.4} allowed {allowed:.4}", figure.id);
-        }
         if (mean - exact).abs() > allowed {
-            missed.push(format!("{} {key:?}, mean of all: {mean:.4}, published {exact:.4}", figure.id));
+            missed.push(format!("{} {key:?}, mean of all: {mean:.4}, published {exact:.4} ± {allowed:.4}", figure.id));
         }
     }
     assert!(missed.is_empty(), "{} missed:\n{}", missed.len(), missed.join("\n"));

@@ -1,286 +1,14 @@
-//! Lives in a few lines each: what is found of them and what is not, who is told and what they must never read.
+//! Who is told what of a life, and what they must never read.
 
 use jiff::civil::date;
 use serde_json::{Value, json};
 
+use super::{I1, I2, I3, IDVA, PARCS, UP2U, played};
 use crate::support::events::{Sent, events, local_ref};
 use crate::support::hub::{Hub, Office, TODAY, amended, amended_all, text};
 
-const IDVA: &str = "k1 idva.caseload_entry 2024-01-02 victim=sarah";
-const UP2U: &str = "k2 up2u.caseload_entry 2024-01-02 perpetrator=dean";
-const PARCS: &str = "k3 parcs.caseload_entry 2024-01-02 victim=sarah";
-
-/// Of each life: what it is about, its events, and all its findings beside the reports themselves.
-const LIVES: &[(&str, &[&str], &[&str])] = &[
-    (
-        "one report is none too many and finds nothing",
-        &["i1 police.incident 2025-03-01 victim=sarah perpetrator=dean"],
-        &[],
-    ),
-    (
-        "repeat victim on the 365th day",
-        &[
-            "i1 police.incident 2024-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-03-01 victim=sarah perpetrator=mark",
-        ],
-        &["sarah repeat_victim i2"],
-    ),
-    (
-        "no repeat victim on the 366th",
-        &[
-            "i1 police.incident 2024-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-03-02 victim=sarah perpetrator=mark",
-        ],
-        &[],
-    ),
-    (
-        "repeat perpetrator with the same victim: the pair again, and not serial",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean",
-        ],
-        &[
-            "dean repeat_perpetrator i2",
-            "dean same_pair_again i2",
-            "sarah repeat_victim i2",
-            "sarah same_pair_again i2",
-        ],
-    ),
-    (
-        "another victim within the year: repeat and serial, and not the pair",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-04-01 victim=kelly perpetrator=dean",
-        ],
-        &["dean repeat_perpetrator i2", "dean serial_perpetrator i2"],
-    ),
-    (
-        "another victim on the 1096th day: serial, not repeat",
-        &[
-            "i1 police.incident 2022-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-03-01 victim=kelly perpetrator=dean",
-        ],
-        &["dean serial_perpetrator i2"],
-    ),
-    (
-        "another victim on the 1097th",
-        &[
-            "i1 police.incident 2022-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-03-02 victim=kelly perpetrator=dean",
-        ],
-        &[],
-    ),
-    (
-        "a third victim is news again, the second time of the second is not",
-        &[
-            "i1 police.incident 2023-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2024-04-01 victim=kelly perpetrator=dean",
-            "i3 police.incident 2025-05-01 victim=kelly perpetrator=dean",
-            "i4 police.incident 2025-12-01 victim=priya perpetrator=mark",
-        ],
-        &["dean serial_perpetrator i2"],
-    ),
-    (
-        "children of one household do not make their father serial",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-04-01 victim=sarah perpetrator=dean child=ellie child=tom",
-        ],
-        &[
-            "dean repeat_perpetrator i2",
-            "dean same_pair_again i2",
-            "sarah repeat_victim i2",
-            "sarah same_pair_again i2",
-        ],
-    ),
-    (
-        "one victim under two references and spellings does not make two",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-04-01 victim=sara@POLICE~twice perpetrator=dean",
-            "x1 local_authority.mash_contact 2025-04-02 victim=sara domestic_abuse=not_asked",
-        ],
-        &[
-            "dean repeat_perpetrator i2",
-            "dean same_pair_again i2",
-            "sarah known_to_several_agencies x1",
-            "sarah repeat_victim i2",
-            "sarah same_pair_again i2",
-        ],
-    ),
-    (
-        "several agencies, each once",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "o1 crc.order_start 2025-04-01 perpetrator=dean2",
-            "o2 crc.programme_start 2025-04-02 perpetrator=dean2",
-        ],
-        &["dean known_to_several_agencies o1"],
-    ),
-    (
-        "a service's caseload is not an agency's knowledge",
-        &["i1 police.incident 2025-03-01 victim=sarah perpetrator=dean", UP2U, IDVA],
-        &[],
-    ),
-    (
-        "risk from standard to medium to high, and down without a word",
-        &[
-            "r1 police.risk_assessment 2025-03-01 victim=sarah grade=standard",
-            "r2 police.risk_assessment 2025-03-02 victim=sarah grade=medium",
-            "r3 police.risk_assessment 2025-03-03 victim=sarah grade=high",
-            "r4 police.risk_assessment 2025-03-04 victim=sarah grade=medium",
-            "r5 police.risk_assessment 2025-03-05 victim=sarah grade=medium",
-        ],
-        &["sarah risk_escalated r2", "sarah risk_escalated r3"],
-    ),
-    (
-        "a MARAC repeat on the 364th day",
-        &[
-            "m1 local_authority.marac_referral 2024-03-01 victim=sarah perpetrator=dean",
-            "i1 police.incident 2025-02-28 victim=sarah perpetrator=dean",
-        ],
-        &[
-            "dean known_to_several_agencies i1",
-            "dean marac_repeat i1",
-            "sarah known_to_several_agencies i1",
-            "sarah marac_repeat i1",
-        ],
-    ),
-    (
-        "a new referral, not a repeat, on the 366th",
-        &[
-            "m1 local_authority.marac_referral 2024-03-01 victim=sarah perpetrator=dean",
-            "i1 police.incident 2025-03-02 victim=sarah perpetrator=dean",
-        ],
-        &["dean known_to_several_agencies i1", "sarah known_to_several_agencies i1"],
-    ),
-    (
-        "a MARAC repeat by a MASH contact, crime or not",
-        &[
-            "m1 local_authority.marac_referral 2025-03-01 victim=sarah perpetrator=dean",
-            "x1 local_authority.mash_contact 2025-04-01 victim=sarah perpetrator=dean",
-            "x2 local_authority.mash_contact 2025-04-02 victim=sarah perpetrator=dean domestic_abuse=no",
-            "x3 local_authority.mash_contact 2025-04-03 victim=sarah perpetrator=mark",
-        ],
-        &["dean marac_repeat x1", "sarah marac_repeat x1"],
-    ),
-    (
-        "three in twelve months",
-        &[
-            "i1 police.incident 2025-01-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-02-01 victim=sarah perpetrator=mark",
-            "i3 police.incident 2025-03-01 victim=sarah perpetrator=kelly",
-        ],
-        &["sarah repeat_victim i2", "sarah repeat_victim i3", "sarah three_in_twelve_months i3"],
-    ),
-    (
-        "three, but not in twelve months",
-        &[
-            "i1 police.incident 2024-01-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2024-12-01 victim=sarah perpetrator=mark",
-            "i3 police.incident 2025-03-01 victim=sarah perpetrator=kelly",
-        ],
-        &["sarah repeat_victim i2", "sarah repeat_victim i3"],
-    ),
-    (
-        "an order's breach, recorded",
-        &[
-            "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean expires_on=2025-03-28",
-            "o2 police.protection_order 2025-03-10 victim=sarah perpetrator=dean served_on=2025-03-01 \
-             expires_on=2025-03-28 breached_on=2025-03-10",
-        ],
-        &["dean order_breached o2", "dean order_made o1", "sarah order_breached o2", "sarah order_made o1"],
-    ),
-    (
-        "an order's breach, indicated by a report on its last day",
-        &[
-            "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean expires_on=2025-03-28",
-            "i1 police.incident 2025-03-28 victim=sarah perpetrator=dean",
-        ],
-        &["dean order_breached i1", "dean order_made o1", "sarah order_breached i1", "sarah order_made o1"],
-    ),
-    (
-        "no breach before the order, after it, or by somebody else",
-        &[
-            "i1 police.incident 2024-02-01 victim=sarah perpetrator=dean",
-            "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean expires_on=2025-03-28",
-            "i2 police.incident 2025-03-10 victim=kelly perpetrator=mark",
-            "i3 police.incident 2025-03-29 victim=sarah perpetrator=dean",
-        ],
-        &["dean order_made o1", "sarah order_made o1"],
-    ),
-    (
-        "a report after a completed programme",
-        &[
-            "i1 police.incident 2023-01-01 victim=sarah perpetrator=dean",
-            "p1 crc.programme_complete 2024-02-01 perpetrator=dean",
-            "i2 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-        ],
-        &["dean known_to_several_agencies p1", "dean report_after_programme i2"],
-    ),
-    (
-        "under 16 is nobody's perpetrator",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=tom",
-            "i2 police.incident 2025-04-01 victim=kelly perpetrator=tom",
-        ],
-        &[],
-    ),
-    (
-        "an incident and the crime recorded from it are one report",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "c1 police.crime 2025-03-02 victim=sarah perpetrator=dean incident=i1",
-        ],
-        &[],
-    ),
-    (
-        "an incident and another crime are two",
-        &[
-            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
-            "c1 police.crime 2025-03-02 victim=sarah perpetrator=dean",
-        ],
-        &[
-            "dean repeat_perpetrator c1",
-            "dean same_pair_again c1",
-            "sarah repeat_victim c1",
-            "sarah same_pair_again c1",
-        ],
-    ),
-    (
-        "both roles",
-        &[
-            "i1 police.incident 2023-03-01 victim=sarah perpetrator=dean",
-            "i2 police.incident 2025-04-01 victim=dean perpetrator=sarah",
-        ],
-        &["dean both_roles i2", "sarah both_roles i2"],
-    ),
-];
-
-#[test]
-fn each_life_has_its_findings_and_no_others() {
-    for (about, lines, expected) in LIVES {
-        let hub = Hub::played(Office::shipped(), &events(lines));
-        assert_eq!(hub.outcomes().accepted, lines.len() as u64, "{about}: {:?}", hub.rejections("police"));
-        let mut expected = expected.to_vec();
-        expected.sort_unstable();
-        assert_eq!(hub.findings(lines), expected, "{about}");
-    }
-}
-
-/// What somebody's service reads of one life.
-fn played(lines: &[&str]) -> Hub<'static> {
-    let hub = Hub::played(Office::shipped(), &events(lines));
-    assert_eq!(hub.outcomes().read, hub.outcomes().accepted, "{:?}", hub.rejections("police"));
-    hub
-}
-
-const I1: &str = "i1 police.crime 2025-03-01 victim=sarah perpetrator=dean";
-const I2: &str = "i2 police.crime 2025-04-01 victim=sarah perpetrator=dean";
-const I3: &str = "i3 police.crime 2025-05-01 victim=kelly perpetrator=dean";
-
 /// The names of a body's fields.
-fn fields(body: &Value) -> Vec<&str> {
+pub(super) fn fields(body: &Value) -> Vec<&str> {
     let mut names: Vec<_> = body.as_object().expect("an object").keys().map(String::as_str).collect();
     names.sort_unstable();
     names
@@ -329,7 +57,7 @@ fn parcs_reads_its_own_reference_and_the_week() {
 fn high_harm_reads_names_and_standing() {
     let hub = played(&[I1, I2, I3]);
     let team = hub.desk("high_harm_team");
-    assert_eq!(team.kinds(), ["serial_perpetrator"]);
+    assert_eq!(team.kinds(), ["right_to_know", "serial_perpetrator"]);
     assert_eq!(team.list.len(), 1);
     let entry = team.list.values().next().expect("dean");
     let person = json!({"given_names": ["Dean"], "family_name": "Ashgrove", "date_of_birth": "1985-11-02"});
@@ -422,7 +150,7 @@ fn an_amendment_changes_what_was_found_and_everybody_told_hears_of_it() {
                    perpetrator=dean";
     hub.send(&events(&[amended]));
     let found = hub.findings(&[IDVA, I1, amended]);
-    assert_eq!(found, ["dean repeat_perpetrator a1", "dean serial_perpetrator a1"]);
+    assert_eq!(found, ["dean repeat_perpetrator a1", "dean right_to_know a1", "dean serial_perpetrator a1"]);
     let idva = hub.desk("idva");
     assert_eq!(idva.kinds(), ["new_report"]);
     assert_eq!(idva.corrections(), ["withdrawn"; 3]);
