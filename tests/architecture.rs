@@ -165,7 +165,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("maud", &["ops"]),
     ("subtle", &["ops"]),
     ("plotters", &["report"]),
-    ("rayon", &["link", "pipeline", "cli::tables"]),
+    ("rayon", &["link", "pipeline", "cli::tables", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];
 
