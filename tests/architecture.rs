@@ -164,6 +164,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("microlp", &["report"]),
     ("maud", &["ops"]),
     ("subtle", &["ops"]),
+    ("procfs", &["ops"]),
     ("plotters", &["report"]),
     ("rayon", &["link", "pipeline", "cli::tables", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
@@ -174,7 +175,7 @@ const TERMINAL: &[&str] = &["std::io::stdout", "std::io::stdin", "std::env"];
 
 /// What a room may compile in, besides files of its own folder.
 const COMPILED_IN: &[(&str, &str)] =
-    &[("validate", "schemas/"), ("config", "schemas/"), ("cli", "deploy/"), ("cli", "schemas/")];
+    &[("validate", "schemas/"), ("config", "schemas/"), ("cli", "deploy/"), ("cli", "schemas/outputs/")];
 
 /// Lines of one file at the most, and the files that are tables.
 const LONGEST: usize = 600;

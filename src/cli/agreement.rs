@@ -166,9 +166,8 @@ pub(super) fn sign(file: &Path, key: &Path) -> Result<PathBuf, Failure> {
     let agreement = Agreement::load(file)?;
     let key = signature::read_signer(key)?;
     let beside = signature_file(file);
-    fs::write(&beside, format!("{}\n", signature::sign(&key, &agreement.manifest))).map_err(|error| {
-        Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", beside.display(), error.kind()))
-    })?;
+    fs::write(&beside, format!("{}\n", signature::sign(&key, &agreement.manifest)))
+        .map_err(|error| Failure::unwritable(Kind::Configuration, &beside, &error))?;
     Ok(beside)
 }
 
@@ -200,7 +199,7 @@ fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let agreement = Agreement::load(&args.file)?;
     let Some(recipient) = agreement.recipients.iter().find(|recipient| recipient.party == args.recipient) else {
         let known: Vec<_> = agreement.recipients.iter().map(|recipient| recipient.party.as_str()).collect();
-        let line = format!("--recipient: the agreement has no such recipient; it has {}", known.join(", "));
+        let line = format!("--recipient: the agreement has no such recipient; use one of {}", known.join(", "));
         return Err(Failure::new(Kind::Configuration, line));
     };
     let kind = FindingKind::ALL.iter().copied().find(|kind| kind.as_str() == args.finding);

@@ -11,8 +11,8 @@ use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 use crate::model::feed::FeedKind;
 use crate::validate::types::{COMMON_SCHEMA, EVENT_TYPES};
 
-/// For generators of clients and of documentation. Prints one JSON document.
 #[derive(Debug, Args)]
+#[command(after_help = "For generators of clients and of documentation. Prints one JSON document.")]
 pub(super) struct AsyncapiArgs {}
 
 /// What leaves, by name: the files of `schemas/outputs/`.

@@ -134,7 +134,9 @@ pub(super) fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<(), Failure> 
             })
         }
         AuditCommand::Export { subject, input, who, out: dir } if subject.is_given() => {
-            let dir = dir.as_deref().ok_or_else(|| Failure::new(Kind::BadData, "--out: say where the pack goes"))?;
+            let dir = dir
+                .as_deref()
+                .ok_or_else(|| Failure::new(Kind::BadData, "--out: it is missing; say where the pack goes"))?;
             pack::write(&args.config, file, subject, input, who, dir, out)
         }
         AuditCommand::Export { who, .. } => {

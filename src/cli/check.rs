@@ -16,9 +16,12 @@ use crate::model::ids::PartyId;
 use crate::pipeline::feed_contexts;
 use crate::validate::Validator;
 
-/// Exit 0 when nothing is wrong, 78 when configuration, agreement or keys are, 1 when events are; with `--live` also 69
-/// when the cluster cannot be reached, 77 when it refuses us, 1 when topics or access lists are not as they have to be.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit 0 when nothing is wrong, 78 when configuration, agreement or keys are, 1 when events are; with \
+    `--live` also 69 when the cluster cannot be reached, 77 when it refuses us, 1 when topics or access lists \
+    are not as they have to be."
+)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -53,7 +56,9 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<(), Failure> 
     }
     let Some(feed) = &args.feed else { return Ok(()) };
     if agreement.feed(feed).is_none() {
-        return Err(Failure::new(Kind::Configuration, format!("--feed: the agreement has no feed {feed}")));
+        let known: Vec<_> = agreement.feeds.iter().map(|feed| feed.party.as_str()).collect();
+        let line = format!("--feed: the agreement has no such feed; use one of {}", known.join(", "));
+        return Err(Failure::new(Kind::Configuration, line));
     }
     let validator =
         Validator::new(feed_contexts(agreement)).with_max_record_bytes(deployment.settings.record_bytes).strict();

@@ -43,7 +43,7 @@ impl WhoArgs {
     pub(super) fn by(&self) -> Result<String, Failure> {
         let by = self.by.clone().or_else(|| std::env::var("PRIORITYD_BY").ok());
         by.ok_or_else(|| {
-            let line = "--by: say who looks, by initials and a number, or set PRIORITYD_BY; the audit keeps it";
+            let line = "--by: nobody is named; say who looks, by initials and a number, or set PRIORITYD_BY: the audit keeps it";
             Failure::new(Kind::Denied, line)
         })
     }
@@ -89,7 +89,8 @@ pub(super) fn note(
     }
     let feed = reviewers(&deployment.agreement, None)?;
     let scope = deployment.agreement.scopes.first();
-    let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+    let scope =
+        scope.ok_or_else(|| Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`"))?;
     publish(deployment, deployment.publisher()?.as_mut(), feed, scope, "consultation", own)?;
     Ok(())
 }

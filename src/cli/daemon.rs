@@ -442,7 +442,10 @@ impl Running {
                 (seen, since) = (read, Instant::now());
             }
             if self.worker.is_finished() || since.elapsed() > PATIENCE {
-                return Err(Failure::new(Kind::Bug, "the daemon stopped before it had read everything"));
+                return Err(Failure::new(
+                    Kind::Bug,
+                    "the daemon: it stopped before it had read everything; its log says why",
+                ));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -456,7 +459,10 @@ impl Running {
     /// Stops it; the batch in hand is finished first.
     pub(super) fn stop(self) -> Result<BTreeMap<i32, Engine>, Failure> {
         self.stop.store(true, Ordering::Relaxed);
-        let ended = self.worker.join().map_err(|_| Failure::new(Kind::Bug, "the daemon ended by a fault of ours"))?;
+        let ended = self
+            .worker
+            .join()
+            .map_err(|_| Failure::new(Kind::Bug, "the daemon: it ended by a fault of ours; please report it"))?;
         Ok(ended?)
     }
 }

@@ -56,7 +56,10 @@ enum Ground {
 /// Shows, and does what was asked.
 pub(super) fn run(args: &EraseArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if !args.subject.is_given() {
-        return Err(Failure::new(Kind::BadData, "say whom: --person, --reference-of or --identity"));
+        return Err(Failure::new(
+            Kind::BadData,
+            "--person: nobody is named; say whom, by --person, --reference-of or --identity",
+        ));
     }
     let by = args.who.by()?;
     let deployment = Deployment::load(&args.config.config)?;

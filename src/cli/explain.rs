@@ -75,13 +75,14 @@ fn render(explanation: &Explanation, format: Format) -> String {
 }
 
 fn record(text: &str) -> Result<RecordId, Failure> {
-    text.parse().map_err(|_| Failure::new(Kind::BadData, "a record is named by 32 hexadecimal digits"))
+    text.parse()
+        .map_err(|_| Failure::new(Kind::BadData, "record: it is no id; a record is named by 32 hexadecimal digits"))
 }
 
 fn nothing(pair: bool) -> &'static str {
     if pair {
         "the audit never compared the two: they were never linked, nor was anybody asked about them"
     } else {
-        "no audit record speaks of this id: give a message's id, or that of a linked person or a record"
+        "the id: no audit record speaks of it; give a message's id, or that of a linked person or a record"
     }
 }

@@ -51,7 +51,18 @@ impl Failure {
 
     /// An input file that cannot be read. The kind alone is told: an error's text may name more.
     pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
-        Self::new(Kind::BadData, format!("{}: it cannot be read ({})", file.display(), error.kind()))
+        let line = format!("{}: it cannot be read ({}); check the path and who owns it", file.display(), error.kind());
+        Self::new(Kind::BadData, line)
+    }
+
+    /// A file that cannot be written, told like one that cannot be read.
+    pub(super) fn unwritable(kind: Kind, file: &Path, error: &io::Error) -> Self {
+        let line = format!(
+            "{}: it cannot be written ({}); check the path, who owns it and the room left",
+            file.display(),
+            error.kind()
+        );
+        Self::new(kind, line)
     }
 
     /// Did whoever read our output stop reading? That is their right, not a failure.
@@ -92,7 +103,16 @@ impl From<LogError> for Failure {
                 Kind::Unreachable
             }
         };
-        Self::new(kind, error.to_string())
+        let fix = match error {
+            LogError::Retriable(_) | LogError::Aborted(_) => {
+                "try again, and if it lasts look at the broker or the disk"
+            }
+            LogError::Denied(_) => "look at credentials, access lists and what is there already",
+            LogError::Fenced(_) => "give every instance a name of its own",
+            LogError::Damaged(_) => "put back a copy of it, and start again",
+            LogError::Fatal(_) => "mend that and start again",
+        };
+        Self::new(kind, format!("log: {error}; {fix}"))
     }
 }
 
@@ -119,7 +139,7 @@ impl From<LinkError> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         // The kind alone: an error's text may name what was being written.
-        let line = format!("input or output failed ({})", error.kind());
+        let line = format!("input or output: it failed ({}); check paths, permissions and the room left", error.kind());
         let closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
         Self { kind: Kind::BadData, lines: vec![line], closed_pipe }
     }

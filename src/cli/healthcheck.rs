@@ -42,8 +42,13 @@ pub(super) fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
         Ok(answer) => {
             let why = answer.rsplit("\r\n\r\n").next().unwrap_or_default();
             let what = if args.alive { "alive" } else { "ready" };
-            Err(Failure::new(Kind::Unreachable, format!("not {what}: {why}")))
+            let line =
+                format!("{listen}: not {what}, {why}; it will be by itself, or its log says what is to be mended");
+            Err(Failure::new(Kind::Unreachable, line))
         }
-        Err(error) => Err(Failure::new(Kind::Unreachable, format!("no daemon answers at {listen} ({})", error.kind()))),
+        Err(error) => {
+            let line = format!("{listen}: no daemon answers ({}); start it, or see its log", error.kind());
+            Err(Failure::new(Kind::Unreachable, line))
+        }
     }
 }

@@ -55,9 +55,7 @@ impl Wish {
             let line = format!("{}: there is a log in it already; name a new directory", dir.display());
             return Err(Failure::new(Kind::Configuration, line));
         }
-        let cannot = |error: std::io::Error| {
-            Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", dir.display(), error.kind()))
-        };
+        let cannot = |error: std::io::Error| Failure::unwritable(Kind::Configuration, &dir, &error);
         fs::create_dir_all(&dir).map_err(cannot)?;
         let temporary = self.dir.is_none().then(|| dir.clone());
         shipped::write_agreement(&dir)?;

@@ -33,6 +33,7 @@ pub(super) struct KeysArgs {
 enum KeysCommand {
     /// Make a key: of one purpose, or what is missing of `all`, of a `hub` that never hashes, or of the `source` that does
     New {
+        /// A purpose as `keys list` has them: linkage, identifier, vault, intake, output, signing, audit …; or several
         #[arg(value_name = "PURPOSE|all|hub|source", value_parser = what)]
         what: What,
         #[command(flatten)]
@@ -59,6 +60,7 @@ enum KeysCommand {
     },
     /// Put a successor in place of the active key: the pending one, or a new one. A running daemon follows by itself
     Rotate {
+        /// A purpose as `keys list` has them
         #[arg(value_parser = purpose)]
         purpose: Purpose,
         #[command(flatten)]
@@ -71,6 +73,7 @@ enum KeysCommand {
     },
     /// End a key that is not active: its secret is destroyed
     Retire {
+        /// A purpose as `keys list` has them
         #[arg(value_parser = purpose)]
         purpose: Purpose,
         #[command(flatten)]
@@ -84,6 +87,7 @@ enum KeysCommand {
     },
     /// Have a PKCS#11 token encrypt the secrets of these purposes, so that the files alone are worth nothing
     Wrap {
+        /// Purposes as `keys list` has them
         #[arg(value_parser = purpose, default_values = ["linkage", "vault"])]
         purposes: Vec<Purpose>,
         /// The token's library
@@ -130,7 +134,7 @@ impl Whose {
     }
 
     fn scope(&self) -> Result<&ScopeId, KeysError> {
-        self.scope.as_ref().ok_or(KeysError::Usage("name the scope with --scope"))
+        self.scope.as_ref().ok_or(KeysError::Usage("--scope: it is missing; name the partnership"))
     }
 }
 
@@ -247,8 +251,8 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError>
             let is_needed =
                 matches!(purpose, Purpose::Linkage | Purpose::Vault | Purpose::Register | Purpose::Identifier);
             if is_needed && !force {
-                let rule = "the daemon ends a linkage key when no row needs it; the audit says when no row needs a vault \
-                            key; a register key is needed for as long as the register: repeat with --force once none is";
+                let rule = "--epoch: the key may be needed; the daemon ends a linkage key when no row needs it, the audit says when no row needs a vault \
+                            key, and a register key is needed for as long as the register: repeat with --force once none is";
                 return Err(KeysError::Usage(rule));
             }
             tell_written(&[rotate::retire(ring, &slot, *epoch)?], out)

@@ -56,7 +56,7 @@ pub(super) struct LinkArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// A file cannot be read or written.
-    #[error("{0}: {1}")]
+    #[error("{0}: it cannot be read or written ({1}); check the path, who owns it and the room left")]
     File(PathBuf, io::ErrorKind),
     /// A table or map is not usable.
     #[error("{0}: {1}")]
@@ -65,7 +65,7 @@ pub enum LinkError {
     #[error("{0}: {1}")]
     Model(PathBuf, crate::link::ModelError),
     /// The key is not usable.
-    #[error("{0}: a linkage key is 64 hexadecimal digits")]
+    #[error("{0}: it is no linkage key; write 64 hexadecimal digits")]
     Key(PathBuf),
 }
 

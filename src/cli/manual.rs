@@ -8,16 +8,16 @@ use clap_complete::Shell;
 
 use super::failure::{Failure, Kind};
 
-/// One page for each command, `priorityd.1`, `priorityd-run.1` …, for a folder of the man path.
 #[derive(Debug, Args)]
+#[command(after_help = "One page for each command, `priorityd.1`, `priorityd-run.1` …, for a folder of the man path.")]
 pub(super) struct ManualArgs {
     /// The folder; made where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
-/// For the shell's folder of completions.
 #[derive(Debug, Args)]
+#[command(after_help = "For the shell's folder of completions.")]
 pub(super) struct CompletionsArgs {
     /// Which shell
     #[arg(value_enum)]
@@ -28,10 +28,7 @@ pub(super) struct CompletionsArgs {
 pub(super) fn write_pages(command: &Command, args: &ManualArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let written = std::fs::create_dir_all(&args.out)
         .and_then(|()| clap_mangen::generate_to(command.clone().disable_help_subcommand(true), &args.out));
-    written.map_err(|error| {
-        let line = format!("{}: it cannot be written ({}); name a folder of yours", args.out.display(), error.kind());
-        Failure::new(Kind::BadData, line)
-    })?;
+    written.map_err(|error| Failure::unwritable(Kind::BadData, &args.out, &error))?;
     writeln!(out, "wrote the pages to {}", args.out.display())?;
     Ok(())
 }

@@ -15,10 +15,13 @@ use crate::log::embedded::{EmbeddedClient, EmbeddedLog};
 use crate::log::kafka::{Contents, settle_in};
 use crate::log::{Client, Log, LogError, Polled, RegisterRow, TopicReader, TopicRecord};
 
-/// Moves from the embedded log to Kafka: register, audit, lists, alerts and what is not processed yet, all in one
-/// transaction or nothing. Stop the daemon first. The configuration is the new one, with log = "kafka" and kafka.partitions =
-/// 1, and its topics are made with `priorityd topics apply`; what holds anything already is refused. Exit 77 then.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Moves from the embedded log to Kafka: register, audit, lists, alerts and what is not processed yet, all \
+    in one transaction or nothing. Stop the daemon first. The configuration is the new one, with log = \
+    \"kafka\" and kafka.partitions = 1, and its topics are made with `priorityd topics apply`; what holds \
+    anything already is refused. Exit 77 then."
+)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -66,7 +69,8 @@ pub(super) fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<(), Failure
     Ok(())
 }
 
-/// Everything in the file, the register as it lies there (sealed), and the names of what belongs to nobody any more. Holds the daemon's lock meanwhile.
+/// Everything in the file, and the names of what belongs to nobody any more. Holds the daemon's lock meanwhile. Rows of the
+/// register go over as they lie there, sealed by the ring that both sides have.
 fn read(args: &MigrateArgs, deployment: &Deployment, topics: &[String]) -> Result<(Contents, Vec<String>), Failure> {
     let feeds = deployment.agreement.feeds.iter().map(|feed| feed.party.clone()).collect();
     let mut log = EmbeddedLog::open(&args.from, feeds, deployment.feeds_at_rest())?;

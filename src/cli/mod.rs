@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 mod agreement;
@@ -57,11 +58,15 @@ pub use failure::Failure;
 
 /// Recognises the same person across agencies without comparing names in the clear, and tells the specialist services
 #[derive(Debug, Parser)]
-#[command(name = "priorityd", version, about, max_term_width = 100)]
+#[command(name = "priorityd", version, about, max_term_width = 100, after_help = ENDS)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+/// How any command ends (sysexits.h), in its help.
+const ENDS: &str = "Exit codes: 0 well, 1 a check failed, 2 usage, 65 bad data, 69 log unreachable, 70 a fault of ours, 77 denied, \
+                    78 configuration. What went wrong is told on standard error, a line each: where, what, and what mends it.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -126,6 +131,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(usage) => {
+            let usage = without_values(usage);
             // Clap writes help to stdout and mistakes to stderr; if neither can be written, nobody is there to read it.
             usage.print().ok();
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
@@ -171,6 +177,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Somebody's name may stand where an option was meant to, so clap says which word is wrong and not what it was.
+fn without_values(mut usage: clap::Error) -> clap::Error {
+    const HIDDEN: &str = "…";
+    let hidden = || ContextValue::String(HIDDEN.to_owned());
+    if usage.get(ContextKind::InvalidValue).is_some() {
+        usage.insert(ContextKind::InvalidValue, hidden());
+    }
+    // What begins with a dash is an option, up to its value; anything else was typed as a word.
+    let is_word = |value: &ContextValue| matches!(value, ContextValue::String(word) if !word.starts_with('-'));
+    let is_unknown = usage.kind() == ErrorKind::UnknownArgument;
+    if is_unknown && usage.get(ContextKind::InvalidArg).is_some_and(is_word) {
+        usage.insert(ContextKind::InvalidArg, hidden());
+    }
+    // The tips repeat it.
+    usage.insert(ContextKind::Suggested, ContextValue::None);
+    usage
+}
+
 /// A panic's message may hold whatever the code had in hand, so only its place is told (I4).
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
@@ -178,4 +202,44 @@ fn quiet_panics() {
         tracing::error!(place, "a fault of ours");
         writeln!(std::io::stderr(), "priorityd: a fault of ours at {place}; please report it").ok();
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command under its whole name.
+    fn all(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
+        found.push((name.to_owned(), command.clone()));
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            all(below, &format!("{name} {}", below.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_command_and_every_word_of_it_is_explained() {
+        let mut command = Arguments::command();
+        command.build();
+        let mut found = Vec::new();
+        all(&command, "priorityd", &mut found);
+        assert!(found.len() > 40, "{} commands", found.len());
+        let mut problems = Vec::new();
+        for (name, mut command) in found {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            if about.is_empty() || about.ends_with('.') {
+                problems.push(format!("{name}: one sentence without a full stop"));
+            }
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                if argument.get_help().is_none_or(|help| help.to_string().trim().is_empty()) {
+                    problems.push(format!("{name}: {} has no help", argument.get_id()));
+                }
+            }
+            let help = command.render_long_help().to_string();
+            let too_wide = |line: &&str| line.chars().count() > 100 && !line.starts_with("Usage: ");
+            if let Some(line) = help.lines().find(too_wide) {
+                problems.push(format!("{name}: {line} is wider than a page"));
+            }
+        }
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
 }

@@ -206,5 +206,5 @@ fn save(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Kind::BadData, format!("{}: it cannot be written ({})", path.display(), error.kind()))
+    Failure::unwritable(Kind::BadData, path, error)
 }

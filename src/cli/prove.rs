@@ -50,7 +50,7 @@ pub(super) fn make(
     let covering = |seq: u64| heads.iter().find(|(head, _)| head.partition == partition && head.seq >= seq);
     let none = |seq: u64| {
         let line = format!(
-            "no signed head covers record {seq} of partition {partition} yet: the daemon signs one each minute"
+            "record {seq} of partition {partition}: no signed head covers it yet; the daemon signs one each minute"
         );
         Failure::new(Kind::CheckFailed, line)
     };
@@ -88,19 +88,37 @@ pub(super) fn make(
 /// Checks a proof against the public keys alone.
 pub(super) fn check(file: &Path, signers: &SignerKeys, out: &mut dyn Write) -> Result<(), Failure> {
     let text = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
-    let no_proof = || Failure::new(Kind::BadData, format!("{}: it is no proof of ours", file.display()));
+    let no_proof = || {
+        Failure::new(
+            Kind::BadData,
+            format!("{}: it is no proof of ours; take it as `priorityd audit prove` wrote it", file.display()),
+        )
+    };
     let proof: Proof = serde_json::from_slice(&text).map_err(|_| no_proof())?;
     let head = |signed: &str| -> Result<SignedHead, Failure> {
-        read_head(signed, signers).map_err(|why| Failure::new(Kind::CheckFailed, format!("the head: {why}")))
+        read_head(signed, signers).map_err(|why| {
+            Failure::new(
+                Kind::CheckFailed,
+                format!("the head: {why}; ask for another proof, and where the head came from"),
+            )
+        })
     };
     match proof {
         Proof::Inclusion { record, path, head: signed } => {
             let (head, path) = (head(&signed)?, unhex(&path).ok_or_else(no_proof)?);
             let read = AuditRecord::read(record.as_bytes());
-            let read = read.map_err(|_| Failure::new(Kind::CheckFailed, "the record was changed"))?;
+            let read = read.map_err(|_| {
+                Failure::new(
+                    Kind::CheckFailed,
+                    "the record: it was changed; keep what you have, and tell the partnership",
+                )
+            })?;
             let is_its = read.partition == head.partition;
             if !is_its || !is_included(&read.hash, read.seq, head.root, head.seq, &path) {
-                return Err(Failure::new(Kind::CheckFailed, "the record is not in the audit that was signed"));
+                return Err(Failure::new(
+                    Kind::CheckFailed,
+                    "the record: it is not in the audit that was signed; keep what you have, and tell the partnership",
+                ));
             }
             writeln!(
                 out,
@@ -112,7 +130,10 @@ pub(super) fn check(file: &Path, signers: &SignerKeys, out: &mut dyn Write) -> R
             let (earlier, later, path) = (head(&earlier)?, head(&later)?, unhex(&path).ok_or_else(no_proof)?);
             let sides = ((earlier.root, earlier.seq), (later.root, later.seq));
             if earlier.partition != later.partition || !goes_on(sides.0, sides.1, &path) {
-                return Err(Failure::new(Kind::CheckFailed, "the later audit does not go on from the earlier one"));
+                return Err(Failure::new(
+                    Kind::CheckFailed,
+                    "the heads: the later audit does not go on from the earlier one; keep both, and tell the partnership",
+                ));
             }
             let (from, to) = (earlier.seq, later.seq);
             writeln!(

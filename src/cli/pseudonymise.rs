@@ -25,9 +25,11 @@ use crate::pipeline::source::Source;
 /// Events of one append to the hub's feed at the most; each append is atomic.
 const CHUNK: usize = 500;
 
-/// Reads events in clear and writes them with tokens and sealed identity. The configuration is the agency's own: its copy of
-/// the agreement, its ring (linkage, identifier, intake) and, for topics, its Kafka.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Reads events in clear and writes them with tokens and sealed identity. The configuration is the agency's \
+    own: its copy of the agreement, its ring (linkage, identifier, intake) and, for topics, its Kafka."
+)]
 pub(super) struct PseudonymiseArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -75,7 +77,8 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
     let settings = Settings::load(&args.config.config)?;
     let agreement = Agreement::load(&settings.agreement)?;
     let scope = args.scope.clone().or_else(|| agreement.scopes.first().cloned());
-    let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+    let scope =
+        scope.ok_or_else(|| Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`"))?;
     let keys = SourceKeys::load(&settings.keys, &scope, &args.feed)?;
     let source = Source::new(&agreement, &args.feed, &scope, keys, settings.record_bytes);
     let source = source.ok_or_else(|| {
@@ -270,5 +273,5 @@ fn write_position(file: &Path, offsets: &Offsets) -> Result<(), Failure> {
 }
 
 fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", file.display(), error.kind()))
+    Failure::unwritable(Kind::Configuration, file, error)
 }

@@ -17,9 +17,11 @@ use crate::model::ids::{PartyId, ScopeId};
 /// Events and bytes of one append at the most; each append is atomic.
 const CHUNK: (usize, usize) = (500, 8 << 20);
 
-/// Appends one event a line, with its scope as the record key. Nothing is checked here beyond the size: the daemon answers
-/// on `rejections.<party>.v1`, and `priorityd check --events` tells beforehand.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Appends one event a line, with its scope as the record key. Nothing is checked here beyond the size: the \
+    daemon answers on `rejections.<party>.v1`, and `priorityd check --events` tells beforehand."
+)]
 pub(super) struct PublishArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -47,11 +49,12 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
     let deployment = Deployment::load(&args.config.config)?;
     if deployment.agreement.feed(&args.feed).is_none() {
         let known: Vec<_> = deployment.agreement.feeds.iter().map(|feed| feed.party.as_str()).collect();
-        let line = format!("--feed: the agreement has no such feed; it has {}", known.join(", "));
+        let line = format!("--feed: the agreement has no such feed; use one of {}", known.join(", "));
         return Err(Failure::new(Kind::Configuration, line));
     }
     let first = deployment.agreement.scopes.first();
-    let first = first.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+    let first =
+        first.ok_or_else(|| Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`"))?;
     let mut client = deployment.publisher()?;
     let mut input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())

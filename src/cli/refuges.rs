@@ -15,9 +15,11 @@ use crate::model::ids::ScopeId;
 use crate::model::tokens::Token;
 use crate::pseudonymise::Pseudonymiser;
 
-/// Reads postcodes and UPRNs from standard input, one a line, and prints a token for each: the file that `refuge_addresses`
-/// names holds these and no address. After a rotation of the linkage key, make it anew.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Reads postcodes and UPRNs from standard input, one a line, and prints a token for each: the file that \
+    `refuge_addresses` names holds these and no address. After a rotation of the linkage key, make it anew."
+)]
 pub(super) struct RefugesArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -36,7 +38,7 @@ pub(super) fn run(args: &RefugesArgs, out: &mut dyn Write) -> Result<(), Failure
     let hash = key.ok_or_else(|| {
         Failure::new(
             Kind::Configuration,
-            "the ring has no linkage key of this scope: run this where identity is hashed",
+            "--scope: the ring has no linkage key of it; run this where identity is hashed",
         )
     })?;
     let mut problems = Vec::new();

@@ -50,7 +50,8 @@ enum Format {
 pub(super) fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let deployment = Deployment::load(&args.config.config)?;
     let scope = args.scope.clone().or_else(|| deployment.agreement.scopes.first().cloned());
-    let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+    let scope =
+        scope.ok_or_else(|| Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`"))?;
     if !deployment.agreement.scopes.contains(&scope) {
         return Err(Failure::new(Kind::Usage, "--scope: the agreement has no such partnership"));
     }

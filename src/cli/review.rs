@@ -152,7 +152,9 @@ pub(super) fn run(args: &ReviewArgs, out: &mut dyn Write) -> Result<(), Failure>
             let deployment = Deployment::load(&args.config.config)?;
             let feed = reviewers(&deployment.agreement, feed.as_ref())?;
             let scope = scope.as_ref().or_else(|| deployment.agreement.scopes.first());
-            let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+            let scope = scope.ok_or_else(|| {
+                Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`")
+            })?;
             let mut client = deployment.publisher()?;
             let own = json!({"supersedes": event, "reason": "entered_in_error"});
             let event = publish(&deployment, client.as_mut(), feed, scope, "cancel", own)?;
@@ -172,7 +174,7 @@ pub(super) fn decide(
     let mut client = deployment.publisher()?;
     let questions = open_questions(client.as_mut())?;
     let question = questions.get(review_id).ok_or_else(|| {
-        Failure::new(Kind::BadData, "there is no such open question; `priorityd review list` has them all")
+        Failure::new(Kind::BadData, "review.v1: there is no such open question; `priorityd review list` has them all")
     })?;
     let question = read(question)?;
     let mut own = json!({"decision": answer, "records": question.records, "reason": reason, "decided_by": by});
@@ -190,7 +192,7 @@ pub(super) fn decide(
     publish(deployment, client.as_mut(), feed, &question.scope, "decision", own)
 }
 
-/// The open questions to be answered: the likeliest first, people in both roles before all.
+/// The open questions to be answered: the likeliest first, those about one person before all.
 pub(super) fn in_order(questions: &BTreeMap<String, Value>) -> Result<Vec<Question>, Failure> {
     let mut read_all: Vec<Question> = questions.values().map(read).collect::<Result<_, _>>()?;
     read_all.sort_by(|one, other| {
@@ -243,7 +245,10 @@ fn read(question: &Value) -> Result<Question, Failure> {
 }
 
 fn unreadable() -> Failure {
-    Failure::new(Kind::BadData, "a question on review.v1 has a form that this version cannot read")
+    Failure::new(
+        Kind::BadData,
+        "review.v1: a question has a form that this version cannot read; use the version of the daemon",
+    )
 }
 
 /// Two numbers of one kind whose check letters hold, or two sides of one event: no decision overrides that.
@@ -290,7 +295,9 @@ pub(super) fn publish(
         own[name] = value;
     }
     (own["occurred_at"], own["recorded_at"]) = (json!(now.to_string()), json!(now.to_string()));
-    let source = feed.sources.first().ok_or_else(|| Failure::new(Kind::Configuration, "the feed has no source"))?;
+    let source = feed.sources.first().ok_or_else(|| {
+        Failure::new(Kind::Configuration, "agreement: the reviewers' feed has no source; name one in `sources`")
+    })?;
     let whole = json!({
         "specversion": "1.0",
         "id": id,

@@ -30,9 +30,7 @@ pub(super) fn write_agreement(dir: &Path) -> Result<(), Failure> {
         fs::create_dir_all(dir.join("policies"))?;
         POLICIES.iter().try_for_each(|(name, text)| fs::write(dir.join("policies").join(name), text))
     };
-    write().map_err(|error| {
-        Failure::new(Kind::Configuration, format!("{}: it cannot be written ({})", dir.display(), error.kind()))
-    })
+    write().map_err(|error| Failure::unwritable(Kind::Configuration, dir, &error))
 }
 
 /// Signs the agreement in a folder with a key of its own: in a demonstration nobody else is there to agree.

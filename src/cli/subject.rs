@@ -59,7 +59,8 @@ impl SubjectArgs {
     /// Looks them up in the register as it stands.
     pub(super) fn find(&self, deployment: &Deployment, input: &InputArgs) -> Result<Found, Failure> {
         let scope = input.scope.clone().or_else(|| deployment.agreement.scopes.first().cloned());
-        let scope = scope.ok_or_else(|| Failure::new(Kind::Configuration, "the agreement names no scope"))?;
+        let scope = scope
+            .ok_or_else(|| Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`"))?;
         let setup = Arc::new(deployment.setup());
         let mut client = deployment.publisher()?;
         let mut engine = restore(&setup, client.as_mut(), &scope)?;
@@ -88,9 +89,10 @@ impl Found {
         let ids = |ids: &mut dyn Iterator<Item = ClusterId>| ids.map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
         match self.people.as_slice() {
             [one] => Ok(one),
-            [] if self.perhaps.is_empty() => {
-                Err(Failure::new(Kind::CheckFailed, "nobody in the register fits: nothing is held"))
-            }
+            [] if self.perhaps.is_empty() => Err(Failure::new(
+                Kind::CheckFailed,
+                "the register: nobody in it fits; nothing is held, unless under another spelling or reference",
+            )),
             [] => {
                 let perhaps = ids(&mut self.perhaps.iter().copied());
                 let line = format!(
@@ -120,7 +122,7 @@ pub(super) fn restore(setup: &Arc<Setup>, client: &mut dyn Client, scope: &Scope
             return Ok(engine);
         }
     }
-    Err(Failure::new(Kind::CheckFailed, format!("there is no register of {scope} yet: nothing is held")))
+    Err(Failure::new(Kind::CheckFailed, format!("the register: there is none of {scope} yet; nothing is held")))
 }
 
 fn read(from: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -18,10 +18,13 @@ use crate::model::ids::PartyId;
 
 const TOPICS: [&str; 2] = ["alerts", "list"];
 
-/// Prints one JSON object a line, a topic's partitions one after the other: the opened CloudEvent, or `{"tombstone": KEY}` where a list entry ended. With
-/// `--sealed` the records as they are, for a client of one's own. `{"warning": CODE}` tells of a heartbeat that is late or
-/// missing, a list that is not what the hub says it is, a signer whose time is over.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Prints one JSON object a line, a topic's partitions one after the other: the opened CloudEvent, or \
+    `{\"tombstone\": KEY}` where a list entry ended. With `--sealed` the records as they are, for a client of \
+    one's own. `{\"warning\": CODE}` tells of a heartbeat that is late or missing, a list that is not what \
+    the hub says it is, a signer whose time is over."
+)]
 pub(super) struct SubscribeArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -74,8 +77,11 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
         }
     };
     if *key.party() != args.recipient {
-        let line =
-            format!("--key: it is the key of {}, and only {}'s opens these messages", key.party(), args.recipient);
+        let line = format!(
+            "--key: it is the key of {}; give that of {}, the only one that opens these",
+            key.party(),
+            args.recipient
+        );
         return Err(Failure::new(Kind::Denied, line));
     }
     let mut reader = Reader::new(args.recipient.clone(), key, signers);

@@ -131,7 +131,10 @@ pub(super) fn run(args: &TrainArgs, out: &mut dyn Write) -> Result<(), Failure> 
         weights_sha256: String::new(),
     };
     let file = trained.to_file(&args.version, &provenance).map_err(|_| {
-        Failure::new(Kind::BadData, "the model to start from must have one entry a line, as the compiled-in one has")
+        Failure::new(
+            Kind::BadData,
+            "the model to start from: it cannot be edited; write one entry a line, as the compiled-in one has",
+        )
     })?;
     match &args.out {
         Some(path) => fs::write(path, file).map_err(|error| LinkError::File(path.clone(), error.kind()).into()),
@@ -233,7 +236,10 @@ fn of_register(config: &Path, scope: Option<&ScopeId>, parent: &LinkageModel) ->
     let scope = scope.or_else(|| deployment.agreement.scopes.first());
     let key = scope.and_then(|scope| deployment.keys.linkage(scope));
     let (Some(scope), Some(key)) = (scope, key) else {
-        return Err(Failure::new(Kind::Configuration, "there is no linkage key for that scope"));
+        return Err(Failure::new(
+            Kind::Configuration,
+            "--scope: there is no linkage key for it; name a scope of the ring, see `priorityd keys list`",
+        ));
     };
     let mut material = Material {
         feeds: deployment.agreement.feeds.iter().map(|feed| feed.party.to_string()).collect(),
@@ -248,7 +254,10 @@ fn of_register(config: &Path, scope: Option<&ScopeId>, parent: &LinkageModel) ->
             break partitions;
         }
         if Instant::now() > until {
-            return Err(Failure::new(Kind::Unreachable, "the log gives no partition to read"));
+            return Err(Failure::new(
+                Kind::Unreachable,
+                "log: it gives no partition to read; start a daemon on it first",
+            ));
         }
     };
     let mut is_bad = false;
@@ -259,7 +268,10 @@ fn of_register(config: &Path, scope: Option<&ScopeId>, parent: &LinkageModel) ->
         })?;
     }
     if is_bad {
-        return Err(Failure::new(Kind::BadData, "the register holds a row that this version cannot read"));
+        return Err(Failure::new(
+            Kind::BadData,
+            "the register: it holds a row that this version cannot read; use the version of the daemon",
+        ));
     }
     Ok(material)
 }

@@ -19,8 +19,11 @@ use crate::model::ids::PartyId;
 use crate::model::outcome::Rejection;
 use crate::pipeline::preview::{Preview, PreviewedPerson, preview};
 
-/// Exit 0 when the event would be accepted, 1 when it would be rejected. Nothing is published, and no name is printed.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit 0 when the event would be accepted, 1 when it would be rejected. Nothing is published, and no name \
+    is printed."
+)]
 pub(super) struct TryArgs {
     /// One CloudEvent as JSON; `-` is standard input
     #[arg(value_name = "EVENT")]

@@ -152,10 +152,10 @@ pub fn wrap(
 /// The slot that words on the command line mean, with the scope or party that the purpose asks for and no other.
 pub fn slot(purpose: Purpose, scope: Option<&ScopeId>, party: Option<&PartyId>) -> Result<Slot, &'static str> {
     match (purpose.has_scope(), scope, purpose.has_party(), party) {
-        (true, None, ..) => Err("name the scope with --scope"),
-        (_, _, true, None) => Err("name the party with --party"),
-        (false, Some(_), ..) => Err("keys of this purpose have no scope: leave out --scope"),
-        (_, _, false, Some(_)) => Err("keys of this purpose belong to no party: leave out --party"),
+        (true, None, ..) => Err("--scope: it is missing; name the partnership"),
+        (_, _, true, None) => Err("--party: it is missing; name the recipient or the agency"),
+        (false, Some(_), ..) => Err("--scope: keys of this purpose have none; leave it out"),
+        (_, _, false, Some(_)) => Err("--party: keys of this purpose belong to none; leave it out"),
         (..) => Ok(Slot { purpose, scope: scope.cloned(), party: party.cloned() }),
     }
 }

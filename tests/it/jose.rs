@@ -108,7 +108,7 @@ impl Client {
             }
             Self::Java => {
                 let mut command = Command::new("java");
-                command.arg(clients.join("Open.java"));
+                command.arg(root.join("deploy/clients/java/Open.java"));
                 command
             }
             Self::Shell => return Self::one_by_one(&clients.join("open.sh"), task),

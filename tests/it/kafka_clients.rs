@@ -243,3 +243,48 @@ fn whoever_publishes_a_scope_has_one_partition_and_the_headers_say_the_mode() {
     assert!(partitions.values().all(|places| places.len() == 1), "{partitions:?}");
     assert!(partitions.values().flatten().collect::<BTreeSet<_>>().len() > 1, "{partitions:?}");
 }
+
+#[test]
+fn a_service_reads_in_java_with_kafkas_own_client() {
+    let house = House::new();
+    let mut daemon = house.deployed.start();
+    house.deployed.publish_all(&crate::support::events::events(&[
+        "k1 idva.caseload_entry 2024-01-02 victim=sarah",
+        "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+        "i2 police.crime 2025-04-01 victim=sarah perpetrator=dean",
+    ]));
+    house.deployed.wait_for(&mut daemon, 3);
+    house.messages_for("idva");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = root.join(std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned()));
+    let classes = tempfile::tempdir().expect("a temporary directory");
+    let libraries = target.join("tests/kafka/libs").display().to_string();
+    let compiled = std::process::Command::new("javac")
+        .args(["-Xlint:all", "-Werror", "-proc:none", "-cp", &format!("{libraries}/*"), "-d"])
+        .arg(classes.path())
+        .args(["Open.java", "Read.java"].map(|file| root.join("deploy/clients/java").join(file)))
+        .output()
+        .expect("javac is installed");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let settings = classes.path().join("client.properties");
+    std::fs::write(&settings, format!("bootstrap.servers={}\n", house.broker.bootstrap())).expect("written");
+    let topic = |kind| format!("{}{}", house.deployed.prefix(), topic_name(kind, &party("idva")));
+    let read = std::process::Command::new("java")
+        .args(["-cp", &format!("{libraries}/*:{}", classes.path().display()), "Read"])
+        .arg(&settings)
+        .args(["idva", &house.deployed.key("idva")])
+        .arg(house.deployed.path("keys/signing.jwks.json"))
+        .args([topic("alerts"), topic("list")])
+        .output()
+        .expect("java is installed");
+    let (out, err) = (String::from_utf8_lossy(&read.stdout), String::from_utf8_lossy(&read.stderr));
+    assert!(read.status.success() && !err.contains("refused"), "{err}");
+    let ids = |lines: &mut dyn Iterator<Item = Value>| -> BTreeSet<String> {
+        lines.filter_map(|event| Some(event["id"].as_str()?.to_owned())).collect()
+    };
+    let in_java = ids(&mut out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")));
+    let desk = house.deployed.subscribe("idva");
+    let ours = ids(&mut desk.inbox.into_iter());
+    assert!(ours.len() >= 4 && in_java.is_superset(&ours) && in_java.len() > ours.len(), "{in_java:?} {ours:?}");
+    assert_eq!(daemon.terminate().code(), Some(0));
+}

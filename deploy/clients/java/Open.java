@@ -1,4 +1,5 @@
-// Opens messages with nothing but the JDK (17 or newer): java Open.java. Input and output are those of drive.py.
+// Opens messages with nothing but the JDK (17 or newer): java Open.java. Reads one task as JSON from standard input: `messages`, the
+// service's `key`, our `signers`, its name as `recipient`, and `now`. Writes `{"opened": text}` or `{"refused": why}` for each.
 
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
@@ -165,7 +166,7 @@ public class Open {
     }
 
     @SuppressWarnings("unchecked")
-    private static Map<String, Object> object(Object value) {
+    static Map<String, Object> object(Object value) {
         if (value instanceof Map) return (Map<String, Object>) value;
         throw new IllegalArgumentException("not an object");
     }
