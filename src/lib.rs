@@ -42,7 +42,7 @@
 //! - **I5 Deny by default.** Nothing leaves without a clause of a signed agreement; what cannot be sealed or is not agreed is
 //!   held and counted.
 //! - **I6 Reversible.** Every link can be undone and every event corrected; who was told the old is told the new.
-//! - **I7 Bounded.** Memory is bounded by the register; every queue has a limit: [`limits`] lists them.
+//! - **I7 Bounded.** Memory is bounded by the register; every queue has a limit: [`model::limits`] lists them.
 //! - **I8 Explained.** Links, messages and rejections leave audit records in the transaction that carries them.
 
 pub mod assess;
@@ -51,7 +51,6 @@ pub mod cli;
 pub mod config;
 pub mod disclose;
 pub mod keys;
-pub mod limits;
 pub mod link;
 pub mod log;
 pub mod model;

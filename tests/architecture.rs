@@ -166,7 +166,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("subtle", &["ops"]),
     ("procfs", &["ops"]),
     ("plotters", &["report"]),
-    ("rayon", &["link", "pipeline", "cli::tables"]),
+    ("rayon", &["link", "pipeline", "cli::tables", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];
 

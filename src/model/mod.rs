@@ -7,6 +7,7 @@ pub mod feed;
 pub mod finding;
 pub mod frequencies;
 pub mod ids;
+pub mod limits;
 pub mod linked;
 pub mod outcome;
 pub mod register;

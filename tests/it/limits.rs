@@ -1,4 +1,4 @@
-//! At the bounds that `priorityd::limits` lists: what is just within them is taken, what is beyond them is not, and nothing
+//! At the bounds that `priorityd::model::limits` lists: what is just within them is taken, what is beyond them is not, and nothing
 //! else suffers.
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod city;
 mod flow;
 mod latency;
 mod link;
+mod load;
 mod stages;
 mod tokens;
 
@@ -28,6 +29,8 @@ enum BenchCommand {
     City(city::CityArgs),
     /// Linkage: fill a register, restore it, then link record by record
     Link(link::LinkBenchArgs),
+    /// As many events as one likes through one engine: time and memory an event at checkpoints, a burst, a restart
+    Load(load::LoadArgs),
     /// The pipeline stage by stage, and the whole, beside what parsing and hashing alone would take
     Stages(stages::StagesArgs),
     /// Write the tokens that a register would hold of a table, under a key of this command's own: what an attacker gets
@@ -44,6 +47,7 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), Failure> 
         BenchCommand::City(args) => city::run(args, out),
         BenchCommand::Flow(args) => flow::run(args, out),
         BenchCommand::Link(args) => link::run(args, out),
+        BenchCommand::Load(args) => load::run(args, out),
         BenchCommand::Stages(args) => stages::run(args, out),
         BenchCommand::Tokens(args) => tokens::run(args, out),
     }

@@ -83,14 +83,12 @@ impl Policies {
             return Arc::clone(known);
         }
         let mut grant = Grant::default();
-        for (_, field) in Field::NAMES {
-            let verdict = self.ask(recipient, view, *field);
-            if verdict.allowed {
-                grant.fields.insert(*field);
-                if *field == Field::Fact {
-                    grant.clause = verdict.by.join(" ");
-                }
-            }
+        let fact = self.ask(recipient, view, Field::Fact);
+        // Without the fact nothing is told, whatever else is let through: the other questions are spared.
+        if fact.allowed {
+            grant.clause = fact.by.join(" ");
+            let fields = Field::NAMES.iter().map(|(_, field)| *field);
+            grant.fields.extend(fields.filter(|field| self.ask(recipient, view, *field).allowed));
         }
         let grant = Arc::new(grant);
         decided.write().unwrap_or_else(PoisonError::into_inner).insert(view, Arc::clone(&grant));
