@@ -106,7 +106,8 @@ fn print_table(table: &PublishedTable, out: &mut dyn Write) -> Result<(), Failur
 
 /// One line for each figure; what is withheld stands as its mark.
 fn csv(published: &Published, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut table = csv::Writer::from_writer(out);
+    // Into memory first: the writer's own errors would hide that nobody reads any more.
+    let mut table = csv::Writer::from_writer(Vec::new());
     let mut write = |line: [&str; 10]| table.write_record(line).map_err(std::io::Error::from);
     let scope = published.scope.as_str();
     write(["scope", "section", "figure", "label", "from", "until", "count", "of", "percent", "median_days"])?;
@@ -135,5 +136,6 @@ fn csv(published: &Published, out: &mut dyn Write) -> Result<(), Failure> {
             write([scope, "monthly", series.id, series.title, &from, &until, &count, "", "", ""])?;
         }
     }
-    Ok(table.flush()?)
+    let table = table.into_inner().expect("memory takes everything");
+    Ok(out.write_all(&table)?)
 }
