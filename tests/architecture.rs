@@ -164,6 +164,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("microlp", &["report"]),
     ("maud", &["ops"]),
     ("subtle", &["ops"]),
+    ("procfs", &["ops"]),
     ("plotters", &["report"]),
     ("rayon", &["link", "pipeline", "cli::tables"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),

@@ -57,6 +57,9 @@ fn mash_contacts(history: &[Appearance<'_>], role: Role, rules: &Rules, found: &
 
 /// Reports of somebody who, when they came, was named in the open plan of a child.
 fn linked_to_open_child(history: &[Appearance<'_>], role: Role, found: &mut Vec<Finding>) {
+    if !history.iter().any(|entry| matches!(entry.event.detail, Detail::SocialCareAssessment { .. })) {
+        return;
+    }
     for report in reports(history, role) {
         let mut plans: BTreeMap<ClusterId, (&Appearance<'_>, Counterpart, CaseState)> = BTreeMap::new();
         for plan in history.iter().filter(|plan| plan.event.occurred_at <= report.at && !plan.me.under_16) {

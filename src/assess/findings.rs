@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::history::{Appearance, Report, day, reports};
-use super::{children, disclosure_scheme, orders, pathways, routing, standing};
+use super::standing::Courts;
+use super::{children, disclosure_scheme, orders, pathways, routing};
 use crate::config::rules::Rules;
 use crate::model::event::{Answer, Detail, Role};
 use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind, OrderState, Standing};
@@ -17,9 +18,10 @@ use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
 #[must_use]
 pub fn findings(history: &[Appearance<'_>], as_of: Date, rules: &Rules) -> Vec<Finding> {
     let mut found = Vec::new();
+    let courts = Courts::of(history);
     for role in [Role::Victim, Role::Perpetrator] {
         let reports = reports(history, role);
-        let standings: Vec<_> = reports.iter().map(|report| standing::of_report(history, report)).collect();
+        let standings: Vec<_> = reports.iter().map(|report| courts.standing(report)).collect();
         for at in 0..reports.len() {
             let life = Life { history, before: &reports[..at], standings: &standings[..=at], role, rules };
             of_report(&life, &reports[at], &mut found);
@@ -178,7 +180,7 @@ fn risk_escalations(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
 fn several_agencies(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
     let mut known = BTreeSet::new();
     let mut evidence = Vec::new();
-    for entry in history.iter().filter(|entry| !entry.me.under_16 && is_known_by(&entry.event.detail)) {
+    for entry in history.iter().filter(|entry| !entry.me.under_16 && entry.event.detail.says_who_is_known()) {
         if !known.insert(entry.event.agency.clone()) {
             continue;
         }
@@ -214,28 +216,6 @@ pub fn both_roles(history: &[Appearance<'_>]) -> Option<Finding> {
     };
     add_evidence(&mut finding, first.events.iter().copied());
     Some(finding)
-}
-
-/// Does the event say of itself that its agency knows the person? Not that somebody seeks support, which is for a service
-/// and for housing and treatment to tell; not that somebody asked under the disclosure scheme; and intelligence says nothing
-/// alone.
-#[must_use]
-pub fn is_known_by(detail: &Detail) -> bool {
-    !matches!(
-        detail,
-        Detail::CaseloadEntry { .. }
-            | Detail::ReferralReceived { .. }
-            | Detail::ContactAttempt { .. }
-            | Detail::Engaged {}
-            | Detail::Declined { .. }
-            | Detail::RiskAtStart { .. }
-            | Detail::Closed { .. }
-            | Detail::AlertAcknowledged { .. }
-            | Detail::DvdsRequest { .. }
-            | Detail::CpiReport { .. }
-            | Detail::Housing { .. }
-            | Detail::SubstanceMisuse { .. }
-    )
 }
 
 pub(super) fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Finding {

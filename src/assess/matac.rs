@@ -5,18 +5,17 @@ use std::collections::BTreeSet;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::history::{Appearance, Report};
-use super::standing;
+use super::history::Report;
+use super::standing::Courts;
 use crate::config::rules::{Harm, Weights};
 use crate::model::finding::{Parts, Score, Standing};
 
 /// The score as of a day, with the tables in force then. `None` where nothing is reported in the window. What a court
 /// acquitted of is not counted; an investigation that ended is, as most that victims do not support end so.
-pub(super) fn score(history: &[Appearance<'_>], reports: &[Report], as_of: Date, days: u32) -> Option<Score> {
+pub(super) fn score(courts: &Courts, reports: &[Report], as_of: Date, days: u32) -> Option<Score> {
     let since = as_of.saturating_sub(i64::from(days).days());
-    let counts = |report: &&Report| {
-        (since..=as_of).contains(&report.on()) && standing::of_report(history, report) != Standing::Acquitted
-    };
+    let counts =
+        |report: &&Report| (since..=as_of).contains(&report.on()) && courts.standing(report) != Standing::Acquitted;
     let reports: Vec<_> = reports.iter().filter(counts).collect();
     let (weights, harm) = (Weights::on(as_of), Harm::on(as_of));
     let gravity = |report: &Report| {

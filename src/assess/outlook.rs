@@ -3,8 +3,6 @@
 use crate::model::event::{Answer, Detail, Role};
 use crate::model::finding::FindingKind;
 
-use super::findings::is_known_by;
-
 /// Every kind of finding that an event could be the trigger of, about somebody who has that role in it: a child, or
 /// somebody of 16 or over.
 #[must_use]
@@ -43,6 +41,6 @@ fn could_trigger(kind: FindingKind, detail: &Detail, role: Role) -> bool {
         FindingKind::RiskEscalated | FindingKind::Unrouted => {
             is_victim && matches!(detail, Detail::RiskAssessment { .. })
         }
-        FindingKind::KnownToSeveralAgencies => is_party && is_known_by(detail),
+        FindingKind::KnownToSeveralAgencies => is_party && detail.says_who_is_known(),
     }
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::history::Appearance;
 use crate::config::rules::Routing;
-use crate::model::event::{Answer, CautionCondition, ClosingReason, Detail, Programme, Role, Status};
+use crate::model::event::{Answer, CautionCondition, ClosingReason, Detail, Programme, RequirementKind, Role, Status};
 
 /// The programme that an event says was completed: as probation says, or a service that runs one.
 pub(super) fn completed(entry: &Appearance<'_>, routing: &Routing) -> Option<Programme> {
@@ -31,7 +31,7 @@ pub(super) fn known<'a>(history: impl Iterator<Item = &'a Appearance<'a>>) -> BT
 }
 
 /// Programmes that a perpetrator could be offered as of a day, by eligibility alone: Up2U for who wants to change, Building
-/// Better Relationships and one-to-one work for who is convicted and supervised, Op Cara for who has a conditional caution.
+/// Better Relationships and one-to-one work for who is convicted and supervised or required to, Op Cara for who has a conditional caution.
 /// A hint: those who run them decide.
 pub(super) fn open_to(history: &[Appearance<'_>], as_of: Date) -> Vec<Programme> {
     let as_perpetrator = || history.iter().filter(|entry| entry.me.role == Role::Perpetrator && !entry.me.under_16);
@@ -53,6 +53,13 @@ pub(super) fn open_to(history: &[Appearance<'_>], as_of: Date) -> Vec<Programme>
                 if entry.me.status == Status::Convicted =>
             {
                 supervised_until = Some(ends_on.unwrap_or(Date::MAX));
+            }
+            Detail::Requirement { requirement, ends_on } if as_of <= ends_on.unwrap_or(Date::MAX) => {
+                open.extend(match requirement {
+                    RequirementKind::Bbr => Some(Programme::Bbr),
+                    RequirementKind::OneToOne => Some(Programme::OneToOne),
+                    _ => None,
+                });
             }
             Detail::OrderEnd { .. } | Detail::Recall { .. } => supervised_until = None,
             _ => {}

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::findings::is_known_by;
 use super::history::{Appearance, reports};
-use super::{matac, orders, pathways, standing};
+use super::standing::{self, Courts};
+use super::{matac, orders, pathways};
 use crate::config::rules::Rules;
-use crate::model::event::{CohortKind, CohortState, Detail, Handling, IntelligenceAssessment, Risk, Role};
+use crate::model::event::{
+    CohortKind, CohortState, Detail, Handling, IntelligenceAssessment, PerpetratorRisk, ReviewTool, Risk, Role,
+};
 use crate::model::finding::{Finding, FindingKind, Intelligence, Profile, RiskBasis, Tier};
 
 /// The profile in a role, or `None` when no report in that role lies within the list window as of the date.
@@ -41,12 +43,14 @@ pub fn profile(
         Tier::Single
     };
     let is_perpetrator = role == Role::Perpetrator;
-    let standings = if is_perpetrator { standing::standings(history, reports, within) } else { BTreeMap::new() };
+    let courts = Courts::of(history);
+    let standings =
+        if is_perpetrator { standing::standings(history, &courts, reports, within) } else { BTreeMap::new() };
     let risk = if is_perpetrator { None } else { in_role(history, role).rev().find_map(graded) };
     let in_role = || in_role(history, role);
     let agencies: BTreeSet<_> = history
         .iter()
-        .filter(|entry| is_known_by(&entry.event.detail))
+        .filter(|entry| entry.event.detail.says_who_is_known())
         .map(|entry| entry.event.agency.clone())
         .collect();
     Some(Profile {
@@ -68,7 +72,8 @@ pub fn profile(
         pathways: if is_perpetrator { pathways::open_to(history, as_of) } else { Vec::new() },
         cohorts: cohorts(in_role()),
         mappa_level: mappa_level(in_role()),
-        score: if is_perpetrator { matac::score(history, &all, as_of, rules.matac_days) } else { None },
+        reviewed_risk: if is_perpetrator { in_role().rev().find_map(reviewed) } else { None },
+        score: if is_perpetrator { matac::score(&courts, &all, as_of, rules.matac_days) } else { None },
         intelligence: intelligence(in_role().filter(|entry| within(entry.on()))),
         both_roles: findings.iter().any(|finding| finding.kind == FindingKind::BothRoles),
         findings: by_kind,
@@ -94,6 +99,14 @@ fn graded(entry: &Appearance<'_>) -> Option<(Risk, RiskBasis)> {
         raised_by_answers,
     };
     Some((grade, basis))
+}
+
+/// What probation's review says of the risk that the person poses.
+fn reviewed(entry: &Appearance<'_>) -> Option<(ReviewTool, PerpetratorRisk)> {
+    match entry.event.detail {
+        Detail::RiskReview { tool, level, .. } => Some((tool, level)),
+        _ => None,
+    }
 }
 
 /// Cohorts that the person was taken into and not let go from.

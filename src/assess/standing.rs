@@ -4,25 +4,53 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::history::{Appearance, Report};
 use crate::model::event::{CourtResult, CrimeOutcome, Detail, Role, Status};
 use crate::model::finding::Standing;
 use crate::model::ids::EventId;
 
-/// Where the allegation of a report stands.
-#[must_use]
-pub fn of_report(history: &[Appearance<'_>], report: &Report) -> Standing {
-    let of_it = history.iter().filter(|entry| report.events.contains(&entry.id));
-    let recorded = of_it.filter_map(as_recorded).max().unwrap_or(Standing::Allegation);
-    let speaks_of_it = |entry: &&Appearance<'_>| {
-        spoken_of(&entry.event.detail).is_some_and(|id| id == report.happening || report.events.contains(&id))
-    };
-    let latest = history.iter().filter(speaks_of_it).filter_map(|entry| outcome(&entry.event.detail)).next_back();
-    match latest {
-        Some(latest) if latest.is_cleared() => latest,
-        Some(latest) => latest.max(recorded),
-        None => recorded,
+/// What is recorded of allegations and what came of them, by the events that it is about: read once for a whole history.
+pub struct Courts {
+    recorded: FxHashMap<EventId, Standing>,
+    /// The last outcome that speaks of an event, and its place in the history.
+    outcomes: FxHashMap<EventId, (usize, Standing)>,
+}
+
+impl Courts {
+    /// Reads a history.
+    #[must_use]
+    pub fn of(history: &[Appearance<'_>]) -> Self {
+        let mut courts = Self { recorded: FxHashMap::default(), outcomes: FxHashMap::default() };
+        for (at, entry) in history.iter().enumerate() {
+            let detail = &entry.event.detail;
+            if let (Some(outcome), Some(about)) = (outcome(detail), detail.incident()) {
+                courts.outcomes.insert(about, (at, outcome));
+            }
+            if matches!(detail, Detail::Incident { .. } | Detail::Crime { .. })
+                && let Some(standing) = as_recorded(entry)
+            {
+                // Somebody may take part in one event by two records.
+                let held = courts.recorded.entry(entry.id).or_insert(standing);
+                *held = standing.max(*held);
+            }
+        }
+        courts
+    }
+
+    /// Where the allegation of a report stands.
+    #[must_use]
+    pub fn standing(&self, report: &Report) -> Standing {
+        let recorded = report.events.iter().filter_map(|id| self.recorded.get(id)).max();
+        let recorded = recorded.copied().unwrap_or(Standing::Allegation);
+        let about = report.events.iter().chain([&report.happening]);
+        let latest = about.filter_map(|id| self.outcomes.get(id)).max_by_key(|(at, _)| *at);
+        match latest {
+            Some((_, latest)) if latest.is_cleared() => *latest,
+            Some((_, latest)) => recorded.max(*latest),
+            None => recorded,
+        }
     }
 }
 
@@ -30,14 +58,17 @@ pub fn of_report(history: &[Appearance<'_>], report: &Report) -> Standing {
 /// window, and what courts and probation say of no report that we have.
 pub(super) fn standings(
     history: &[Appearance<'_>],
+    courts: &Courts,
     reports: &[Report],
     within: impl Fn(Date) -> bool,
 ) -> BTreeMap<Standing, (u32, Date)> {
-    let of_reports = reports.iter().map(|report| (of_report(history, report), report.on()));
-    let known = |id: EventId| reports.iter().any(|report| report.happening == id || report.events.contains(&id));
+    let of_reports = reports.iter().map(|report| (courts.standing(report), report.on()));
+    let of_them: FxHashSet<_> =
+        reports.iter().flat_map(|report| report.events.iter().chain([&report.happening])).collect();
+    let known = |id: EventId| of_them.contains(&id);
     let alone = history.iter().filter(|entry| entry.me.role == Role::Perpetrator && !entry.me.under_16);
     let alone = alone.filter_map(|entry| {
-        let of_court = outcome(&entry.event.detail).filter(|_| !spoken_of(&entry.event.detail).is_some_and(known));
+        let of_court = outcome(&entry.event.detail).filter(|_| !entry.event.detail.incident().is_some_and(known));
         let supervised = matches!(entry.event.detail, Detail::OrderStart { .. } | Detail::Release { .. });
         let convicted = (supervised && entry.me.status == Status::Convicted).then_some(Standing::Convicted);
         of_court.or(convicted).map(|standing| (standing, entry.on()))
@@ -92,17 +123,6 @@ fn outcome(detail: &Detail) -> Option<Standing> {
             CourtResult::Discontinued => Some(Standing::NoFurtherAction),
             CourtResult::Other => None,
         },
-        _ => None,
-    }
-}
-
-/// The incident or crime that an outcome speaks of.
-fn spoken_of(detail: &Detail) -> Option<EventId> {
-    match detail {
-        Detail::Charge { incident, .. }
-        | Detail::NoFurtherAction { incident, .. }
-        | Detail::ConditionalCaution { incident, .. }
-        | Detail::CourtOutcome { incident, .. } => *incident,
         _ => None,
     }
 }

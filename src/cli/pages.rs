@@ -121,6 +121,7 @@ fn asked(question: Question) -> Asked {
         kind: match question.kind.as_str() {
             "possible_match" => "Are two records one person?".to_owned(),
             "both_roles" => "A person appears as victim and as perpetrator".to_owned(),
+            "unrouted" => "A victim's risk was graded and no referral followed".to_owned(),
             other => words(other),
         },
         scope: question.scope.to_string(),

@@ -192,7 +192,7 @@ pub(super) fn decide(
     publish(deployment, client.as_mut(), feed, &question.scope, "decision", own)
 }
 
-/// The open questions to be answered: the likeliest first, people in both roles before all.
+/// The open questions to be answered: the likeliest first, those about one person before all.
 pub(super) fn in_order(questions: &BTreeMap<String, Value>) -> Result<Vec<Question>, Failure> {
     let mut read_all: Vec<Question> = questions.values().map(read).collect::<Result<_, _>>()?;
     read_all.sort_by(|one, other| {

@@ -1,5 +1,6 @@
 //! `priorityd run`: the daemon. Signals and HTTP on tokio, the worker on a thread of its own.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,12 +17,13 @@ use super::figures::Figures;
 use super::pages::Desk;
 use super::reload::AgreementWatch;
 use super::rotation::current;
+use crate::config::settings::Settings;
 use crate::log::LogError;
 use crate::ops::health::Health;
 use crate::ops::http::{self, Site};
 use crate::ops::metrics::Metrics;
 use crate::ops::pages::Sessions;
-use crate::ops::telemetry;
+use crate::ops::telemetry::{self, Logs};
 
 #[derive(Debug, Args)]
 #[command(
@@ -36,20 +38,20 @@ pub(super) struct RunArgs {
 /// Runs it.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let deployment = Arc::new(Deployment::load(&args.config.config)?);
-    telemetry::start(deployment.settings.log_level, deployment.settings.json_logs);
+    let logs = telemetry::start(deployment.settings.log_level, deployment.settings.json_logs);
     for recipient in deployment.recipients_without_key() {
         tracing::warn!(%recipient, "no public key for this recipient: everything for it is held");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(Failure::from)?;
-    runtime.block_on(serve(&deployment))
+    runtime.block_on(serve(&deployment, &Levels { logs, config: &args.config.config }))
 }
 
 /// How long a daemon that cannot go on still says so over HTTP: a probe and a scrape are to see why, and a supervisor is
 /// not to start it again and again.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
-async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
+async fn serve(deployment: &Arc<Deployment>, levels: &Levels<'_>) -> Result<(), Failure> {
     let settings = &deployment.settings;
     let poll_wait = Duration::from_millis(settings.poll_ms);
     let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
@@ -107,6 +109,7 @@ async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
             _ = hangup.recv() => {
                 agreement_again.store(true, Ordering::Relaxed);
                 keys_again.store(true, Ordering::Relaxed);
+                levels.read_again();
             }
         }
     };
@@ -130,6 +133,28 @@ async fn serve(deployment: &Arc<Deployment>) -> Result<(), Failure> {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Failure::from(error)),
         Err(_) => Err(Failure::new(Kind::Bug, "the worker ended by a fault of ours; nothing uncommitted is visible")),
+    }
+}
+
+/// The level of the logs, which the configuration file changes while the daemon runs.
+struct Levels<'a> {
+    logs: Logs,
+    config: &'a Path,
+}
+
+impl Levels<'_> {
+    fn read_again(&self) {
+        match Settings::load(self.config) {
+            Ok(settings) => {
+                self.logs.set_level(settings.log_level);
+                tracing::warn!(level_now = settings.log_level.as_str(), "another level of the logs counts");
+            }
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(%problem, "the configuration on disk is refused, and the level of the logs stays");
+                }
+            }
+        }
     }
 }
 

@@ -149,9 +149,12 @@ mod tests {
     use jiff::SignedDuration;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use tempfile::TempDir;
 
     use super::*;
-    use crate::keys::KeyRing;
+    use crate::keys::meta::{Purpose, Slot};
+    use crate::keys::rotate::rotate;
+    use crate::keys::{KeyRing, NewKeys};
     use crate::log::memory::{Faults, MemoryStore};
     use crate::log::{Log, Polled, TopicRecord, Transaction};
 
@@ -159,6 +162,7 @@ mod tests {
 
     /// A recipient, its hub's keys, and the topics as somebody in between lets them through.
     struct Street {
+        dir: TempDir,
         ring: KeyRing,
         store: MemoryStore,
         log: Box<dyn Log>,
@@ -184,7 +188,7 @@ mod tests {
             assert!(matches!(log.poll(1, Duration::ZERO), Ok(Polled::Gained(_))));
             log.restore(0, &mut |_, _| {}).expect("memory restores");
             let (watch, list) = (Watch::new(&party), TopicReader::new(topic_name("list", &party)));
-            Self { ring: ring.expect("a ring"), store, log, watch, list }
+            Self { dir, ring: ring.expect("a ring"), store, log, watch, list }
         }
 
         fn append(&mut self, topic: &str, key: &str, value: Option<String>, at: Timestamp) {
@@ -246,6 +250,24 @@ mod tests {
         assert_eq!(street.warned(minutes(3)), [""; 0]);
         street.beat(minutes(4), "up2u", &["a1", "c1"]);
         assert_eq!(street.warned(minutes(4)), ["manifest_mismatch"], "an entry never came");
+    }
+
+    #[test]
+    fn a_signer_whose_time_is_over_is_named() {
+        let mut street = Street::new();
+        street.beat(minutes(0), "up2u", &[]);
+        assert_eq!(street.warned(minutes(1)), [""; 0]);
+        // The hub rotates its signing key; what the earlier one signed counts for two minutes more, and it goes on signing.
+        let (ring, mut rng) = (street.dir.path().join("keys"), ChaCha8Rng::seed_from_u64(2));
+        let keys = NewKeys::new(&ring, minutes(1), None, &mut rng);
+        rotate(keys, &Slot::of(Purpose::Signing), None, Some(minutes(3))).expect("rotated");
+        let rotated = KeyRing::load(&ring).expect("in order");
+        street.beat(minutes(2), "up2u", &[]);
+        street.beat(minutes(4), "up2u", &[]);
+        street.ring = rotated;
+        assert_eq!(street.warned(minutes(4)), ["signer_expired", "heartbeat_missed"]);
+        street.beat(minutes(5), "up2u", &[]);
+        assert_eq!(street.warned(minutes(5)), [""; 0], "the new key signs");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::identities::{Identities, OpenedPerson};
 use super::permit::No;
-use super::told::{Digest, Told, ToldAlert};
+use super::told::{Digest, Told, ToldAlert, alert_id};
 use crate::assess::Assessed;
 use crate::assess::ledger::Case;
 use crate::config::agreement::{Agreement, Grant, Recipient};
@@ -302,7 +302,7 @@ impl Desk<'_> {
     }
 
     fn alert_id(&self, recipient: &Recipient, finding: FindingId, generation: u32) -> String {
-        hex(&self.pseudonym(recipient, &format!("alert/{generation}"), &finding.0))
+        alert_id(self.key(recipient), finding, generation)
     }
 
     fn entry_id(&self, recipient: &Recipient, cluster: ClusterId) -> String {
@@ -331,7 +331,11 @@ impl Desk<'_> {
     }
 
     fn pseudonym(&self, recipient: &Recipient, label: &str, id: &[u8; 16]) -> [u8; 16] {
-        self.outputs.get(&recipient.party).expect("only recipients with keys are told anything").pseudonym(label, id)
+        self.key(recipient).pseudonym(label, id)
+    }
+
+    fn key(&self, recipient: &Recipient) -> &OutputKey {
+        self.outputs.get(&recipient.party).expect("only recipients with keys are told anything")
     }
 }
 

@@ -63,6 +63,12 @@ impl Told {
         self.alerts.get(&finding).map(|row| row.cluster)
     }
 
+    /// Findings that a recipient was ever told of, whom each is about, and how often it was raised.
+    pub fn alerts_to<'a>(&'a self, recipient: &'a PartyId) -> impl Iterator<Item = (FindingId, ClusterId, u32)> + 'a {
+        let told = |row: &AlertRow| row.to.get(recipient).map(|told| told.generation);
+        self.alerts.iter().filter_map(move |(finding, row)| Some((*finding, row.cluster, told(row)?)))
+    }
+
     /// Notes what one recipient was told of a finding, and whom it is about now.
     pub fn set_alert(&mut self, finding: FindingId, cluster: ClusterId, recipient: &PartyId, told: ToldAlert) {
         self.alerts.entry(finding).or_default().to.insert(recipient.clone(), told);
@@ -187,6 +193,12 @@ impl Told {
     }
 }
 
+/// The id of an alert as its recipient has it.
+#[must_use]
+pub fn alert_id(key: &OutputKey, finding: FindingId, generation: u32) -> String {
+    hex(&key.pseudonym(&format!("alert/{generation}"), &finding.0))
+}
+
 /// Takes back all that a recipient was told, under the pseudonyms of an earlier key: its list ends, its alerts are
 /// corrected. What still holds is told anew at the next opportunity.
 pub fn take_back(told: &mut Told, recipient: &PartyId, message_days: u32, earlier: &OutputKey) -> Vec<Message> {
@@ -207,7 +219,7 @@ pub fn take_back(told: &mut Told, recipient: &PartyId, message_days: u32, earlie
         });
     }
     for (finding, cluster, alert) in alerts {
-        let corrects = name(&format!("alert/{}", alert.generation), &finding.0);
+        let corrects = alert_id(earlier, finding, alert.generation);
         let body = json!({"corrects": corrects, "reason": "changed", "clause": alert.clause});
         messages.push(Message {
             recipient: recipient.clone(),

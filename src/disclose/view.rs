@@ -66,6 +66,8 @@ pub fn list_entry(
     view.always("flags", json!(flags));
     view.name(naming);
     view.grant(Field::Tier, "tier", profile.tier.map(|tier| json!(tier)));
+    let reviewed = profile.reviewed_risk.map(|(tool, level)| json!({"tool": tool, "level": level}));
+    view.grant(Field::Tier, "reviewed_risk", reviewed);
     view.grant(Field::Findings, "findings", Some(Value::Object(findings)));
     view.grant(Field::Reports, "reports", Some(json!(profile.reports)));
     view.grant(Field::Counterparts, "counterparts", Some(json!(profile.counterparts)));

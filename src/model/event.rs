@@ -452,6 +452,28 @@ impl Detail {
         Some(if is_visible { (Risk::High, *grade < Risk::High) } else { (*grade, false) })
     }
 
+    /// Does the event say of itself that its agency knows the person? Not that somebody seeks support, which is for a service
+    /// and for housing and treatment to tell; not that somebody asked under the disclosure scheme; and intelligence says
+    /// nothing alone.
+    #[must_use]
+    pub fn says_who_is_known(&self) -> bool {
+        !matches!(
+            self,
+            Self::CaseloadEntry { .. }
+                | Self::ReferralReceived { .. }
+                | Self::ContactAttempt { .. }
+                | Self::Engaged {}
+                | Self::Declined { .. }
+                | Self::RiskAtStart { .. }
+                | Self::Closed { .. }
+                | Self::AlertAcknowledged { .. }
+                | Self::DvdsRequest { .. }
+                | Self::CpiReport { .. }
+                | Self::Housing { .. }
+                | Self::SubstanceMisuse { .. }
+        )
+    }
+
     /// The event that this one speaks of, if it says so.
     #[must_use]
     pub fn incident(&self) -> Option<EventId> {

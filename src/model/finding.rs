@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::event::{
-    CohortKind, Grader, IntelligenceAssessment, OffenceFamily, OrderKind, Programme, Risk, Role, SourceEvaluation,
+    CohortKind, Grader, IntelligenceAssessment, OffenceFamily, OrderKind, PerpetratorRisk, Programme, ReviewTool, Risk,
+    Role, SourceEvaluation,
 };
 use super::ids::{ClusterId, EventId, FindingId, PartyId, RecordId};
 
@@ -294,6 +295,8 @@ pub struct Profile {
     pub cohorts: Vec<CohortKind>,
     /// Level of multi-agency public protection arrangements, if under them.
     pub mappa_level: Option<u8>,
+    /// The risk that the person poses, by probation's last review; perpetrators only, and no victim's risk.
+    pub reviewed_risk: Option<(ReviewTool, PerpetratorRisk)>,
     /// RFG(V); perpetrators only.
     pub score: Option<Score>,
     /// Intelligence within the list window.

@@ -25,6 +25,8 @@ pub struct LinkedEvent<'a> {
     pub detail: &'a Detail,
     /// The event in force that this one speaks of, whichever of its corrections that is.
     pub about: Option<EventId>,
+    /// Of an acknowledged alert: when the event was recorded that it is about; the alert follows at once.
+    pub alerted_at: Option<Timestamp>,
     /// Who took part, in the order of the event.
     pub people: Vec<LinkedPerson>,
 }

@@ -11,8 +11,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
 
+use super::process::OwnProcess;
 use crate::model::ids::PartyId;
 use crate::model::outcome::OutcomeCounts;
 
@@ -99,7 +101,11 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("priorityd");
+        let mut whole = Registry::default();
+        whole.register_collector(Box::new(OwnProcess));
+        let registry = whole.sub_registry_with_prefix("priorityd");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Which priorityd this is", build);
         let (events, messages, held) = (Family::default(), Family::default(), Family::default());
         let (ignored_fields, dropped_identifiers) = (Counter::default(), Counter::default());
         let (transactions, log_failures) = (Family::default(), Counter::default());
@@ -120,7 +126,12 @@ impl Default for Metrics {
         );
         registry.register("held", "Disclosures held, by reason", Family::clone(&held));
         registry.register("transactions", "Transactions, by how they ended", Family::clone(&transactions));
-        registry.register("commit_seconds", "How long commits took, whatever came of them", commit_seconds.clone());
+        registry.register_with_unit(
+            "commit",
+            "How long commits took, whatever came of them",
+            Unit::Seconds,
+            commit_seconds.clone(),
+        );
         let help = "Turns that the log failed: polls, restores and transactions";
         registry.register("log_failures", help, log_failures.clone());
         let help = "Records of a feed's partition that are there and not yet committed (Kafka)";
@@ -135,7 +146,7 @@ impl Default for Metrics {
         registry.register("agreement_held", help, agreement_held.clone());
         Self {
             flow: Mutex::default(),
-            registry,
+            registry: whole,
             events,
             ignored_fields,
             dropped_identifiers,
@@ -281,5 +292,66 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a string cannot fail");
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Families as the text declares them: name, type, and whether they have help.
+    fn families(text: &str) -> BTreeMap<&str, (&str, bool)> {
+        let mut families = BTreeMap::<&str, (&str, bool)>::new();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# ")) {
+            let mut words = line.splitn(3, ' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some("HELP"), Some(name), Some(help)) => families.entry(name).or_default().1 = help.len() > 5,
+                (Some("TYPE"), Some(name), Some(kind)) => families.entry(name).or_default().0 = kind,
+                _ => {}
+            }
+        }
+        families
+    }
+
+    #[test]
+    fn names_keep_the_conventions() {
+        let metrics = Metrics::default();
+        metrics.batch(OutcomeCounts { read: 1, accepted: 1, ..OutcomeCounts::default() }, 1, 1);
+        metrics.transaction(TransactionEnd::Committed, Duration::from_millis(3));
+        let party: PartyId = "idva".parse().expect("a party");
+        metrics.messages(&party, "alerts", 2);
+        metrics.held("agreement_not_signed", 1);
+        metrics.lag([(&party, 0, 3)].into_iter());
+        metrics.partitions([(0, true)].into_iter());
+        metrics.restoring(0, 0.5);
+        let text = metrics.text();
+        let families = families(&text);
+        assert!(families.len() > 15 && text.ends_with("# EOF\n"), "{text}");
+        for (name, (kind, has_help)) in &families {
+            assert!(*has_help && !kind.is_empty(), "{name}");
+            assert!(name.starts_with("priorityd_") || name.starts_with("process_"), "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            // Base units, and the suffix that says what kind it is stands at the samples alone.
+            assert!(!name.ends_with("_total") && !name.contains("_ms") && !name.contains("_percent"), "{name}");
+        }
+        for sample in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = sample.split(['{', ' ']).next().unwrap_or_default();
+            let is_counter = name.strip_suffix("_total").is_some_and(|name| families[name].0 == "counter");
+            assert_eq!(is_counter, name.ends_with("_total") || families.get(name).is_some_and(|it| it.0 == "counter"));
+        }
+        for line in [
+            "# TYPE priorityd_commit_seconds histogram",
+            "# UNIT priorityd_commit_seconds seconds",
+            concat!("priorityd_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "priorityd_events_total{outcome=\"accepted\"} 1",
+        ] {
+            assert!(text.lines().any(|candidate| candidate == line), "{line} is not in {text}");
+        }
+        let sample = |name: &str| -> f64 {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
+        };
+        assert!(sample("process_resident_memory_bytes") > 1e6 && sample("process_open_fds") >= 3.0);
+        assert!(sample("process_cpu_seconds_total") >= 0.0 && sample("process_threads") >= 1.0);
     }
 }

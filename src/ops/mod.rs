@@ -4,5 +4,6 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod pages;
+mod process;
 pub mod stages;
 pub mod telemetry;

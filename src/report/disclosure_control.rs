@@ -47,6 +47,10 @@ pub const WITHHELD: &str = "[c]";
 pub const WITHHELD_NOTE: &str = "[c] stands for a number that is withheld: it is small, or with it a small one could be \
     worked out. All other counts are rounded to the nearest 5, and percentages are of rounded counts.";
 
+/// Tables over several years. Those of one year and of the next would be two windows that overlap, and the new year's
+/// months their difference: they stay inside, and the charts have the season.
+const OVERLAPPING: &[&str] = &["season"];
+
 /// Figures that anybody may see.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Published {
@@ -144,7 +148,7 @@ pub struct PublishedPoint {
 /// The report is of a window that is not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("figures are published of closed calendar years and months only; take those of `release`")]
-pub struct NotPublishable;
+struct NotPublishable;
 
 /// What may be published as of a day: tables of the year, series of the months, counted from what was recorded in time.
 ///
@@ -163,6 +167,7 @@ pub fn publish(
     let in_time = |event: &&LinkedEvent<'_>| release::counts(event.on(), recorded(event), as_of);
     let events: Vec<_> = events.iter().filter(in_time).cloned().collect();
     let mut report = super::report(scope, &events, release::year(as_of), rules, breaks);
+    report.tables.retain(|table| !OVERLAPPING.contains(&table.id));
     report.series = super::report(scope, &events, release::months(as_of), rules, breaks).series;
     protect(&report, suppress_below).expect("of the year and the months that are published")
 }
@@ -171,7 +176,7 @@ pub fn publish(
 ///
 /// # Errors
 /// When the report is not of the year that is published as of its day, or a series of months that are not.
-pub fn protect(report: &Report, suppress_below: u64) -> Result<Published, NotPublishable> {
+fn protect(report: &Report, suppress_below: u64) -> Result<Published, NotPublishable> {
     let as_of = report.period.as_of;
     let last = release::months(as_of).until;
     let is_open = |series: &Series| series.points.iter().any(|point| point.month > last || point.month.day() != 1);

@@ -49,7 +49,9 @@ impl Table {
         for (id, label, count) in kinds {
             self = self.share(id, label, (count, whole));
         }
-        self.sums.push(Sum { total: None, parts: (first..self.rows.len()).collect() });
+        if first < self.rows.len() {
+            self.sums.push(Sum { total: None, parts: (first..self.rows.len()).collect() });
+        }
         self
     }
 }

@@ -34,6 +34,7 @@ impl TrueEvent {
             relationship: self.relationship,
             detail: &self.detail,
             about: self.about,
+            alerted_at: None,
             people: self.people.clone(),
         }
     }

@@ -13,6 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde_json::{Value, json};
 
+use crate::broker::Broker;
 use crate::support::deployed::Deployed;
 use crate::support::events::{Sent, event, events};
 use crate::support::hub::{Hub, Office, text};
@@ -143,19 +144,8 @@ fn a_hub_that_hashes_takes_tokens_of_its_own_epoch_too() {
     assert_eq!(text(&hub.rejections("idva")[0]["code"]), "EVT-062");
 }
 
-#[test]
-fn from_the_agencys_file_to_the_hubs_list_with_the_commands() {
-    let hub = Deployed::with(&[
-        ("# intake", "intake = \"tokens-only\""),
-        ("# frequencies", "frequencies = [\"frequencies.json\"]"),
-    ]);
-    let agency = Deployed::new();
-    let refused = hub.run(&["check"]);
-    assert_eq!(refused.code, 78);
-    assert!(refused.err.contains("linkage.portsmouth.1, that hashes identity"), "{}", refused.err);
-    assert!(refused.err.contains("frequencies.json: it cannot be read"), "{}", refused.err);
-
-    // The ceremony: the hub makes the intake key and hands it over; who hashes keeps the keys that hash.
+/// The hub makes the intake keys and hands them over; who hashes keeps the keys that hash, and says how common what is.
+fn ceremony(hub: &Deployed, agency: &Deployed) {
     fs::remove_dir_all(agency.path("keys")).expect("removed");
     let keys = agency.path("keys").display().to_string();
     for party in ["police", "idva"] {
@@ -168,6 +158,67 @@ fn from_the_agencys_file_to_the_hubs_list_with_the_commands() {
     let table = hub.path("frequencies.json").display().to_string();
     let ran = agency.run(&["pseudonymise", "--feed", "police", "--frequencies", &table]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+/// From a topic of the agency's own Kafka, and from a file, to the feeds of a hub on another.
+#[test]
+fn from_the_agencys_topic_to_the_hubs_feed() {
+    let broker = Broker::shared();
+    let (hub, agency) = (Deployed::on_kafka(&broker, 2), Deployed::on_kafka(&broker, 2));
+    let incidents = [
+        "i1 police.incident 2025-03-01 victim=sara perpetrator=dean",
+        "i2 police.incident 2025-04-01 victim=kelly perpetrator=dean",
+    ];
+    agency.publish_all(&events(&incidents));
+    ceremony(&hub, &agency);
+    let config = hub.path("priorityd.toml");
+    let blind = fs::read_to_string(&config).expect("text");
+    let blind = format!("intake = \"tokens-only\"\nfrequencies = [\"frequencies.json\"]\n{blind}");
+    fs::write(&config, blind).expect("written");
+    let config = config.display().to_string();
+    let relay = [
+        "pseudonymise",
+        "--feed",
+        "police",
+        "--from-topic",
+        "feeds.police.v1",
+        "--position",
+        "position.json",
+        "--publish",
+        &config,
+    ];
+    for expected in ["pseudonymised 2, refused 0;", "pseudonymised 0, refused 0;"] {
+        let ran = agency.run(&relay);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(ran.out.starts_with(expected), "{}", ran.out);
+    }
+    // Before it was noted how far the topic was sent: it is sent again, and the hub knows it.
+    fs::remove_file(agency.path("position.json")).expect("it was written");
+    assert_eq!(agency.run(&relay).code, 0);
+    fs::write(agency.path("cases.ndjson"), event("k1 idva.caseload_entry 2024-01-02 victim=sarah").1).expect("written");
+    let ran = agency.run(&["pseudonymise", "--feed", "idva", "cases.ndjson", "--publish", &config]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let mut daemon = hub.start();
+    hub.wait_for(&mut daemon, 3);
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", hub.log());
+    assert_eq!(hub.subscribe("idva").kinds(), ["new_report"]);
+    assert_eq!(hub.subscribe("high_harm_team").list.len(), 1, "one perpetrator of two");
+    assert!(hub.rejections("police").is_empty());
+}
+
+#[test]
+fn from_the_agencys_file_to_the_hubs_list_with_the_commands() {
+    let hub = Deployed::with(&[
+        ("# intake", "intake = \"tokens-only\""),
+        ("# frequencies", "frequencies = [\"frequencies.json\"]"),
+    ]);
+    let agency = Deployed::new();
+    let refused = hub.run(&["check"]);
+    assert_eq!(refused.code, 78);
+    assert!(refused.err.contains("linkage.portsmouth.1, that hashes identity"), "{}", refused.err);
+    assert!(refused.err.contains("frequencies.json: it cannot be read"), "{}", refused.err);
+
+    ceremony(&hub, &agency);
     assert_eq!(hub.run(&["check"]).code, 0);
 
     let mut daemon = hub.start();

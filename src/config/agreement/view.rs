@@ -70,7 +70,7 @@ fields! {
     Order = "order",
     /// Programmes.
     Programme = "programme",
-    /// Single, repeat or serial.
+    /// Single, repeat or serial; and the risk that a perpetrator poses, as probation reviewed it.
     Tier = "tier",
     /// Allegation, caution, charge or conviction, or that it is none any more.
     Standing = "standing",

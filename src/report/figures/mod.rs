@@ -7,3 +7,6 @@ pub(super) mod people;
 pub(super) mod repeats;
 pub(super) mod risk;
 pub(super) mod support;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::event::{Detail, Role};
+use crate::model::event::Role;
 use crate::model::ids::ClusterId;
 use crate::report::Table;
 use crate::report::facts::{Facts, Happening, Person, back, count};
@@ -49,7 +49,7 @@ fn meets_another(facts: &Facts<'_>, mine: &[&Happening<'_>], role: Role) -> bool
 
 fn agencies(facts: &Facts<'_>) -> Table {
     let known = |person: &Person<'_>| {
-        let told = person.events.iter().filter(|(event, _)| !is_service_event(event.detail));
+        let told = person.events.iter().filter(|(event, _)| event.detail.says_who_is_known());
         told.map(|(event, _)| event.agency).collect::<BTreeSet<_>>().len()
     };
     let of = |role| {
@@ -78,11 +78,6 @@ fn agencies(facts: &Facts<'_>) -> Table {
         }));
     }
     table
-}
-
-/// Does the event say only that a service works with somebody?
-fn is_service_event(detail: &Detail) -> bool {
-    matches!(detail, Detail::CaseloadEntry { .. } | Detail::ReferralReceived { .. } | Detail::AlertAcknowledged { .. })
 }
 
 fn both_roles(facts: &Facts<'_>) -> Table {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::event::{ClosingReason, Detail, MaracCriterion, Programme, ReferralSource, Risk, Role};
+use crate::model::event::{AlertAction, ClosingReason, Detail, MaracCriterion, Programme, ReferralSource, Risk, Role};
 use crate::model::ids::{ClusterId, PartyId};
 use crate::report::Table;
-use crate::report::facts::{Facts, Happening, Person, back, count};
+use crate::report::facts::{Facts, Happening, Person, back, count, days_between};
 
 pub(in crate::report) fn tables(facts: &Facts<'_>) -> Vec<Table> {
-    vec![marac(facts), referrals(facts), reach(facts), outcomes(facts), programmes(facts)]
+    vec![marac(facts), referrals(facts), reach(facts), outcomes(facts), programmes(facts), alerts(facts)]
 }
 
 fn marac(facts: &Facts<'_>) -> Table {
@@ -220,4 +220,27 @@ fn programmes(facts: &Facts<'_>) -> Table {
         ])
         .share("report_after_completion", "A report followed completion", after_completion)
         .share("report_without_completion", "A report followed without completion", after_other)
+}
+
+/// What services did about alerts, and how soon.
+fn alerts(facts: &Facts<'_>) -> Table {
+    let actions = [
+        (AlertAction::Contacted, "contacted", "Contact made"),
+        (AlertAction::RiskReviewed, "risk_reviewed", "Risk reviewed"),
+        (AlertAction::Referred, "referred", "Referred on"),
+        (AlertAction::NoActionNeeded, "no_action_needed", "Nothing needed"),
+    ];
+    let acknowledged = || {
+        facts.within().filter_map(|event| match event.detail {
+            Detail::AlertAcknowledged { action, .. } => Some((event, *action)),
+            _ => None,
+        })
+    };
+    let of = |wanted| count(acknowledged().filter(|(_, action)| *action == wanted));
+    let days = acknowledged().filter_map(|(event, _)| Some(days_between(event.alerted_at?, event.occurred_at)));
+    let note = "Alerts that services acknowledged in the period. The time runs from when the agency recorded what the alert \
+        is about: alerts follow at once.";
+    Table::new("alerts", "Alerts acknowledged", note)
+        .kinds(actions.map(|(action, id, label)| (id, label, of(action))))
+        .days("days", "Days until it was acknowledged", days.collect())
 }

@@ -128,6 +128,7 @@ fn a_pathway_is_hinted_at_by_eligibility_and_not_once_it_is_begun() {
     );
     assert_eq!(pathways(&[order]), json!(["bbr", "one_to_one"]));
     assert_eq!(pathways(&[order, "p1 crc.programme_start 2025-06-01 perpetrator=dean2"]), json!(["one_to_one"]));
+    assert_eq!(pathways(&["p0 crc.requirement 2025-06-01 perpetrator=dean2"]), json!(["bbr"]));
     assert_eq!(pathways(&[order, "o2 crc.order_end 2025-06-01 perpetrator=dean2"]), json!([]), "no longer supervised");
     assert_eq!(pathways(&["o1 crc.order_start 2025-05-01 perpetrator=dean2 ends_on=2025-12-30"]), json!([]));
     assert_eq!(
@@ -197,7 +198,13 @@ fn cohorts_mappa_and_the_basis_of_a_grade_are_on_the_entry() {
         "d2 police.cohort 2025-04-03 perpetrator=dean cohort=matac",
         "d3 police.cohort 2025-09-03 perpetrator=dean cohort=matac state=left",
         "m1 crc.mappa_level 2025-04-03 perpetrator=dean2 level=2",
+        "v1 crc.risk_review 2025-04-03 perpetrator=dean2 level=very_high",
+        "v2 crc.risk_review 2025-08-03 perpetrator=dean2 level=medium tool=rosh",
     ]);
+    assert_eq!(
+        (&entry["tier"], &entry["reviewed_risk"]),
+        (&json!("repeat"), &json!({"tool": "rosh", "level": "medium"}))
+    );
     assert_eq!(entry["cohorts"], json!([{"cohort": "drive"}, {"cohort": "mappa", "level": 2}]));
     let let_go = listed(&[
         I1,

@@ -1,6 +1,6 @@
 //! What an accepted event becomes.
 
-use priorityd::model::event::{Detail, OffenceFamily, Risk, Role};
+use priorityd::model::event::{Answer, Detail, OffenceFamily, Risk, Role};
 use priorityd::validate::Validator;
 use priorityd::validate::event::Validated;
 use serde_json::{Value, json};
@@ -140,6 +140,22 @@ fn strictly(event: &Value) -> Vec<&'static str> {
     let text = event.to_string();
     let problems = validator().strict().problems(&feed_of(event), &[], text.as_bytes(), APPENDED_MS);
     problems.iter().map(|problem| problem.code.as_str()).collect()
+}
+
+#[test]
+fn not_asked_is_kept_apart_from_no() {
+    let mut event = example("local_authority.substance_misuse");
+    for (said, expected) in [("not_asked", Answer::NotAsked), ("no", Answer::No)] {
+        set(&mut event, "/data/alcohol", json!(said));
+        let taken = accepted(&validator().strict(), &event, &event.to_string());
+        let Detail::SubstanceMisuse { alcohol, .. } = taken.facts.detail else { panic!("what was asked") };
+        assert_eq!(alcohol, expected);
+    }
+    // What may be left out was not asked either.
+    let mut arrest = example("police.arrest");
+    set(&mut arrest, "/data/wants_change", json!(null));
+    let taken = accepted(&validator().strict(), &arrest, &arrest.to_string());
+    assert!(matches!(taken.facts.detail, Detail::Arrest { wants_change: Answer::NotAsked, .. }));
 }
 
 #[test]
