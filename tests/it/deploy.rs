@@ -7,11 +7,14 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use priorityd::model::outcome::OutcomeCounts;
+use priorityd::ops::metrics::{Metrics, TransactionEnd};
 use serde_json::Value;
 
 use crate::support::deployed::Deployed;
-use crate::support::events::event;
+use crate::support::events::{event, party};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -73,6 +76,18 @@ fn every_metric_that_is_asked_for_is_there() {
         assert!(get(&metrics, path).expect("it answers").starts_with("HTTP/1.1 404"), "{path}");
     }
     assert!(get(&listen, "/metrics").expect("it answers").contains("# EOF"));
+    assert!(told.contains("# TYPE priorityd_agreement_serial gauge"), "{told}");
+    // A family of which nothing was counted yet is not printed, so one of each is counted here.
+    let (all, police) = (Metrics::default(), party("police"));
+    all.batch(OutcomeCounts { read: 1, accepted: 1, ..OutcomeCounts::default() }, 1, 1);
+    all.transaction(TransactionEnd::Committed, Duration::from_millis(1));
+    all.lag([(&police, 0, 1)].into_iter());
+    all.partitions([(0, true)].into_iter());
+    all.restoring(0, 1.0);
+    all.messages(&police, "alerts", 1);
+    all.held("cannot_be_sealed", 1);
+    all.log_failure();
+    let told = all.text();
     let types = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let there: BTreeSet<String> = types.flat_map(|(name, kind)| series(name, kind)).collect();
     assert!(there.len() > 15, "{told}");
