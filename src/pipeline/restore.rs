@@ -31,6 +31,8 @@ impl Engine {
                     return Err(BadRegister::OtherKey);
                 }
                 self.key_epochs.insert(scope.clone(), made_with.key_epoch);
+                // A register of nobody is one still: it follows another key as any other does.
+                self.scope_mut(&scope);
                 if (made_with.population, &made_with.model) == (ours.population, &ours.model) {
                     self.marked.insert(scope);
                 } else {

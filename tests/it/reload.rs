@@ -28,8 +28,8 @@ fn second() -> Office {
             "forbid (principal == Recipient::\"up2u\", action == Action::\"alert\", resource)",
         ),
         (
-            "[Finding::\"serial_perpetrator\", Finding::\"order_breached\", Finding::\"marac_repeat\"]",
-            "[Finding::\"serial_perpetrator\", Finding::\"new_report\"]",
+            "Finding::\"serial_perpetrator\", Finding::\"order_breached\", Finding::\"marac_repeat\", Finding::\"right_to_know\",",
+            "Finding::\"serial_perpetrator\", Finding::\"new_report\", Finding::\"right_to_know\",",
         ),
     ]))
 }
@@ -53,12 +53,13 @@ fn what_closes_is_taken_back_and_what_opens_is_told() {
     let mut hub = Hub::played(first, &sent());
     assert_eq!(hub.desk("idva").list.len(), 1);
     assert!(!hub.desk("up2u").live().is_empty());
-    assert_eq!(hub.desk("high_harm_team").kinds(), ["serial_perpetrator"]);
+    assert_eq!(hub.desk("high_harm_team").kinds(), ["right_to_know", "serial_perpetrator"]);
     hub.adopt(&second);
     assert!(hub.desk("idva").list.is_empty(), "a tombstone ended the entry");
     assert!(hub.desk("up2u").live().is_empty());
     assert!(hub.desk("up2u").corrections().iter().all(|reason| *reason == "clause_closed"));
-    assert_eq!(hub.desk("high_harm_team").kinds(), ["new_report", "new_report", "new_report", "serial_perpetrator"]);
+    let told = ["new_report", "new_report", "new_report", "right_to_know", "serial_perpetrator"];
+    assert_eq!(hub.desk("high_harm_team").kinds(), told);
     let fresh = Hub::played(&second, &sent());
     assert_same(&hub, &fresh);
     // A restart under the other agreement comes to the same.
@@ -92,6 +93,7 @@ fn who_is_no_recipient_any_more_is_told_that_it_is_over() {
             "@id(\"HH-N1\")\nforbid (principal == Recipient::\"high_harm_team\"",
             "@id(\"HH-N1\")\nforbid (principal == Recipient::\"harm_desk\"",
         ),
+        ("unless { principal == Recipient::\"high_harm_team\" }", "unless { principal == Recipient::\"harm_desk\" }"),
     ]));
     let third = third.with_keys_of(Office::shipped());
     let mut hub = Hub::played(Office::shipped(), &sent());

@@ -116,5 +116,5 @@ fn the_command_prints_every_form_and_no_small_number() {
 fn without_a_register_it_says_so() {
     let ran = Deployed::new().run(&["report"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("there is no register of portsmouth yet"), "{}", ran.err);
+    assert!(ran.err.contains("there is none of portsmouth yet"), "{}", ran.err);
 }

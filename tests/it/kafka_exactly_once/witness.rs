@@ -31,12 +31,14 @@ use zeroize::Zeroizing;
 
 use super::fleet::Fleet;
 use super::{PARTITIONS, PATIENCE};
+use crate::support::deployed::opened_row;
 use crate::support::hub::Desk;
 
 type Record = (Vec<u8>, Option<Vec<u8>>);
 
-/// The recipients' keys.
+/// The recipients' keys, and the hub's.
 pub(super) struct Desks {
+    ring: KeyRing,
     private: BTreeMap<PartyId, RecipientPrivateKey>,
     signers: SignerKeys,
 }
@@ -49,7 +51,8 @@ impl Desks {
             (party, RecipientPrivateKey::read(&file).expect("a private key"))
         });
         let signers = SignerKeys::read(&fleet.path("keys/signing.jwks.json")).expect("public keys");
-        Self { private: private.collect(), signers }
+        let ring = KeyRing::load(&fleet.path("keys")).expect("the ring is in order");
+        Self { ring, private: private.collect(), signers }
     }
 
     /// What every service has read, from what `topic` holds. Each alert once, under its own key; what ends an entry of a
@@ -115,6 +118,7 @@ pub(super) fn committed(bootstrap: &str, desks: &Desks) -> Committed {
         let mut head = None;
         for (key, value) in rows.into_iter().collect::<BTreeMap<_, _>>() {
             let Some(value) = value else { continue };
+            let value = opened_row(&desks.ring, &key, &value);
             if key[0] == RowKind::Counters as u8 {
                 add(&mut outcomes, postcard::from_bytes(&value).expect("counters"));
             } else if key[0] == RowKind::AuditHead as u8 {

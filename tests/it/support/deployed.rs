@@ -342,14 +342,7 @@ impl Deployed {
     /// The same, opened.
     pub(crate) fn opened_register(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let ring = KeyRing::load(&self.path("keys")).expect("the ring is in order");
-        let open = |(key, sealed): (Vec<u8>, Vec<u8>)| {
-            let (epoch, bytes) = sealed.split_first_chunk::<4>().expect("an epoch");
-            let sealed = Sealed { epoch: u32::from_be_bytes(*epoch), bytes: bytes.to_vec() };
-            let register = ring.register_of(sealed.epoch).expect("the ring has its key");
-            let clear = register.open("register", &[&key], &sealed).expect("sealed for this row");
-            (key, clear.to_vec())
-        };
-        self.register().into_iter().map(open).collect()
+        self.register().into_iter().map(|(key, sealed)| (key.clone(), opened_row(&ring, &key, &sealed))).collect()
     }
 
     /// The counters by feed as the register has them.
@@ -375,6 +368,14 @@ impl Deployed {
         }
         sum
     }
+}
+
+/// A row of the register as it lies in the log, opened.
+pub(crate) fn opened_row(ring: &KeyRing, key: &[u8], sealed: &[u8]) -> Vec<u8> {
+    let (epoch, bytes) = sealed.split_first_chunk::<4>().expect("an epoch");
+    let sealed = Sealed { epoch: u32::from_be_bytes(*epoch), bytes: bytes.to_vec() };
+    let register = ring.register_of(sealed.epoch).expect("the ring has its key");
+    register.open("register", &[key], &sealed).expect("sealed for this row").to_vec()
 }
 
 fn settles_a_record(record: &StoredRecord) -> bool {
