@@ -17,6 +17,8 @@ pub struct Appearance<'a> {
     pub id: EventId,
     /// The event.
     pub event: &'a LedgerEvent,
+    /// The event that it speaks of, if it says so: as it stands, whatever corrected it since.
+    pub about: Option<EventId>,
     /// The person in it.
     pub me: Participant,
     /// Everybody else in it.
@@ -67,12 +69,13 @@ pub fn appearances<'a>(
     let mut found = Vec::new();
     for record in records {
         for (id, event) in ledger.of_record(*record) {
+            let about = event.detail.incident().map(|named| ledger.standing_for(named).unwrap_or(named));
             for (at, me) in event.participants.iter().enumerate().filter(|(_, person)| person.record == *record) {
                 let others = event.participants.iter().enumerate().filter(|(other, _)| *other != at);
                 let others = others.filter_map(|(_, other)| {
                     Some(Counterpart { cluster: cluster_of(other.record)?, record: other.record, role: other.role })
                 });
-                found.push(Appearance { id, event, me: *me, others: others.collect() });
+                found.push(Appearance { id, event, about, me: *me, others: others.collect() });
             }
         }
     }
@@ -123,8 +126,8 @@ pub fn reports(history: &[Appearance<'_>], role: Role) -> Vec<Report> {
     for appearance in history.iter().filter(in_role) {
         let (key, crime) = match &appearance.event.detail {
             Detail::Incident { .. } => (appearance.id, None),
-            Detail::Crime { domestic_abuse: true, incident, offence_family, most_serious_violence, .. } => {
-                (incident.unwrap_or(appearance.id), Some((*offence_family, *most_serious_violence)))
+            Detail::Crime { domestic_abuse: true, offence_family, most_serious_violence, .. } => {
+                (appearance.about.unwrap_or(appearance.id), Some((*offence_family, *most_serious_violence)))
             }
             _ => continue,
         };

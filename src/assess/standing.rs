@@ -25,7 +25,7 @@ impl Courts {
         let mut courts = Self { recorded: FxHashMap::default(), outcomes: FxHashMap::default() };
         for (at, entry) in history.iter().enumerate() {
             let detail = &entry.event.detail;
-            if let (Some(outcome), Some(about)) = (outcome(detail), detail.incident()) {
+            if let (Some(outcome), Some(about)) = (outcome(detail), entry.about) {
                 courts.outcomes.insert(about, (at, outcome));
             }
             if matches!(detail, Detail::Incident { .. } | Detail::Crime { .. })
@@ -68,7 +68,7 @@ pub(super) fn standings(
     let known = |id: EventId| of_them.contains(&id);
     let alone = history.iter().filter(|entry| entry.me.role == Role::Perpetrator && !entry.me.under_16);
     let alone = alone.filter_map(|entry| {
-        let of_court = outcome(&entry.event.detail).filter(|_| !entry.event.detail.incident().is_some_and(known));
+        let of_court = outcome(&entry.event.detail).filter(|_| !entry.about.is_some_and(known));
         let supervised = matches!(entry.event.detail, Detail::OrderStart { .. } | Detail::Release { .. });
         let convicted = (supervised && entry.me.status == Status::Convicted).then_some(Standing::Convicted);
         of_court.or(convicted).map(|standing| (standing, entry.on()))

@@ -64,7 +64,7 @@ pub fn now() -> Now {
 pub fn record(feed: &PartyId, offset: i64, headers: Vec<(String, Vec<u8>)>, payload: &[u8]) -> FeedRecord {
     let appended_ms = now().at.as_millisecond();
     let payload = Zeroizing::new(payload.to_vec());
-    FeedRecord { feed: feed.clone(), partition: 0, offset, appended_ms, headers, payload }
+    FeedRecord { feed: feed.clone(), partition: 0, partitions: 1, offset, appended_ms, headers, payload }
 }
 
 impl House {

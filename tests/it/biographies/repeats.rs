@@ -9,6 +9,15 @@ const LIVES: &[Life] = &[
         &[],
     ),
     (
+        "a corrected incident and the crime recorded of it are one report",
+        &[
+            "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+            "a1 police.amend 2025-03-01 recorded=2025-03-02 supersedes=i1 amended_type=incident victim=sarah perpetrator=dean",
+            "c1 police.crime 2025-03-01 victim=sarah perpetrator=dean incident=i1",
+        ],
+        &[],
+    ),
+    (
         "repeat victim on the 365th day",
         &[
             "i1 police.incident 2024-03-01 victim=sarah perpetrator=dean",

@@ -35,7 +35,7 @@ fn split(input: &[u8]) -> (Vec<(String, Vec<u8>)>, &[u8]) {
 }
 
 // Made before the first input, so that no input is blamed for the time.
-fuzz_target!(init: drop(std::sync::LazyLock::force(&HOUSE)), |input: &[u8]| {
+fuzz_target!(init: { std::sync::LazyLock::force(&HOUSE); }, |input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
     let feed = &HOUSE.feeds[usize::from(first >> 1) % HOUSE.feeds.len()];
     let (headers, payload) = if first & 1 == 1 { split(rest) } else { (Vec::new(), rest) };

@@ -20,7 +20,7 @@ static GENUINE: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 // Made before the first input, so that no input is blamed for the time.
-fuzz_target!(init: drop(std::sync::LazyLock::force(&GENUINE)), |input: &[u8]| {
+fuzz_target!(init: { std::sync::LazyLock::force(&GENUINE); }, |input: &[u8]| {
     let Some((first, rest)) = input.split_first() else { return };
     let mut opener = Opener::new(&HOUSE.key, &HOUSE.signers, &READS);
     let genuine = &GENUINE[usize::from(first >> 1) % GENUINE.len()];
