@@ -3,12 +3,38 @@
 /// How two nodes of a unit stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tie {
-    /// Evidence for or against, in 1/256 bit, summed over all pairs of their records.
-    Weight { sum: i64 },
+    /// Evidence for or against.
+    Weight(Evidence),
     /// A person decided that they are one.
-    Must { sum: i64 },
+    Must(Evidence),
     /// They are two, whatever agrees.
     Cannot,
+}
+
+/// Evidence for or against, in 1/256 bit, summed over all pairs of two nodes' or groups' records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) sum: i64,
+    /// How much more it is if who has two homes has moved.
+    pub(super) moved: i64,
+    /// Some record of each is of one home.
+    pub(super) same_home: bool,
+}
+
+impl Evidence {
+    /// Somebody who has moved is at home in two places: where two groups share one of them, it says nothing that others of
+    /// their records are of another.
+    fn total(self) -> i64 {
+        self.sum + if self.same_home { self.moved } else { 0 }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            sum: self.sum + other.sum,
+            moved: self.moved + other.moved,
+            same_home: self.same_home || other.same_home,
+        }
+    }
 }
 
 /// Some records that stand or fall together.
@@ -68,7 +94,7 @@ struct Groups {
     weakest: Vec<Option<i32>>,
     alive: Vec<usize>,
     /// Sums of weights between groups; `None` where they can't be one.
-    sums: Vec<Option<i64>>,
+    sums: Vec<Option<Evidence>>,
     /// The highest weight between two nodes of two groups.
     closest: Vec<i32>,
     decided: Vec<(usize, usize)>,
@@ -83,14 +109,14 @@ impl Groups {
         for one in 0..count {
             for two in one + 1..count {
                 let sum = match tie(one, two) {
-                    Tie::Weight { sum } => Some(sum),
-                    Tie::Must { sum } => {
+                    Tie::Weight(sum) => Some(sum),
+                    Tie::Must(sum) => {
                         decided.push((one, two));
                         Some(sum)
                     }
                     Tie::Cannot => None,
                 };
-                let weight = sum.map_or(i32::MIN, |sum| average(sum, pairs(&nodes[one], &nodes[two])));
+                let weight = sum.map_or(i32::MIN, |sum| average(sum.total(), pairs(&nodes[one], &nodes[two])));
                 for place in [one * count + two, two * count + one] {
                     (sums[place], closest[place]) = (sum, weight);
                 }
@@ -107,7 +133,7 @@ impl Groups {
         for (one, two) in std::mem::take(&mut self.decided) {
             let (one, two) = (self.group_of(one), self.group_of(two));
             if let Some(sum) = self.sums[one * self.count + two].filter(|_| one != two) {
-                let weight = average(sum, self.records[one] * self.records[two]);
+                let weight = average(sum.total(), self.records[one] * self.records[two]);
                 self.join(one.min(two), one.max(two), weight);
             }
         }
@@ -130,7 +156,7 @@ impl Groups {
     }
 
     fn average(&self, one: usize, two: usize) -> Option<i32> {
-        self.sums[one * self.count + two].map(|sum| average(sum, self.records[one] * self.records[two]))
+        self.sums[one * self.count + two].map(|sum| average(sum.total(), self.records[one] * self.records[two]))
     }
 
     fn best(&self, rules: Rules, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
@@ -139,7 +165,7 @@ impl Groups {
             for &two in &self.alive[at + 1..] {
                 let Some(sum) = self.sums[one * self.count + two] else { continue };
                 let (sum, pairs) = match rules.by_average {
-                    true => (sum, self.records[one] * self.records[two]),
+                    true => (sum.total(), self.records[one] * self.records[two]),
                     false => (i64::from(self.closest[one * self.count + two]), 1),
                 };
                 let better = match best {
@@ -165,7 +191,7 @@ impl Groups {
         for &other in &self.alive {
             if other != one {
                 let sum =
-                    self.sums[one * self.count + other].zip(self.sums[two * self.count + other]).map(|(a, b)| a + b);
+                    self.sums[one * self.count + other].zip(self.sums[two * self.count + other]).map(|(a, b)| a.and(b));
                 let closest = self.closest[one * self.count + other].max(self.closest[two * self.count + other]);
                 for place in [one * self.count + other, other * self.count + one] {
                     (self.sums[place], self.closest[place]) = (sum, if sum.is_some() { closest } else { i32::MIN });
@@ -198,6 +224,10 @@ mod tests {
 
     const RULES: Rules = Rules { bar: 500, margin: 500, conflict: -2000, by_average: true };
 
+    fn bits(sum: i64) -> Evidence {
+        Evidence { sum, moved: 0, same_home: false }
+    }
+
     fn nodes(parts: &[Part]) -> Vec<Vec<usize>> {
         parts.iter().map(|part| part.nodes.clone()).collect()
     }
@@ -205,7 +235,7 @@ mod tests {
     #[test]
     fn a_chain_does_not_pull_its_ends_together() {
         // 0-1 and 1-2 agree, 0-2 speaks against it more than they speak for it.
-        let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
+        let tie = |one: usize, two: usize| Tie::Weight(bits(if two - one == 1 { 1000 } else { -3000 }));
         assert_eq!(
             nodes(&partition(&[Node { records: 1 }; 3], Rules { conflict: -9000, ..RULES }, tie)),
             [vec![0, 1], vec![2]]
@@ -214,7 +244,7 @@ mod tests {
 
     #[test]
     fn components_would_pull_them_together() {
-        let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
+        let tie = |one: usize, two: usize| Tie::Weight(bits(if two - one == 1 { 1000 } else { -3000 }));
         let rules = Rules { conflict: -9000, by_average: false, ..RULES };
         assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], rules, tie)), [vec![0, 1, 2]]);
     }
@@ -223,8 +253,8 @@ mod tests {
     fn what_cannot_be_one_is_not_joined_through_a_third() {
         let tie = |one: usize, two: usize| match (one, two) {
             (0, 2) => Tie::Cannot,
-            (0, 1) => Tie::Weight { sum: 3000 },
-            _ => Tie::Weight { sum: 2000 },
+            (0, 1) => Tie::Weight(bits(3000)),
+            _ => Tie::Weight(bits(2000)),
         };
         assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie)), [vec![0, 1], vec![2]]);
     }
@@ -233,9 +263,9 @@ mod tests {
     fn what_fits_two_that_exclude_each_other_joins_neither() {
         let fits = |best: i64| {
             move |one: usize, two: usize| match (one, two) {
-                (0, 1) => Tie::Weight { sum: -3000 },
-                (0, 2) => Tie::Weight { sum: best },
-                _ => Tie::Weight { sum: 1000 },
+                (0, 1) => Tie::Weight(bits(-3000)),
+                (0, 2) => Tie::Weight(bits(best)),
+                _ => Tie::Weight(bits(1000)),
             }
         };
         assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, fits(1100))), [vec![0], vec![1], vec![2]]);
@@ -245,10 +275,10 @@ mod tests {
     #[test]
     fn decisions_win_over_scores_but_not_over_constraints() {
         let tie = |one: usize, two: usize| match (one, two) {
-            (0, 1) => Tie::Must { sum: -2000 },
+            (0, 1) => Tie::Must(bits(-2000)),
             (0, 2) => Tie::Cannot,
-            (1, 2) => Tie::Must { sum: 0 },
-            _ => Tie::Weight { sum: -3000 },
+            (1, 2) => Tie::Must(bits(0)),
+            _ => Tie::Weight(bits(-3000)),
         };
         let parts = partition(&[Node { records: 1 }; 3], RULES, tie);
         assert_eq!(nodes(&parts), [vec![0, 1], vec![2]]);

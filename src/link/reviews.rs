@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cluster::Tie;
+use super::cluster::{Evidence, Tie};
 use super::register::Linker;
 use super::units::{Region, neighbours, pair_weight, tie};
 use super::weigh::Veto;
@@ -30,7 +30,7 @@ pub(super) fn review(linker: &mut Linker, region: &Region, removed: &BTreeSet<Re
             if here == there {
                 return;
             }
-            let Tie::Weight { sum: weight } = tie(linker, slot, other) else { return };
+            let Tie::Weight(Evidence { sum: weight, .. }) = tie(linker, slot, other) else { return };
             let (a, b) = (record.id.min(neighbour.id), record.id.max(neighbour.id));
             let entry = best.entry((here.min(there), here.max(there))).or_insert((weight, a, b));
             if (weight, std::cmp::Reverse((a, b))) > (entry.0, std::cmp::Reverse((entry.1, entry.2))) {

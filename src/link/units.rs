@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Decision;
-use super::cluster::{Node, Rules, Tie, partition};
+use super::cluster::{Evidence, Node, Rules, Tie, partition};
 use super::register::{Linker, NONE};
 use super::weigh::{Weight, weigh, weigh_namesakes};
 
@@ -117,7 +117,8 @@ pub(super) fn pair_weight(linker: &Linker, one: u32, two: u32) -> Weight {
 
 fn profile_weight(linker: &Linker, one: u32, two: u32) -> Weight {
     if one == two {
-        return Weight { total: linker.profiles[one].own_weight, different_numbers: false, twins: false };
+        let total = linker.profiles[one].own_weight;
+        return Weight { total, different_numbers: false, twins: false, same_home: true, moved: 0 };
     }
     weigh(&linker.model, &linker.profiles[one].features, &linker.profiles[two].features)
 }
@@ -130,9 +131,15 @@ pub(super) fn tie(linker: &Linker, one: u32, two: u32) -> Tie {
     let never = weight.different_numbers || linker.pairs.is_forbidden(a, b) || decision == Some(Decision::Different);
     match decision {
         _ if never => Tie::Cannot,
-        Some(_) => Tie::Must { sum: i64::from(weight.total) },
+        Some(_) => Tie::Must(Evidence::of(&weight)),
         None if weight.twins => Tie::Cannot,
-        None => Tie::Weight { sum: i64::from(weight.total) },
+        None => Tie::Weight(Evidence::of(&weight)),
+    }
+}
+
+impl Evidence {
+    fn of(weight: &Weight) -> Self {
+        Self { sum: weight.total.into(), moved: weight.moved.into(), same_home: weight.same_home }
     }
 }
 
@@ -221,15 +228,17 @@ impl Nodes {
         let shared = self.references.get(&(one, two)).copied().unwrap_or(0);
         let pairs = i64::try_from(self.records[one].len() * self.records[two].len()).expect("a unit is small");
         let clip = |bits: i32| i64::from(bits.clamp(-linker.model.clip, linker.model.clip));
-        let sum = clip(weight.total) * (pairs - shared) + clip(weight.total + linker.model.local_ref) * shared;
+        let all = |total: i32| clip(total) * (pairs - shared) + clip(total + linker.model.local_ref) * shared;
+        let sum = all(weight.total);
+        let evidence = Evidence { sum, moved: all(weight.total + weight.moved) - sum, same_home: weight.same_home };
         if weight.different_numbers || settled.never {
             Tie::Cannot
         } else if settled.same {
-            Tie::Must { sum }
+            Tie::Must(evidence)
         } else if weight.twins && shared == 0 {
             Tie::Cannot
         } else {
-            Tie::Weight { sum }
+            Tie::Weight(evidence)
         }
     }
 }

@@ -78,6 +78,10 @@ pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, o
         let rest: Vec<Vec<String>> = given_words.collect();
         names.middle = rest.first().map(|parts| Word::new(parts.concat()));
         names.other_given.extend(rest.iter().map(|parts| Word::new(parts.concat())).filter(Word::is_name));
+        // A name of two syllables is written apart by some and together by others: Wei Ming, Weiming.
+        if let Some(second) = rest.first().filter(|second| rest.len() == 1 && second.concat().len() > 1) {
+            names.other_given.push(Word::new([first.concat(), second.concat()].concat()));
+        }
         if first.len() > 1 {
             names.other_given.extend(first.iter().map(|part| Word::new(part.clone())).filter(Word::is_name));
         }
@@ -122,9 +126,9 @@ fn tidy(others: &mut Vec<Word>, main: Option<&NormalName>) {
 
 fn name(mut word: String) -> NormalName {
     word.truncate(LONGEST_NAME);
-    let canonical = Word::new(nicknames::canonical(&word).to_owned());
+    let forms = nicknames::forms(&word).into_iter().map(|form| Word::new(form.to_owned())).collect();
     let phonetic = Word::new(sound(&word));
-    NormalName { word: Word::new(word), canonical, phonetic }
+    NormalName { word: Word::new(word), forms, phonetic }
 }
 
 fn sound(word: &str) -> String {
