@@ -149,7 +149,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing_opentelemetry", &["ops::traces"]),
     ("hyper_util", &["ops::traces"]),
     ("async_trait", &["ops::traces"]),
-    ("http", &["config"]),
     ("config", &["config"]),
     ("cedar_policy", &["config"]),
     ("miette", &["config"]),

@@ -298,6 +298,7 @@ impl Worker {
             .find(|key| !self.keys.is_ended(key) && !is_needed(key));
         let Some((scope, epoch)) = spent else { return Ok(()) };
         if let Some(engine) = engines.values_mut().flatten().find(|engine| engine.has(&scope)) {
+            let _span = info_span!("rekey").entered();
             let transaction = engine.end_linkage_key(&scope, epoch, now, &mut UnwrapErr(SysRng));
             self.commit_waiting(waiting)?;
             self.commit(Computed { transaction, ..Computed::default() })?;
@@ -408,7 +409,9 @@ fn polled(batch: &Span, poll: impl FnOnce() -> Result<Polled, LogError>) -> Resu
             batch.record("records", records.len());
         }
         Ok(_) => {}
-        Err(_) => drop(span.record("otel.status_code", "ERROR")),
+        Err(_) => {
+            span.record("otel.status_code", "ERROR");
+        }
     }
     polled
 }

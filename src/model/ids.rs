@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn only_pairs_of_digits_are_bytes() {
-        assert_eq!(unhex(&hex(&[0, 0xaB, 0xff])), Some(vec![0, 0xab, 0xff]));
+        assert_eq!(unhex(&hex(&[0, 0xab, 0xff])), Some(vec![0, 0xab, 0xff]));
         for bad in ["a", "abc", "zz", "+f", "é"] {
             assert_eq!(unhex(bad), None, "{bad}");
         }
