@@ -164,7 +164,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("microlp", &["report"]),
     ("maud", &["ops"]),
     ("subtle", &["ops"]),
-    ("procfs", &["ops"]),
+    ("procfs", &["cli", "ops"]),
     ("plotters", &["report"]),
     ("rayon", &["link", "pipeline", "cli::tables", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),

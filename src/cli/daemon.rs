@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use getrandom::SysRng;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
 
 use super::deployment::{Deployment, subscriber};
@@ -22,6 +21,7 @@ use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
 use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::model::event::day;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::{Metrics, TransactionEnd};
@@ -345,7 +345,7 @@ impl Worker {
 
     fn now(&self) -> Now {
         let at = Timestamp::now();
-        Now { as_of: self.as_of.unwrap_or_else(|| at.to_zoned(TimeZone::UTC).date()), at }
+        Now { as_of: self.as_of.unwrap_or_else(|| day(at)), at }
     }
 
     /// Waits, but not longer than it takes to notice that we should stop.

@@ -28,7 +28,7 @@ use crate::ops::telemetry::{self, Logs};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement \
-    and the keys again."
+    and the keys again, and the level of the logs."
 )]
 pub(super) struct RunArgs {
     #[command(flatten)]

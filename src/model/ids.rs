@@ -20,6 +20,13 @@ fn digits(byte: u8) -> [u8; 2] {
     [byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)])
 }
 
+/// What hexadecimal digits of either case say; `None` if they are something else, or an odd number.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
+    pairs.map(|pair| u8::from_str_radix(pair.filter(|pair| !pair.starts_with('+'))?, 16).ok()).collect()
+}
+
 /// Declares a 128-bit identifier that is the truncated output of a keyed hash: shown and serialised as 32 hex digits
 /// in text forms and as 16 raw bytes in binary ones.
 macro_rules! hashed_id {
@@ -52,16 +59,7 @@ macro_rules! hashed_id {
             type Err = BadId;
 
             fn from_str(text: &str) -> Result<Self, BadId> {
-                let digits = text.as_bytes();
-                if digits.len() != 32 || !text.is_ascii() {
-                    return Err(BadId);
-                }
-                let mut bytes = [0; 16];
-                for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-                    let pair = std::str::from_utf8(pair).map_err(|_| BadId)?;
-                    *byte = u8::from_str_radix(pair, 16).map_err(|_| BadId)?;
-                }
-                Ok(Self(bytes))
+                unhex(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(BadId)
             }
         }
 
@@ -194,6 +192,14 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("abcd".parse::<RecordId>(), Err(BadId));
         assert_eq!("zz".repeat(16).parse::<RecordId>(), Err(BadId));
+    }
+
+    #[test]
+    fn only_pairs_of_digits_are_bytes() {
+        assert_eq!(unhex(&hex(&[0, 0xaB, 0xff])), Some(vec![0, 0xab, 0xff]));
+        for bad in ["a", "abc", "zz", "+f", "é"] {
+            assert_eq!(unhex(bad), None, "{bad}");
+        }
     }
 
     #[test]

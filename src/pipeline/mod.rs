@@ -162,7 +162,7 @@ impl Engine {
             let outcome = match taken {
                 Ok(Taken { event, .. }) if home(&event.facts.scope, record.partitions) != record.partition => {
                     // There it is read, and has its outcome.
-                    work.forward(record, event.facts.scope.clone(), home(&event.facts.scope, record.partitions));
+                    work.forward(record, event.facts.scope);
                     continue;
                 }
                 Ok(taken) => {
