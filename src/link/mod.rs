@@ -24,6 +24,7 @@ mod settle;
 mod slab;
 mod units;
 mod weigh;
+mod weights;
 
 pub use self::calibrate::Truth;
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};

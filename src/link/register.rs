@@ -13,9 +13,10 @@ use super::compare::Features;
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::reviews::{Question, bars};
+use super::reviews::{Question, bars_between};
 use super::rows::{self, BadRow, Head, ProfileKey, Row};
 use super::slab::Slab;
+use super::units::Unit;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
 use crate::model::register::{RowChange, RowKind};
@@ -51,7 +52,7 @@ pub(super) struct Profile {
 /// One linked person.
 pub(super) struct Cluster {
     pub(super) id: ClusterId,
-    pub(super) members: Vec<RecordId>,
+    pub(super) members: SmallVec<[RecordId; 1]>,
     pub(super) weakest: Option<i32>,
 }
 
@@ -68,7 +69,7 @@ pub struct Linker {
     pub(super) postings: Postings,
     pub(super) local_refs: FxHashMap<LocalRefId, SmallVec<[u32; 2]>>,
     pub(super) pairs: Pairs,
-    pub(super) units: Slab<Vec<u32>>,
+    pub(super) units: Slab<Unit>,
     pub(super) clusters: Slab<Cluster>,
     pub(super) cluster_of: FxHashMap<ClusterId, u32>,
     /// Possible matches as last told, by record; kept both ways round.
@@ -136,8 +137,12 @@ impl Linker {
                 + records
                 + profile.edges.capacity() * size_of::<(u32, i32)>()
         });
-        let clusters = self.clusters.held().map(|cluster| cluster.members.capacity() * size_of::<RecordId>());
-        let units = self.units.held().map(|unit| unit.capacity() * 4);
+        let several = |members: &SmallVec<[RecordId; 1]>| if members.spilled() { members.capacity() } else { 0 };
+        let clusters = self.clusters.held().map(|cluster| several(&cluster.members) * size_of::<RecordId>());
+        let units = self.units.held().map(|unit| {
+            let records = if unit.records.spilled() { unit.records.capacity() * 4 } else { 0 };
+            records + unit.weights.as_ref().map_or(0, |weights| weights.bytes())
+        });
         let maps = self.record_of.capacity() * (size_of::<(RecordId, u32)>() + 1)
             + self.profile_of.capacity() * (size_of::<(ProfileKey, u32)>() + 1)
             + self.local_refs.capacity() * (size_of::<(LocalRefId, SmallVec<[u32; 2]>)>() + 1)
@@ -192,7 +197,10 @@ impl Linker {
         let held = self.records.remove(slot);
         self.dirty.remove(&slot);
         if held.unit != NONE {
-            self.units[held.unit].retain(|member| *member != slot);
+            let unit = &mut self.units[held.unit];
+            unit.records.retain(|member| *member != slot);
+            // The slot of its profile may be another's soon.
+            unit.weights = None;
             self.broken.insert(held.unit);
             self.orphaned.insert(held.cluster);
             self.removed.insert(record);
@@ -449,7 +457,7 @@ impl Linker {
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
-        let bars = bars(self, a, b);
+        let bars = bars_between(self, a, b);
         self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison, bars })
     }
 
