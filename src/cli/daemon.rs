@@ -338,7 +338,7 @@ impl Worker {
         if let Some(bad) = bad {
             return Err(LogError::Fatal(bad.to_string()));
         }
-        engine.finish_restore();
+        engine.finish_restore().map_err(|bad| LogError::Fatal(bad.to_string()))?;
         tracing::info!(partition, rows, "restored the register");
         Ok(engine)
     }

@@ -13,6 +13,7 @@ mod changes;
 mod cluster;
 mod compare;
 mod evidence;
+mod index;
 mod lists;
 mod model;
 mod pairs;

@@ -101,7 +101,7 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((R
         // Where a person has decided about two records, whoever they are linked with is not asked about again.
         let decided = records.iter().flat_map(|slot| linker.pairs.decided(linker.records[*slot].id));
         let decided: Vec<u32> =
-            decided.filter_map(|other| Some(linker.records[*linker.record_of.get(&other)?].cluster)).collect();
+            decided.filter_map(|other| Some(linker.records[linker.slot_of(other)?].cluster)).collect();
         best.retain(|(there, ..)| !decided.contains(there));
     }
     let question =
@@ -111,14 +111,14 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((R
 
 /// The records of a cluster.
 fn slots(linker: &Linker, cluster: u32) -> SmallVec<[u32; 4]> {
-    linker.clusters[cluster].members.iter().filter_map(|member| linker.record_of.get(member).copied()).collect()
+    linker.clusters[cluster].members.iter().filter_map(|member| linker.slot_of(*member)).collect()
 }
 
 /// Why the people of two records can't be one: two of their records differ in a number that one person can't have two of,
 /// or oppose each other in an event.
 pub(super) fn bars_between(linker: &Linker, a: RecordId, b: RecordId) -> Vec<Veto> {
     let held = |record: RecordId| {
-        let cluster = linker.record_of.get(&record).map(|slot| linker.records[*slot].cluster);
+        let cluster = linker.slot_of(record).map(|slot| linker.records[slot].cluster);
         cluster.filter(|cluster| *cluster != NONE).map(|cluster| slots(linker, cluster)).unwrap_or_default()
     };
     let Bars { numbers, parties } = bars(linker, &held(a), &held(b));
@@ -133,8 +133,8 @@ fn bars(linker: &Linker, ones: &[u32], others: &[u32]) -> Bars {
     for one in ones.iter().map(|slot| &linker.records[*slot]) {
         for other in others.iter().map(|slot| &linker.records[*slot]) {
             let features = |profile: u32| &linker.profiles[profile].features;
-            bars.numbers = bars.numbers
-                || differ_in_number(&linker.model, features(one.profile), features(other.profile));
+            bars.numbers =
+                bars.numbers || differ_in_number(&linker.model, features(one.profile), features(other.profile));
             bars.parties = bars.parties || linker.pairs.is_forbidden(one.id, other.id);
         }
     }

@@ -13,7 +13,7 @@ use super::changes::{Settled, Snapshot, differences};
 use super::register::{Cluster, Linker, NONE};
 use super::reviews::review;
 use super::rows;
-use super::units::{Person, Region, Unit, people, reach};
+use super::units::{Person, Region, Unit, all, people, reach};
 use super::weigh::{Weight, weigh};
 use super::weights::Weights;
 use crate::model::ids::{ClusterId, RecordId};
@@ -39,14 +39,13 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
     }
 }
 
-/// The same for a register that was never settled before, where nobody is to be told.
+/// The same for a register that came back with its edges and was not settled since, where nobody is to be told.
 pub(super) fn settle_anew(linker: &mut Linker) {
-    compare(linker);
-    let region = reach(linker);
+    let region = all(linker);
     let mut parts = partition(linker, &region);
     replace(linker, &region, &mut parts);
-    let removed = std::mem::take(&mut linker.removed);
-    review(linker, &restless(&region, &parts), &removed);
+    review(linker, &restless(&region, &parts), &BTreeSet::new());
+    linker.dirty.clear();
     drop(linker.take_rows());
 }
 
@@ -128,21 +127,28 @@ fn unsupported(linker: &mut Linker, one: u32) {
     }
 }
 
+/// A person, and the cluster that is just this person already, if there is one.
+struct Placed {
+    person: Person,
+    id: ClusterId,
+    standing: Option<u32>,
+}
+
 /// A unit partitioned into persons.
 struct Parted {
-    people: Vec<(Person, Option<u32>)>,
+    people: Vec<Placed>,
     weights: Option<Box<Weights>>,
 }
 
-/// Partitions the units, each by itself, and finds for every person the cluster that is just this person already.
+/// Partitions the units, each by itself.
 fn partition(linker: &Linker, region: &Region) -> Vec<Parted> {
     let part = |unit: &SmallVec<[u32; 4]>| {
         let (people, weights) = people(linker, unit);
-        let standing = |person: Person| {
-            let stands = standing(linker, &person);
-            (person, stands)
+        let placed = |person: Person| {
+            let id = cluster_id(first_by_id(linker, &person));
+            Placed { standing: standing(linker, &person, id), person, id }
         };
-        Parted { people: people.into_iter().map(standing).collect(), weights }
+        Parted { people: people.into_iter().map(placed).collect(), weights }
     };
     if region.units.len() < WORTH_SHARING {
         region.units.iter().map(part).collect()
@@ -152,37 +158,34 @@ fn partition(linker: &Linker, region: &Region) -> Vec<Parted> {
 }
 
 /// The cluster of these records and no other, under the same id and as sure.
-fn standing(linker: &Linker, person: &Person) -> Option<u32> {
+fn standing(linker: &Linker, person: &Person, id: ClusterId) -> Option<u32> {
     let cluster = linker.records[person.records[0]].cluster;
     let all_there = cluster != NONE && person.records.iter().all(|slot| linker.records[*slot].cluster == cluster);
     let same = |cluster: &Cluster| {
         // Members that were removed are members until it is settled.
-        cluster.members.len() == person.records.len()
-            && cluster.weakest == person.weakest
-            && cluster.id == cluster_id(earliest(linker, person))
+        cluster.members.len() == person.records.len() && cluster.weakest == person.weakest && cluster.id == id
     };
     (all_there && same(&linker.clusters[cluster])).then_some(cluster)
 }
 
-fn earliest(linker: &Linker, person: &Person) -> RecordId {
-    let records = person.records.iter().map(|slot| &linker.records[*slot]);
-    records.map(|record| (record.first_seen, record.id)).min().expect("a person has a record").1
+fn first_by_id(linker: &Linker, person: &Person) -> RecordId {
+    person.records.iter().map(|slot| linker.records[*slot].id).min().expect("a person has a record")
 }
 
 /// People about whom questions may have changed: their records, or what is around these.
 fn restless<'a>(region: &Region, parts: &'a [Parted]) -> Vec<&'a [u32]> {
     let people = parts.iter().flat_map(|parted| &parted.people);
-    let restless = people.filter(|(person, standing)| {
+    let restless = people.filter(|Placed { person, standing, .. }| {
         standing.is_none() || person.records.iter().any(|slot| region.changed.contains(slot))
     });
-    restless.map(|(person, _)| person.records.as_slice()).collect()
+    restless.map(|placed| placed.person.records.as_slice()).collect()
 }
 
 /// Puts the new units and persons in the place of the old. What stands as it did is left alone; the rest comes back as it
 /// was and as it is.
 fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snapshot, Snapshot) {
     let standing: FxHashSet<u32> =
-        parts.iter().flat_map(|parted| &parted.people).filter_map(|(_, standing)| *standing).collect();
+        parts.iter().flat_map(|parted| &parted.people).filter_map(|placed| placed.standing).collect();
     let mut old_clusters: BTreeSet<u32> = std::mem::take(&mut linker.orphaned).into_iter().collect();
     for unit in &region.old_units {
         let clusters = linker.units.remove(*unit).records.into_iter().map(|record| linker.records[record].cluster);
@@ -192,20 +195,19 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
     for cluster in old_clusters.into_iter().filter(|cluster| !standing.contains(cluster)) {
         // Clusters still list records that were removed since, as they were told.
         let Cluster { id, members, .. } = linker.clusters.remove(cluster);
-        linker.cluster_of.remove(&id);
+        linker.cluster_of.remove(&id.0, cluster);
         before.insert(id, members.to_vec());
     }
     for (unit, Parted { people, weights }) in region.units.iter().zip(parts) {
         let unit_slot = linker.units.insert(Unit { records: unit.clone(), weights: weights.take() });
-        for (person, standing) in &*people {
+        for Placed { person, id, standing } in &*people {
             let slot = standing.unwrap_or_else(|| {
-                let id = cluster_id(earliest(linker, person));
                 let mut members: SmallVec<[RecordId; 1]> =
                     person.records.iter().map(|slot| linker.records[*slot].id).collect();
                 members.sort_unstable();
-                after.insert(id, members.to_vec());
-                let slot = linker.clusters.insert(Cluster { id, members, weakest: person.weakest });
-                linker.cluster_of.insert(id, slot);
+                after.insert(*id, members.to_vec());
+                let slot = linker.clusters.insert(Cluster { id: *id, members, weakest: person.weakest });
+                linker.cluster_of.insert(slot, |slot| linker.clusters[slot].id.0);
                 slot
             });
             for record in &person.records {

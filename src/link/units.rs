@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
@@ -62,6 +63,31 @@ pub(super) fn reach(linker: &mut Linker) -> Region {
     Region { old_units: old_units.into_iter().collect(), units, changed }
 }
 
+/// The units of all records, for a register that has none yet. A unit is found from its record in the lowest slot, by
+/// whichever thread looks there.
+pub(super) fn all(linker: &Linker) -> Region {
+    let mut open: Vec<u32> = linker.records.slots().map(|(slot, _)| slot).collect();
+    let mut units: Vec<SmallVec<[u32; 4]>> = Vec::new();
+    let mut bars = linker.model.bars().peekable();
+    while let Some(bar) = bars.next().filter(|_| !open.is_empty()) {
+        let limit = if bars.peek().is_none() { usize::MAX } else { linker.model.unit_limit };
+        let led_by = |record: &u32| {
+            let (mut unit, whole) = component(linker, *record, bar, limit, |other| other < *record);
+            whole.then(|| {
+                unit.sort_unstable_by_key(|member| linker.records[*member].id);
+                SmallVec::from_slice(&unit)
+            })
+        };
+        let found: Vec<SmallVec<[u32; 4]>> = open.par_iter().filter_map(led_by).collect();
+        let mut done: Vec<u32> = found.iter().flatten().copied().collect();
+        done.par_sort_unstable();
+        // What is left is of components beyond the limit.
+        open.retain(|record| done.binary_search(record).is_err());
+        units.extend(found);
+    }
+    Region { old_units: Vec::new(), units, changed: FxHashSet::default() }
+}
+
 /// The highest bar at which a record's component is known to be beyond the limit.
 type Crowded = FxHashMap<u32, i32>;
 
@@ -73,7 +99,7 @@ fn unit_of(linker: &Linker, record: u32, crowded: &mut Crowded) -> Vec<u32> {
         if limit < usize::MAX && crowded.get(&record).is_some_and(|known| bar <= *known) {
             continue;
         }
-        let (found, whole) = component(linker, record, bar, limit);
+        let (found, whole) = component(linker, record, bar, limit, |_| false);
         if whole {
             return found;
         }
@@ -86,13 +112,15 @@ fn unit_of(linker: &Linker, record: u32, crowded: &mut Crowded) -> Vec<u32> {
 /// Up to how many records a list is searched faster than a set.
 const SMALL: usize = 24;
 
-/// The records of a component, and whether these are all: beyond the limit no more are looked for.
-fn component(linker: &Linker, record: u32, bar: i32, limit: usize) -> (Vec<u32>, bool) {
+/// The records of a component, and whether these are all: no more are looked for beyond the limit, or when one is found
+/// that ends it.
+fn component(linker: &Linker, record: u32, bar: i32, limit: usize, ends: impl Fn(u32) -> bool) -> (Vec<u32>, bool) {
     // Nearly all components are small; a set pays only for the others.
     let mut seen: FxHashSet<u32> = FxHashSet::default();
     let mut found = vec![record];
     let mut at = 0;
     while at < found.len() {
+        let first_new = found.len();
         neighbours(linker, found[at], bar, |other, _| {
             let is_new = if seen.is_empty() { !found.contains(&other) } else { seen.insert(other) };
             if is_new {
@@ -102,7 +130,7 @@ fn component(linker: &Linker, record: u32, bar: i32, limit: usize) -> (Vec<u32>,
                 }
             }
         });
-        if found.len() > limit {
+        if found.len() > limit || found[first_new..].iter().any(|other| ends(*other)) {
             return (found, false);
         }
         at += 1;
@@ -128,8 +156,8 @@ pub(super) fn neighbours(linker: &Linker, slot: u32, bar: i32, mut visit: impl F
             visit(other, None);
         }
     }
-    let decided = linker.pairs.same_as(record.id).filter_map(|other| linker.record_of.get(&other));
-    decided.for_each(|other| visit(*other, None));
+    let decided = linker.pairs.same_as(record.id).filter_map(|other| linker.slot_of(other));
+    decided.for_each(|other| visit(other, None));
 }
 
 /// The weight of two records, with what sharing a reference adds.
@@ -252,7 +280,7 @@ impl Nodes {
         let (mut settled, mut references) = (FxHashMap::<_, Settlement>::default(), FxHashMap::<_, i64>::default());
         for &(slot, node) in &node_of {
             let id = linker.records[slot].id;
-            let held = |other: RecordId| linker.record_of.get(&other).and_then(|slot| place(*slot));
+            let held = |other: RecordId| linker.slot_of(other).and_then(place);
             for other in linker.pairs.never(id).filter_map(held) {
                 settled.entry((node.min(other), node.max(other))).or_default().never = true;
             }

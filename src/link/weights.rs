@@ -18,10 +18,8 @@ pub(super) struct Weights {
 impl Weights {
     /// Of the profiles that the records of a unit have. What the units they come from have kept is taken from there.
     pub(super) fn of(linker: &Linker, unit: &[u32]) -> Self {
-        let mut from: Vec<(u32, u32)> = unit
-            .iter()
-            .map(|slot| (linker.records[*slot].profile, linker.records[*slot].unit))
-            .collect();
+        let mut from: Vec<(u32, u32)> =
+            unit.iter().map(|slot| (linker.records[*slot].profile, linker.records[*slot].unit)).collect();
         from.sort_unstable();
         from.dedup_by_key(|(profile, _)| *profile);
         let kept = |(profile, unit): &(u32, u32)| {
