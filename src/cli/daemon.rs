@@ -358,7 +358,7 @@ impl Worker {
         if let Some(bad) = bad {
             return Err(LogError::Fatal(bad.to_string()));
         }
-        engine.finish_restore();
+        engine.finish_restore().map_err(|bad| LogError::Fatal(bad.to_string()))?;
         span.record("rows", rows);
         tracing::info!(partition, rows, "restored the register");
         Ok(engine)
