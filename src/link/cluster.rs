@@ -22,6 +22,9 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
+    /// Of groups that can't be one.
+    const NEVER: Self = Self { sum: i64::MIN, moved: 0, same_home: false };
+
     /// Somebody who has moved is at home in two places: where two groups share one of them, it says nothing that others of
     /// their records are of another.
     fn total(self) -> i64 {
@@ -29,6 +32,9 @@ impl Evidence {
     }
 
     fn and(self, other: Self) -> Self {
+        if self == Self::NEVER || other == Self::NEVER {
+            return Self::NEVER;
+        }
         Self {
             sum: self.sum + other.sum,
             moved: self.moved + other.moved,
@@ -58,7 +64,7 @@ pub(super) struct Part {
 /// A group that fits two others about equally well, which are clearly two themselves, joins neither: a record without a
 /// date of birth beside father and son of one name is for a person to look at.
 pub(super) fn partition(nodes: &[Node], rules: Rules, tie: impl Fn(usize, usize) -> Tie) -> Vec<Part> {
-    let mut groups = Groups::new(nodes, tie);
+    let mut groups = Groups::new(nodes, rules.bar, tie);
     groups.join_decided();
     let mut torn: Vec<(usize, usize)> = Vec::new();
     while let Some((one, two, weakest)) = groups.best(rules, &torn) {
@@ -93,46 +99,53 @@ struct Groups {
     records: Vec<i64>,
     weakest: Vec<Option<i32>>,
     alive: Vec<usize>,
-    /// Sums of weights between groups; `None` where they can't be one.
-    sums: Vec<Option<Evidence>>,
+    /// Evidence between groups.
+    sums: Vec<Evidence>,
     /// The highest weight between two nodes of two groups.
     closest: Vec<i32>,
+    /// Pairs of groups, the smaller first, that may be one and whose closest nodes reach the bar: no other pair
+    /// joins, since an average is above the highest weight in it only where somebody has moved. In no order.
+    near: Vec<(usize, usize)>,
     decided: Vec<(usize, usize)>,
 }
 
 impl Groups {
-    fn new(nodes: &[Node], tie: impl Fn(usize, usize) -> Tie) -> Self {
+    fn new(nodes: &[Node], bar: i32, tie: impl Fn(usize, usize) -> Tie) -> Self {
         let count = nodes.len();
-        let mut sums = vec![None; count * count];
+        let mut sums = vec![Evidence::NEVER; count * count];
         let mut closest = vec![i32::MIN; count * count];
-        let mut decided = Vec::new();
+        let (mut near, mut decided) = (Vec::new(), Vec::new());
         for one in 0..count {
             for two in one + 1..count {
                 let sum = match tie(one, two) {
-                    Tie::Weight(sum) => Some(sum),
+                    Tie::Weight(sum) => sum,
                     Tie::Must(sum) => {
                         decided.push((one, two));
-                        Some(sum)
+                        sum
                     }
-                    Tie::Cannot => None,
+                    Tie::Cannot => continue,
                 };
-                let weight = sum.map_or(i32::MIN, |sum| average(sum.total(), pairs(&nodes[one], &nodes[two])));
+                let weight = average(sum.total(), pairs(&nodes[one], &nodes[two]));
                 for place in [one * count + two, two * count + one] {
                     (sums[place], closest[place]) = (sum, weight);
+                }
+                if weight >= bar {
+                    near.push((one, two));
                 }
             }
         }
         let members = (0..count).map(|node| vec![node]).collect();
         let records = nodes.iter().map(|node| i64::try_from(node.records).expect("a unit is small")).collect();
         let (weakest, alive) = (vec![None; count], (0..count).collect());
-        Self { count, members, records, weakest, alive, sums, closest, decided }
+        Self { count, members, records, weakest, alive, sums, closest, near, decided }
     }
 
     /// Decisions come first, in order; one that contradicts a constraint has no effect.
     fn join_decided(&mut self) {
         for (one, two) in std::mem::take(&mut self.decided) {
             let (one, two) = (self.group_of(one), self.group_of(two));
-            if let Some(sum) = self.sums[one * self.count + two].filter(|_| one != two) {
+            let sum = self.sums[one * self.count + two];
+            if one != two && sum != Evidence::NEVER {
                 let weight = average(sum.total(), self.records[one] * self.records[two]);
                 self.join(one.min(two), one.max(two), weight);
             }
@@ -156,25 +169,26 @@ impl Groups {
     }
 
     fn average(&self, one: usize, two: usize) -> Option<i32> {
-        self.sums[one * self.count + two].map(|sum| average(sum.total(), self.records[one] * self.records[two]))
+        let sum = self.sums[one * self.count + two];
+        (sum != Evidence::NEVER).then(|| average(sum.total(), self.records[one] * self.records[two]))
     }
 
     fn best(&self, rules: Rules, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
         let mut best: Option<(usize, usize, i64, i64)> = None;
-        for (at, &one) in self.alive.iter().enumerate() {
-            for &two in &self.alive[at + 1..] {
-                let Some(sum) = self.sums[one * self.count + two] else { continue };
-                let (sum, pairs) = match rules.by_average {
-                    true => (sum.total(), self.records[one] * self.records[two]),
-                    false => (i64::from(self.closest[one * self.count + two]), 1),
-                };
-                let better = match best {
-                    None => sum >= i64::from(rules.bar) * pairs,
-                    Some((_, _, best_sum, best_pairs)) => sum * best_pairs > best_sum * pairs,
-                };
-                if better && !torn.contains(&(one, two)) {
-                    best = Some((one, two, sum, pairs));
+        for &(one, two) in &self.near {
+            let (sum, pairs) = match rules.by_average {
+                true => (self.sums[one * self.count + two].total(), self.records[one] * self.records[two]),
+                false => (i64::from(self.closest[one * self.count + two]), 1),
+            };
+            let better = match best {
+                None => sum >= i64::from(rules.bar) * pairs,
+                Some((first, second, best_sum, best_pairs)) => {
+                    let order = (sum * best_pairs).cmp(&(best_sum * pairs));
+                    order.is_gt() || (order.is_eq() && (one, two) < (first, second))
                 }
+            };
+            if better && !torn.contains(&(one, two)) {
+                best = Some((one, two, sum, pairs));
             }
         }
         best.map(|(one, two, sum, pairs)| (one, two, average(sum, pairs)))
@@ -188,16 +202,31 @@ impl Groups {
         let weakest = [self.weakest[one], self.weakest[two], Some(weight)].into_iter().flatten().min();
         self.weakest[one] = weakest;
         self.alive.retain(|group| *group != two);
-        for &other in &self.alive {
-            if other != one {
-                let sum =
-                    self.sums[one * self.count + other].zip(self.sums[two * self.count + other]).map(|(a, b)| a.and(b));
-                let closest = self.closest[one * self.count + other].max(self.closest[two * self.count + other]);
-                for place in [one * self.count + other, other * self.count + one] {
-                    (self.sums[place], self.closest[place]) = (sum, if sum.is_some() { closest } else { i32::MIN });
-                }
+        for &other in self.alive.iter().filter(|other| **other != one) {
+            let (here, there) = (one * self.count + other, two * self.count + other);
+            let sum = self.sums[here].and(self.sums[there]);
+            let closest = self.closest[here].max(self.closest[there]);
+            for place in [here, other * self.count + one] {
+                (self.sums[place], self.closest[place]) =
+                    (sum, if sum == Evidence::NEVER { i32::MIN } else { closest });
             }
         }
+        let (count, sums) = (self.count, &self.sums);
+        let mut of_both: Vec<usize> = Vec::new();
+        self.near.retain(|(first, second)| {
+            let other = match (*first, *second) {
+                (first, second) if first == one || first == two => second,
+                (first, second) if second == one || second == two => first,
+                _ => return true,
+            };
+            of_both.push(other);
+            false
+        });
+        of_both.sort_unstable();
+        of_both.dedup();
+        let joinable = |other: &usize| ![one, two].contains(other) && sums[one * count + other] != Evidence::NEVER;
+        let of_both = of_both.into_iter().filter(joinable);
+        self.near.extend(of_both.map(|other| (one.min(other), one.max(other))));
     }
 
     fn finish(mut self) -> Vec<Part> {
@@ -283,5 +312,19 @@ mod tests {
         let parts = partition(&[Node { records: 1 }; 3], RULES, tie);
         assert_eq!(nodes(&parts), [vec![0, 1], vec![2]]);
         assert_eq!(parts[0].weakest, Some(-2000));
+    }
+
+    #[test]
+    fn who_has_moved_is_who_they_were() {
+        // 0 at the old address, 1 at the new; 2 at the new without a date: by itself it fits 1 and not 0.
+        let tie = |same_home: bool| {
+            move |one: usize, two: usize| match (one, two) {
+                (0, 1) => Tie::Weight(bits(3000)),
+                (0, 2) => Tie::Weight(Evidence { sum: -900, moved: 1200, same_home: false }),
+                _ => Tie::Weight(Evidence { sum: 800, moved: 0, same_home }),
+            }
+        };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie(true))), [vec![0, 1, 2]]);
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie(false))), [vec![0, 1], vec![2]]);
     }
 }

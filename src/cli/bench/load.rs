@@ -122,7 +122,7 @@ pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>) -> Result<Engine, 
     if let Some(bad) = bad {
         return Err(Failure::new(Kind::Bug, bad.to_string()));
     }
-    engine.finish_restore();
+    engine.finish_restore().map_err(|bad| Failure::new(Kind::Bug, bad.to_string()))?;
     Ok(engine)
 }
 
