@@ -615,7 +615,7 @@ impl<'a> Hub<'a> {
     /// as they come, and lists as they stand today: of each entry the last record alone.
     fn open(&self, recipient: &PartyId, topic: &str) -> Vec<Message> {
         let key = self.office.private.get(recipient).expect("a recipient of the agreement");
-        let mut opener = Opener::new(key, &self.office.signers, recipient);
+        let mut opener = Opener::new(std::slice::from_ref(key), &self.office.signers, recipient);
         let records = self.topic(&topic_name(topic, recipient));
         let last: BTreeMap<_, _> = records.iter().map(|record| (record.key.clone(), record.offset)).collect();
         let mut open = |record: StoredRecord| {
@@ -636,7 +636,7 @@ impl<'a> Hub<'a> {
     pub(crate) fn opened(&self, recipient: &str, topic: &str) -> Vec<(String, Value)> {
         let recipient = super::events::party(recipient);
         let key = self.office.private.get(&recipient).expect("a recipient of the agreement");
-        let mut opener = Opener::new(key, &self.office.signers, &recipient);
+        let mut opener = Opener::new(std::slice::from_ref(key), &self.office.signers, &recipient);
         let open = |record: StoredRecord| {
             let value = record.value?;
             let message = std::str::from_utf8(&value).expect("a compact message");
