@@ -14,6 +14,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::MONTHS;
+use crate::cli::daemon;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::format::Format;
 use crate::cli::house::Wish;
@@ -141,20 +142,10 @@ pub(super) fn publish(publisher: &mut dyn Client, scope: &ScopeId, lines: &[Line
 
 /// An engine with what the log holds, and how many rows that is.
 pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>) -> Result<(Engine, u64), Failure> {
-    let mut engine = Engine::new(Arc::clone(setup), 0);
     if !matches!(log.poll(1, Duration::ZERO)?, Polled::Gained(_)) {
         return Err(Failure::new(Kind::Bug, "a log that was just opened announces its partition"));
     }
-    let (mut rows, mut bad) = (0, None);
-    log.restore(0, &mut |key, value| {
-        rows += 1;
-        bad = bad.or(engine.restore_row(key, value).err());
-    })?;
-    if let Some(bad) = bad {
-        return Err(Failure::new(Kind::Bug, bad.to_string()));
-    }
-    engine.finish_restore();
-    Ok((engine, rows))
+    Ok(daemon::restored(log, setup, 0)?)
 }
 
 /// What taking in a backlog came to, in seconds of processor time.

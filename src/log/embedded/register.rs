@@ -174,6 +174,7 @@ pub(super) fn read_back<S: BuildHasher>(
     row: &mut dyn FnMut(&[u8], &[u8]),
 ) -> Result<(), LogError> {
     places.clear();
+    places.by_hash.reserve(usize::try_from(Totals::read(sqlite)?.row_count).unwrap_or(0));
     read(sqlite, &mut |place, key, value| {
         places.put(key, place);
         row(key, value);
