@@ -4,8 +4,8 @@
 //! make good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,15 @@ use getrandom::SysRng;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rand::rand_core::UnwrapErr;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
+use super::restart::restored;
 use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::event::day;
@@ -38,6 +41,8 @@ type Engines = BTreeMap<i32, Option<Engine>>;
 struct Computed {
     transaction: Transaction,
     report: BatchReport,
+    /// The batch of records that it is of, in a trace.
+    batch: Option<Span>,
 }
 
 /// Everything one worker needs.
@@ -123,7 +128,8 @@ impl Worker {
         // What was computed does not wait for what may come.
         let is_busy = waiting.is_some() || engines.values().flatten().any(Engine::rekeys);
         let wait = if is_busy { Duration::ZERO } else { self.poll_wait };
-        match self.log.poll(self.batch_records, wait)? {
+        let batch = info_span!(parent: None, "batch", records = Empty);
+        match polled(&batch, || self.log.poll(self.batch_records, wait))? {
             Polled::Gained(partitions) => {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
             }
@@ -140,7 +146,7 @@ impl Worker {
                 self.advance(engines, waiting)?;
                 self.rekey(engines, waiting)?;
                 let more_behind = records.len() >= self.batch_records;
-                *waiting = self.commit_and_process(waiting.take(), records, engines)?;
+                *waiting = self.commit_and_process(waiting.take(), records, engines, batch)?;
                 // Putting a commit off pays only where the next batch is there already.
                 if !more_behind {
                     self.commit_waiting(waiting)?;
@@ -172,6 +178,7 @@ impl Worker {
     fn adopt(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let as_of = self.now().as_of;
         if let Some(agreement) = self.watch.look(self.setup.agreement(), as_of) {
+            let _span = info_span!("reload_agreement", serial = agreement.serial).entered();
             // What waits was decided under the agreement before.
             self.commit_waiting(waiting)?;
             self.setup = Arc::new(self.setup.under(agreement));
@@ -218,14 +225,15 @@ impl Worker {
         waiting: Option<Computed>,
         records: Vec<FeedRecord>,
         engines: &mut Engines,
+        batch: Span,
     ) -> Result<Option<Computed>, LogError> {
         let now = self.now();
         match waiting {
             Some(waiting) if records.is_empty() => self.commit(waiting).map(|()| None),
             None if records.is_empty() => Ok(None),
-            None => process(records, engines, now).map(Some),
+            None => process(records, engines, now, batch).map(Some),
             Some(waiting) => std::thread::scope(|threads| {
-                let processing = threads.spawn(|| process(records, engines, now));
+                let processing = threads.spawn(|| process(records, engines, now, batch));
                 let committed = self.commit(waiting);
                 let computed = processing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 committed.and(computed).map(Some)
@@ -241,14 +249,15 @@ impl Worker {
         let beats = engines.values().any(Option::is_some) && self.duties.beats(now);
         for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
             let is_due = engine.is_due(now);
+            let _span = is_due.then(|| info_span!("new_day", partition).entered());
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
                 self.commit_waiting(waiting)?;
-                self.commit(Computed { transaction, report })?;
+                self.commit(Computed { transaction, report, batch: None })?;
             }
             if is_due && engine.awaits_redaction() {
                 self.commit_waiting(waiting)?;
                 let transaction = self.duties.redact(engine, partition, now)?;
-                self.commit(Computed { transaction, report: BatchReport::default() })?;
+                self.commit(Computed { transaction, ..Computed::default() })?;
             }
             if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
                 self.commit_waiting(waiting)?;
@@ -261,6 +270,7 @@ impl Worker {
     /// Other keys, if there are any: what was told is told anew where the key is part of it.
     fn follow_keys(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         if let Some(setup) = self.keys.look(&self.setup) {
+            let _span = info_span!("reload_keys").entered();
             // What waits was sealed under the keys before.
             self.commit_waiting(waiting)?;
             self.setup = setup;
@@ -272,10 +282,11 @@ impl Worker {
     /// One step towards the active linkage key; keys that nothing needs any more end.
     fn rekey(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        for engine in engines.values_mut().flatten() {
+        for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
+            let _span = engine.rekeys().then(|| info_span!("rekey", partition).entered());
             if let Some((transaction, report)) = engine.rekey(now, &mut UnwrapErr(SysRng)) {
                 self.commit_waiting(waiting)?;
-                self.commit(Computed { transaction, report })?;
+                self.commit(Computed { transaction, report, batch: None })?;
             }
         }
         let is_needed = |key: &(ScopeId, u32)| {
@@ -288,9 +299,10 @@ impl Worker {
             .find(|key| !self.keys.is_ended(key) && !is_needed(key));
         let Some((scope, epoch)) = spent else { return Ok(()) };
         if let Some(engine) = engines.values_mut().flatten().find(|engine| engine.has(&scope)) {
+            let _span = info_span!("rekey").entered();
             let transaction = engine.end_linkage_key(&scope, epoch, now, &mut UnwrapErr(SysRng));
             self.commit_waiting(waiting)?;
-            self.commit(Computed { transaction, report: BatchReport::default() })?;
+            self.commit(Computed { transaction, ..Computed::default() })?;
             self.keys.end((scope, epoch));
         }
         Ok(())
@@ -300,10 +312,18 @@ impl Worker {
         waiting.take().map_or(Ok(()), |computed| self.commit(computed))
     }
 
-    fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
+    fn commit(&mut self, Computed { transaction, report, batch }: Computed) -> Result<(), LogError> {
+        let _batch = batch.as_ref().map(Span::enter);
+        let span = info_span!("commit", outcome = Empty, otel.status_code = Empty).entered();
         let begun = Instant::now();
         let committed = self.log.commit(transaction);
-        self.metrics.transaction(end_of(&committed), begun.elapsed());
+        let end = end_of(&committed);
+        self.metrics.transaction(end, begun.elapsed());
+        span.record("outcome", end.code());
+        if committed.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        drop(span);
         committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         self.metrics.forwarded(report.forwarded);
@@ -329,7 +349,9 @@ impl Worker {
     }
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
+        let span = info_span!("restore", partition, rows = Empty).entered();
         let (engine, rows) = restored(self.log.as_mut(), &self.setup, partition)?;
+        span.record("rows", rows);
         tracing::info!(partition, rows, "restored the register");
         Ok(engine)
     }
@@ -348,65 +370,6 @@ impl Worker {
             left = left.saturating_sub(step);
         }
     }
-}
-
-/// Rows on their way from the log to the engine, one after the other.
-#[derive(Default)]
-struct Portion {
-    bytes: Vec<u8>,
-    /// Where each row's key and value end.
-    ends: Vec<(usize, usize)>,
-}
-
-impl Portion {
-    fn push(&mut self, key: &[u8], value: &[u8]) {
-        self.bytes.extend_from_slice(key);
-        let key_end = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.ends.push((key_end, self.bytes.len()));
-    }
-
-    fn rows(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
-        starts.zip(&self.ends).map(|(start, (key, end))| (&self.bytes[start..*key], &self.bytes[*key..*end]))
-    }
-}
-
-/// How much of the register is on its way at once: three portions of so many bytes.
-const PORTION_BYTES: usize = 1 << 20;
-
-/// An engine with what the log holds of a partition, and how many rows that is. One thread reads and opens them while the
-/// other takes them in.
-pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>, partition: i32) -> Result<(Engine, u64), LogError> {
-    let mut engine = Engine::new(Arc::clone(setup), partition);
-    let (mut rows, mut bad) = (0, None);
-    let (sender, portions) = mpsc::sync_channel(1);
-    std::thread::scope(|threads| {
-        let reading = threads.spawn(move || {
-            let mut portion = Portion::default();
-            // Whoever takes them in ends last, unless by a fault of ours, which is told where it is waited for.
-            log.restore(partition, &mut |key, value| {
-                portion.push(key, value);
-                if portion.bytes.len() >= PORTION_BYTES {
-                    sender.send(std::mem::take(&mut portion)).ok();
-                }
-            })?;
-            sender.send(portion).ok();
-            Ok::<_, LogError>(())
-        });
-        for portion in portions {
-            for (key, value) in portion.rows() {
-                rows += 1;
-                bad = bad.or(engine.restore_row(key, value).err());
-            }
-        }
-        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    if let Some(bad) = bad {
-        return Err(LogError::Fatal(bad.to_string()));
-    }
-    engine.finish_restore();
-    Ok((engine, rows))
 }
 
 /// Why everything is held, for whoever asks whether we are ready.
@@ -428,7 +391,32 @@ fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
     }
 }
 
-fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
+/// Polls within its own span. How many records came is noted: of a batch without any no trace is kept.
+fn polled(batch: &Span, poll: impl FnOnce() -> Result<Polled, LogError>) -> Result<Polled, LogError> {
+    let span = info_span!(parent: batch, "poll", records = Empty, otel.status_code = Empty);
+    let polled = span.in_scope(poll);
+    match &polled {
+        Ok(Polled::Records(records)) if !records.is_empty() => {
+            span.record("records", records.len());
+            batch.record("records", records.len());
+        }
+        Ok(_) => {}
+        Err(_) => {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+    polled
+}
+
+fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now, batch: Span) -> Result<Computed, LogError> {
+    let span = info_span!(parent: &batch, "process", accepted = Empty, rejected = Empty);
+    let computed = span.in_scope(|| compute(records, engines, now))?;
+    span.record("accepted", computed.report.outcomes.accepted);
+    span.record("rejected", computed.report.outcomes.rejected);
+    Ok(Computed { batch: Some(batch), ..computed })
+}
+
+fn compute(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
     let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
     for record in records {
         by_partition.entry(record.partition).or_default().push(record);

@@ -14,11 +14,11 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::MONTHS;
-use crate::cli::daemon;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::format::Format;
 use crate::cli::house::Wish;
 use crate::cli::measure;
+use crate::cli::restart;
 use crate::log::{Client, Log, Polled};
 use crate::model::ids::{PartyId, ScopeId};
 use crate::pipeline::{Engine, Now, Setup};
@@ -145,7 +145,7 @@ pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>) -> Result<(Engine,
     if !matches!(log.poll(1, Duration::ZERO)?, Polled::Gained(_)) {
         return Err(Failure::new(Kind::Bug, "a log that was just opened announces its partition"));
     }
-    Ok(daemon::restored(log, setup, 0)?)
+    Ok(restart::restored(log, setup, 0)?)
 }
 
 /// What taking in a backlog came to, in seconds of processor time.

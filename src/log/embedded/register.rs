@@ -174,15 +174,14 @@ pub(super) fn read_back<S: BuildHasher>(
     row: &mut dyn FnMut(&[u8], &[u8]),
 ) -> Result<(), LogError> {
     places.clear();
-    places.by_hash.reserve(usize::try_from(Totals::read(sqlite)?.row_count).unwrap_or(0));
-    read(sqlite, &mut |place, key, value| {
+    read(sqlite, |place, key, value| {
         places.put(key, place);
         row(key, value);
     })
 }
 
 /// Hands every row to `row` with its place, shelf by shelf, and checks each and all.
-pub(super) fn read(sqlite: &Connection, row: &mut dyn FnMut(i64, &[u8], &[u8])) -> Result<(), LogError> {
+pub(super) fn read(sqlite: &Connection, mut row: impl FnMut(i64, &[u8], &[u8])) -> Result<(), LogError> {
     let mut read =
         sqlite.prepare_cached("SELECT place, sum, key, value FROM register ORDER BY place").map_err(explain)?;
     let mut rows = read.query([]).map_err(explain)?;

@@ -156,7 +156,7 @@ impl FileStore {
             }
         };
         FileLog {
-            inner: Some(opened.expect("whatever happened to the file, it opens")),
+            inner: Some(Box::new(opened.expect("whatever happened to the file, it opens"))),
             path: self.path(),
             random: Arc::clone(&self.random),
             crashes: Arc::clone(&self.crashes),
@@ -166,7 +166,7 @@ impl FileStore {
 
 /// A daemon's side of a file; nothing is left of it after a crash.
 pub(crate) struct FileLog {
-    inner: Option<EmbeddedLog>,
+    inner: Option<Box<EmbeddedLog>>,
     path: PathBuf,
     random: Arc<Mutex<ChaCha8Rng>>,
     crashes: Arc<AtomicU32>,
