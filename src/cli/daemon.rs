@@ -126,7 +126,9 @@ impl Worker {
             *engine = Some(self.restore(*partition)?);
         }
         // What was computed does not wait for what may come.
-        let is_busy = waiting.is_some() || engines.values().flatten().any(Engine::rekeys);
+        let now = self.now();
+        let has_more = |engine: &Engine| engine.rekeys() || engine.is_due(now);
+        let is_busy = waiting.is_some() || engines.values().flatten().any(has_more);
         let wait = if is_busy { Duration::ZERO } else { self.poll_wait };
         let batch = info_span!(parent: None, "batch", records = Empty);
         match polled(&batch, || self.log.poll(self.batch_records, wait))? {
@@ -254,7 +256,7 @@ impl Worker {
                 self.commit_waiting(waiting)?;
                 self.commit(Computed { transaction, report, batch: None })?;
             }
-            if is_due && engine.awaits_redaction() {
+            if is_due && !engine.is_due(now) && engine.awaits_redaction() {
                 self.commit_waiting(waiting)?;
                 let transaction = self.duties.redact(engine, partition, now)?;
                 self.commit(Computed { transaction, ..Computed::default() })?;

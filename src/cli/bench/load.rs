@@ -34,6 +34,9 @@ pub(super) struct LoadArgs {
     /// Events between checkpoints
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(500..=1_000_000))]
     checkpoint: u32,
+    /// Months that the city plays: twice as many are half as many people, each with twice as many events
+    #[arg(long, default_value_t = MONTHS, value_parser = clap::value_parser!(u32).range(1..=1_200))]
+    months: u32,
     /// Records in one transaction at the most
     #[arg(long, default_value_t = 2_000)]
     batch_records: usize,
@@ -77,7 +80,8 @@ struct Restart {
 pub(super) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let house = Wish { name: "load", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
     let deployment = &house.deployment;
-    let city = City::new(args.seed, args.events / 2, MONTHS);
+    let people = u64::from(args.events / 2) * u64::from(MONTHS) / u64::from(args.months);
+    let city = City::new(args.seed, u32::try_from(people).unwrap_or(u32::MAX), args.months);
     let stage = city.stage();
     let before_mb = measure::rss_mb().unwrap_or(0.0);
     let setup = Arc::new(deployment.setup());

@@ -38,5 +38,7 @@ fuzz_target!(init: { std::sync::LazyLock::force(&ROWS); }, |input: &[u8]| {
     }
     engine.finish_restore();
     let mut rng = ChaCha20Rng::seed_from_u64(2);
-    drop(engine.advance(now(), &mut rng));
+    while engine.is_due(now()) {
+        drop(engine.advance(now(), &mut rng));
+    }
 });
