@@ -60,6 +60,6 @@ pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>, partition: i32) ->
     if let Some(bad) = bad {
         return Err(LogError::Fatal(bad.to_string()));
     }
-    engine.finish_restore();
+    engine.finish_restore().map_err(|bad| LogError::Fatal(bad.to_string()))?;
     Ok((engine, rows))
 }

@@ -464,7 +464,7 @@ impl<'a> Hub<'a> {
         let mut engine = Engine::new(Arc::clone(&self.office.setup), 0);
         let mut row = |key: &[u8], value: &[u8]| engine.restore_row(key, value).expect("a row of its own");
         self.log.restore(&mut row).expect("memory restores");
-        engine.finish_restore();
+        engine.finish_restore().expect("rows of its own");
         self.engine = Some(engine);
     }
 
