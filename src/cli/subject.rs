@@ -118,7 +118,7 @@ pub(super) fn restore(setup: &Arc<Setup>, client: &mut dyn Client, scope: &Scope
             return Err(Failure::new(Kind::BadData, bad.to_string()));
         }
         if engine.has(scope) {
-            engine.finish_restore();
+            engine.finish_restore().map_err(|bad| Failure::new(Kind::BadData, bad.to_string()))?;
             return Ok(engine);
         }
     }

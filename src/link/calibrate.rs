@@ -146,7 +146,7 @@ impl Sample {
     fn under(linker: &Linker, truth: &Truth, slots: &[u32], model: &LinkageModel) -> Self {
         let pairs = slots.par_iter().flat_map_iter(|slot| Self::of_one(linker, truth, *slot, model)).collect();
         let sampled: f64 = slots.iter().map(|slot| size(linker, *slot)).sum();
-        let records = f64::from(u32::try_from(linker.record_of.len()).unwrap_or(u32::MAX));
+        let records = f64::from(u32::try_from(linker.record_count()).unwrap_or(u32::MAX));
         Self { pairs, all: sampled * (records - 1.0) }
     }
 

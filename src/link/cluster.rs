@@ -32,7 +32,7 @@ pub(super) struct Part {
 /// A group that fits two others about equally well, which are clearly two themselves, joins neither: a record without a
 /// date of birth beside father and son of one name is for a person to look at.
 pub(super) fn partition(nodes: &[Node], rules: Rules, tie: impl Fn(usize, usize) -> Tie) -> Vec<Part> {
-    let mut groups = Groups::new(nodes, tie);
+    let mut groups = Groups::new(nodes, rules.bar, tie);
     groups.join_decided();
     let mut torn: Vec<(usize, usize)> = Vec::new();
     while let Some((one, two, weakest)) = groups.best(rules, &torn) {
@@ -67,46 +67,56 @@ struct Groups {
     records: Vec<i64>,
     weakest: Vec<Option<i32>>,
     alive: Vec<usize>,
-    /// Sums of weights between groups; `None` where they can't be one.
-    sums: Vec<Option<i64>>,
+    /// Sums of weights between groups; `NEVER` where they can't be one.
+    sums: Vec<i64>,
     /// The highest weight between two nodes of two groups.
     closest: Vec<i32>,
+    /// Pairs of groups, the smaller first, that may be one and whose closest nodes reach the bar: an average is never above
+    /// the highest weight in it, so no other pair can join. In no order.
+    near: Vec<(usize, usize)>,
     decided: Vec<(usize, usize)>,
 }
 
+/// The sum of weights of groups that can't be one.
+const NEVER: i64 = i64::MIN;
+
 impl Groups {
-    fn new(nodes: &[Node], tie: impl Fn(usize, usize) -> Tie) -> Self {
+    fn new(nodes: &[Node], bar: i32, tie: impl Fn(usize, usize) -> Tie) -> Self {
         let count = nodes.len();
-        let mut sums = vec![None; count * count];
+        let mut sums = vec![NEVER; count * count];
         let mut closest = vec![i32::MIN; count * count];
-        let mut decided = Vec::new();
+        let (mut near, mut decided) = (Vec::new(), Vec::new());
         for one in 0..count {
             for two in one + 1..count {
                 let sum = match tie(one, two) {
-                    Tie::Weight { sum } => Some(sum),
+                    Tie::Weight { sum } => sum,
                     Tie::Must { sum } => {
                         decided.push((one, two));
-                        Some(sum)
+                        sum
                     }
-                    Tie::Cannot => None,
+                    Tie::Cannot => continue,
                 };
-                let weight = sum.map_or(i32::MIN, |sum| average(sum, pairs(&nodes[one], &nodes[two])));
+                let weight = average(sum, pairs(&nodes[one], &nodes[two]));
                 for place in [one * count + two, two * count + one] {
                     (sums[place], closest[place]) = (sum, weight);
+                }
+                if weight >= bar {
+                    near.push((one, two));
                 }
             }
         }
         let members = (0..count).map(|node| vec![node]).collect();
         let records = nodes.iter().map(|node| i64::try_from(node.records).expect("a unit is small")).collect();
         let (weakest, alive) = (vec![None; count], (0..count).collect());
-        Self { count, members, records, weakest, alive, sums, closest, decided }
+        Self { count, members, records, weakest, alive, sums, closest, near, decided }
     }
 
     /// Decisions come first, in order; one that contradicts a constraint has no effect.
     fn join_decided(&mut self) {
         for (one, two) in std::mem::take(&mut self.decided) {
             let (one, two) = (self.group_of(one), self.group_of(two));
-            if let Some(sum) = self.sums[one * self.count + two].filter(|_| one != two) {
+            let sum = self.sums[one * self.count + two];
+            if one != two && sum != NEVER {
                 let weight = average(sum, self.records[one] * self.records[two]);
                 self.join(one.min(two), one.max(two), weight);
             }
@@ -130,25 +140,26 @@ impl Groups {
     }
 
     fn average(&self, one: usize, two: usize) -> Option<i32> {
-        self.sums[one * self.count + two].map(|sum| average(sum, self.records[one] * self.records[two]))
+        let sum = self.sums[one * self.count + two];
+        (sum != NEVER).then(|| average(sum, self.records[one] * self.records[two]))
     }
 
     fn best(&self, rules: Rules, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
         let mut best: Option<(usize, usize, i64, i64)> = None;
-        for (at, &one) in self.alive.iter().enumerate() {
-            for &two in &self.alive[at + 1..] {
-                let Some(sum) = self.sums[one * self.count + two] else { continue };
-                let (sum, pairs) = match rules.by_average {
-                    true => (sum, self.records[one] * self.records[two]),
-                    false => (i64::from(self.closest[one * self.count + two]), 1),
-                };
-                let better = match best {
-                    None => sum >= i64::from(rules.bar) * pairs,
-                    Some((_, _, best_sum, best_pairs)) => sum * best_pairs > best_sum * pairs,
-                };
-                if better && !torn.contains(&(one, two)) {
-                    best = Some((one, two, sum, pairs));
+        for &(one, two) in &self.near {
+            let (sum, pairs) = match rules.by_average {
+                true => (self.sums[one * self.count + two], self.records[one] * self.records[two]),
+                false => (i64::from(self.closest[one * self.count + two]), 1),
+            };
+            let better = match best {
+                None => sum >= i64::from(rules.bar) * pairs,
+                Some((first, second, best_sum, best_pairs)) => {
+                    let order = (sum * best_pairs).cmp(&(best_sum * pairs));
+                    order.is_gt() || (order.is_eq() && (one, two) < (first, second))
                 }
+            };
+            if better && !torn.contains(&(one, two)) {
+                best = Some((one, two, sum, pairs));
             }
         }
         best.map(|(one, two, sum, pairs)| (one, two, average(sum, pairs)))
@@ -162,16 +173,33 @@ impl Groups {
         let weakest = [self.weakest[one], self.weakest[two], Some(weight)].into_iter().flatten().min();
         self.weakest[one] = weakest;
         self.alive.retain(|group| *group != two);
-        for &other in &self.alive {
-            if other != one {
-                let sum =
-                    self.sums[one * self.count + other].zip(self.sums[two * self.count + other]).map(|(a, b)| a + b);
-                let closest = self.closest[one * self.count + other].max(self.closest[two * self.count + other]);
-                for place in [one * self.count + other, other * self.count + one] {
-                    (self.sums[place], self.closest[place]) = (sum, if sum.is_some() { closest } else { i32::MIN });
-                }
+        for &other in self.alive.iter().filter(|other| **other != one) {
+            let (here, there) = (one * self.count + other, two * self.count + other);
+            let joined = if self.sums[here] == NEVER || self.sums[there] == NEVER {
+                (NEVER, i32::MIN)
+            } else {
+                (self.sums[here] + self.sums[there], self.closest[here].max(self.closest[there]))
+            };
+            for place in [here, other * self.count + one] {
+                (self.sums[place], self.closest[place]) = joined;
             }
         }
+        let (count, sums) = (self.count, &self.sums);
+        let mut of_both: Vec<usize> = Vec::new();
+        self.near.retain(|(first, second)| {
+            let other = match (*first, *second) {
+                (first, second) if first == one || first == two => second,
+                (first, second) if second == one || second == two => first,
+                _ => return true,
+            };
+            of_both.push(other);
+            false
+        });
+        of_both.sort_unstable();
+        of_both.dedup();
+        let joinable = |other: &usize| ![one, two].contains(other) && sums[one * count + other] != NEVER;
+        let of_both = of_both.into_iter().filter(joinable);
+        self.near.extend(of_both.map(|other| (one.min(other), one.max(other))));
     }
 
     fn finish(mut self) -> Vec<Part> {

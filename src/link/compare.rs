@@ -338,6 +338,12 @@ impl Features {
         with_others(level, (&self.family, &self.other_family), (&other.family, &other.other_family))
     }
 
+    /// Are there given names beside the first?
+    pub(super) fn has_other_given(&self) -> bool {
+        // Others come from the front.
+        self.other_given[0] != 0
+    }
+
     /// Whether this record calls somebody born on that day by both given names.
     pub(super) fn names_both(&self, one: &Self, two: &Self) -> bool {
         let known = |name: Short| name == self.given.exact || self.other_given.contains(&name);

@@ -30,11 +30,11 @@ impl Linker {
     /// can be explained from them.
     #[must_use]
     pub fn links_of(&self, change: &ClusterChange) -> Vec<Link> {
-        let slots: Vec<u32> = change.members.iter().filter_map(|member| self.record_of.get(member).copied()).collect();
+        let slots: Vec<u32> = change.members.iter().filter_map(|member| self.slot_of(*member)).collect();
         let place: FxHashMap<u32, usize> = slots.iter().enumerate().map(|(place, slot)| (*slot, place)).collect();
         let mut parts = Parts::new(slots.len());
         for part in &change.parts {
-            let mut places = part.iter().filter_map(|member| place.get(self.record_of.get(member)?).copied());
+            let mut places = part.iter().filter_map(|member| place.get(&self.slot_of(*member)?).copied());
             let first = places.next();
             places.for_each(|other| {
                 parts.join(first.unwrap_or(other), other);
@@ -91,8 +91,8 @@ impl Linker {
             pairs.extend(spokesmen[at + 1..].iter().map(|two| (*one, *two)));
         }
         for (one, slot) in slots.iter().enumerate() {
-            let decided = self.pairs.same_as(self.records[*slot].id).filter_map(|other| self.record_of.get(&other));
-            let others = decided.copied().chain(self.same_reference(*slot));
+            let decided = self.pairs.same_as(self.records[*slot].id).filter_map(|other| self.slot_of(other));
+            let others = decided.chain(self.same_reference(*slot));
             pairs.extend(others.filter_map(|other| place.get(&other)).map(|two| (one.min(*two), one.max(*two))));
         }
         pairs.retain(|(one, two)| parts.find(*one) != parts.find(*two));

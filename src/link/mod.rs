@@ -13,6 +13,7 @@ mod changes;
 mod cluster;
 mod compare;
 mod evidence;
+mod index;
 mod lists;
 mod model;
 mod pairs;
@@ -24,6 +25,7 @@ mod settle;
 mod slab;
 mod units;
 mod weigh;
+mod weights;
 
 pub use self::calibrate::Truth;
 pub use self::changes::{ChangeKind, ClusterChange, PossibleMatch, Settled};

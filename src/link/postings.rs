@@ -38,12 +38,14 @@ pub(super) struct Postings {
     keys: Keys,
     /// Taken in, but not posted yet.
     waiting: Vec<(u32, Run)>,
+    /// Shards in which keys crossed since last asked; one may be named twice.
+    crossed: Vec<usize>,
 }
 
 impl Postings {
     pub(super) fn new(limit: usize) -> Self {
         let shards = (0..1 << SHARD_BITS).map(|_| Shard::new(limit)).collect();
-        Self { shards, keys: Keys::default(), waiting: Vec::new() }
+        Self { shards, keys: Keys::default(), waiting: Vec::new(), crossed: Vec::new() }
     }
 
     /// Takes a profile in under its keys, each once. It is found from the next [`Postings::post`] on.
@@ -64,7 +66,10 @@ impl Postings {
                     Place::Nowhere | Place::Hot | Place::One(_) => all,
                 }));
                 for &key in self.keys.of(run) {
-                    self.shards[shard_of(key)].insert(key, profile);
+                    let shard = shard_of(key);
+                    if self.shards[shard].insert(key, profile) {
+                        self.crossed.push(shard);
+                    }
                 }
             }
             return;
@@ -74,16 +79,30 @@ impl Postings {
             self.keys.of(run).iter().for_each(|key| by_shard[shard_of(*key)].push((*key, profile)));
         }
         let post = |(shard, postings): (&mut Shard, Vec<(u32, u32)>)| {
-            postings.into_iter().for_each(|(key, profile)| shard.insert(key, profile));
+            for (key, profile) in postings {
+                shard.insert(key, profile);
+            }
         };
         self.shards.par_iter_mut().zip(by_shard).for_each(post);
+        let crossed = self.shards.iter().enumerate().filter(|(_, shard)| !shard.crossed.is_empty());
+        self.crossed.extend(crossed.map(|(shard, _)| shard));
+    }
+
+    /// Posts what waits, once it is so much that all cores are busy with it.
+    pub(super) fn post_many(&mut self) {
+        if self.waiting.len() >= WORTH_SHARING * 64 {
+            self.post();
+        }
     }
 
     /// Takes a profile out.
     pub(super) fn remove(&mut self, profile: u32, run: Run) {
         self.post();
         for &key in self.keys.of(run) {
-            self.shards[shard_of(key)].remove(key, profile);
+            let shard = shard_of(key);
+            if self.shards[shard].remove(key, profile) {
+                self.crossed.push(shard);
+            }
         }
         self.keys.give_back(run);
     }
@@ -121,7 +140,10 @@ impl Postings {
 
     /// The keys that crossed the limit since last asked.
     pub(super) fn take_crossed(&mut self) -> Vec<Crossed> {
-        self.shards.iter_mut().filter(|shard| !shard.crossed.is_empty()).flat_map(Shard::take_crossed).collect()
+        let mut shards = std::mem::take(&mut self.crossed);
+        shards.sort_unstable();
+        shards.dedup();
+        shards.into_iter().flat_map(|shard| self.shards[shard].take_crossed()).collect()
     }
 }
 
@@ -187,11 +209,13 @@ impl Shard {
         Self { limit, slots: Vec::new(), used: 0, lists: Lists::default(), hot, crossed }
     }
 
-    fn insert(&mut self, key: u32, profile: u32) {
+    /// Whether the key crossed the limit by it.
+    fn insert(&mut self, key: u32, profile: u32) -> bool {
         if (self.used + 1) * 5 > self.slots.len() * 4 {
             self.grow();
         }
         let at = self.find(key);
+        let mut crossed = false;
         let place = match Place::unpack(self.slots[at].place) {
             Place::Nowhere => {
                 self.used += 1;
@@ -204,6 +228,7 @@ impl Shard {
                 sharing.push(profile);
                 self.hot.insert(key, sharing);
                 self.crossed.entry(key).or_insert(true);
+                crossed = true;
                 Place::Hot
             }
             Place::Hot => {
@@ -212,21 +237,25 @@ impl Shard {
             }
         };
         self.slots[at] = Slot { key, place: place.pack() };
+        crossed
     }
 
-    fn remove(&mut self, key: u32, profile: u32) {
+    /// Whether the key crossed the limit by it.
+    fn remove(&mut self, key: u32, profile: u32) -> bool {
         let at = self.find(key);
+        let mut crossed = false;
         let mut sharing = match Place::unpack(self.slots[at].place) {
-            Place::Nowhere => return,
+            Place::Nowhere => return false,
             Place::One(one) => vec![one],
             Place::Many(list) => self.lists.take(list),
             Place::Hot => {
                 let sharing = self.hot.get_mut(&key).expect("a hot key has its list");
                 sharing.retain(|other| *other != profile);
                 if sharing.len() > self.limit {
-                    return;
+                    return false;
                 }
                 self.crossed.entry(key).or_insert(false);
+                crossed = true;
                 self.hot.remove(&key).unwrap_or_default()
             }
         };
@@ -236,6 +265,7 @@ impl Shard {
             [one] => self.slots[at].place = Place::One(*one).pack(),
             many => self.slots[at].place = Place::Many(self.lists.make(many)).pack(),
         }
+        crossed
     }
 
     fn place(&self, key: u32) -> Place {

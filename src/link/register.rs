@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -10,12 +11,14 @@ use super::Decision;
 use super::calibrate::Truth;
 use super::changes::{PossibleMatch, Settled, Snapshot, differences};
 use super::compare::Features;
+use super::index::{Index, References};
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::reviews::{Question, bars};
+use super::reviews::{Question, bars_between};
 use super::rows::{self, BadRow, Head, ProfileKey, Row};
 use super::slab::Slab;
+use super::units::Unit;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
 use crate::model::register::{RowChange, RowKind};
@@ -31,7 +34,6 @@ pub(super) struct Record {
     pub(super) profile: u32,
     pub(super) unit: u32,
     pub(super) cluster: u32,
-    pub(super) first_seen: i64,
     /// Did any other record ever have the same reference? Saves looking for those of nearly everybody.
     pub(super) shares_reference: bool,
 }
@@ -45,13 +47,42 @@ pub(super) struct Profile {
     pub(super) own_weight: i32,
     pub(super) records: SmallVec<[u32; 2]>,
     /// Profiles with which the evidence reaches the review bar, and how much it is.
-    pub(super) edges: Vec<(u32, i32)>,
+    pub(super) edges: SmallVec<[(u32, i32); 2]>,
 }
+
+/// What follows from tokens alone.
+struct Made {
+    features: Features,
+    keys: SmallVec<[u32; 32]>,
+    own_weight: i32,
+}
+
+impl Made {
+    fn of(tokens: &PersonTokens, model: &LinkageModel) -> Self {
+        let features = Features::pack(tokens, model);
+        let mut keys: SmallVec<[u32; 32]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let own_weight = weigh::weigh(model, &features, &features).total;
+        Self { features, keys, own_weight }
+    }
+}
+
+/// Rows of records that came back and were not read yet, end to end: many are read side by side.
+#[derive(Default)]
+struct Arriving {
+    bytes: Vec<u8>,
+    /// Where each begins, where its id ends, and where it ends.
+    rows: Vec<(usize, usize, usize)>,
+}
+
+/// How many rows are read at a time.
+const ARRIVING: usize = 4096;
 
 /// One linked person.
 pub(super) struct Cluster {
     pub(super) id: ClusterId,
-    pub(super) members: Vec<RecordId>,
+    pub(super) members: SmallVec<[RecordId; 1]>,
     pub(super) weakest: Option<i32>,
 }
 
@@ -62,15 +93,15 @@ pub(super) struct Cluster {
 pub struct Linker {
     pub(super) model: Arc<LinkageModel>,
     pub(super) records: Slab<Record>,
-    pub(super) record_of: FxHashMap<RecordId, u32>,
+    pub(super) record_of: Index,
     pub(super) profiles: Slab<Profile>,
-    pub(super) profile_of: FxHashMap<ProfileKey, u32>,
+    pub(super) profile_of: Index,
     pub(super) postings: Postings,
-    pub(super) local_refs: FxHashMap<LocalRefId, SmallVec<[u32; 2]>>,
+    pub(super) references: References,
     pub(super) pairs: Pairs,
-    pub(super) units: Slab<Vec<u32>>,
+    pub(super) units: Slab<Unit>,
     pub(super) clusters: Slab<Cluster>,
-    pub(super) cluster_of: FxHashMap<ClusterId, u32>,
+    pub(super) cluster_of: Index,
     /// Possible matches as last told, by record; kept both ways round.
     pub(super) reviews: FxHashMap<RecordId, SmallVec<[RecordId; 1]>>,
     /// How each of them was put, the smaller id first.
@@ -85,8 +116,8 @@ pub struct Linker {
     pub(super) orphaned: FxHashSet<u32>,
     pub(super) removed: BTreeSet<RecordId>,
     pub(super) rows: Vec<RowChange>,
+    arriving: Arriving,
     restored_edges: Vec<(ProfileKey, ProfileKey, i32)>,
-    restoring: bool,
     keeps_rows: bool,
 }
 
@@ -98,15 +129,15 @@ impl Linker {
         Self {
             model,
             records: Slab::new(),
-            record_of: FxHashMap::default(),
+            record_of: Index::new(),
             profiles: Slab::new(),
-            profile_of: FxHashMap::default(),
+            profile_of: Index::new(),
             postings,
-            local_refs: FxHashMap::default(),
+            references: References::new(),
             pairs: Pairs::default(),
             units: Slab::new(),
             clusters: Slab::new(),
-            cluster_of: FxHashMap::default(),
+            cluster_of: Index::new(),
             reviews: FxHashMap::default(),
             questions: FxHashMap::default(),
             uncompared: FxHashSet::default(),
@@ -115,8 +146,8 @@ impl Linker {
             orphaned: FxHashSet::default(),
             removed: BTreeSet::new(),
             rows: Vec::new(),
+            arriving: Arriving::default(),
             restored_edges: Vec::new(),
-            restoring: false,
             keeps_rows: true,
         }
     }
@@ -134,14 +165,15 @@ impl Linker {
             let records = if profile.records.spilled() { profile.records.capacity() * 4 } else { 0 };
             profile.features.bytes() - size_of::<Features>()
                 + records
-                + profile.edges.capacity() * size_of::<(u32, i32)>()
+                + if profile.edges.spilled() { profile.edges.capacity() * size_of::<(u32, i32)>() } else { 0 }
         });
-        let clusters = self.clusters.held().map(|cluster| cluster.members.capacity() * size_of::<RecordId>());
-        let units = self.units.held().map(|unit| unit.capacity() * 4);
-        let maps = self.record_of.capacity() * (size_of::<(RecordId, u32)>() + 1)
-            + self.profile_of.capacity() * (size_of::<(ProfileKey, u32)>() + 1)
-            + self.local_refs.capacity() * (size_of::<(LocalRefId, SmallVec<[u32; 2]>)>() + 1)
-            + self.cluster_of.capacity() * (size_of::<(ClusterId, u32)>() + 1);
+        let several = |members: &SmallVec<[RecordId; 1]>| if members.spilled() { members.capacity() } else { 0 };
+        let clusters = self.clusters.held().map(|cluster| several(&cluster.members) * size_of::<RecordId>());
+        let units = self.units.held().map(|unit| {
+            let records = if unit.records.spilled() { unit.records.capacity() * 4 } else { 0 };
+            records + unit.weights.as_ref().map_or(0, |weights| weights.bytes())
+        });
+        let maps = self.record_of.bytes() + self.profile_of.bytes() + self.references.bytes() + self.cluster_of.bytes();
         let slabs = self.records.bytes() + self.profiles.bytes() + self.units.bytes() + self.clusters.bytes();
         slabs + maps + self.postings.bytes() + profiles.chain(clusters).chain(units).sum::<usize>()
     }
@@ -151,10 +183,8 @@ impl Linker {
     pub fn calibrate(&mut self) {
         self.postings.post();
         self.model = Arc::new(super::calibrate::fit(self, &Truth::default(), true));
-        for slot in self.profile_of.values() {
-            let features = &self.profiles[*slot].features;
-            let own_weight = weigh::weigh(&self.model, features, features).total;
-            self.profiles[*slot].own_weight = own_weight;
+        for profile in self.profiles.held_mut() {
+            profile.own_weight = weigh::weigh(&self.model, &profile.features, &profile.features).total;
         }
     }
 
@@ -174,7 +204,7 @@ impl Linker {
 
     /// Takes a record in. A record that is held already stays as it is: its id stands for its content.
     pub fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: PersonTokens) {
-        if self.record_of.contains_key(&record) {
+        if self.holds(record) {
             return;
         }
         let written = rows::tokens(&tokens);
@@ -187,38 +217,27 @@ impl Linker {
 
     /// Lets a record go: an erased or corrected identity.
     pub fn remove(&mut self, record: RecordId) {
-        let Some(slot) = self.record_of.remove(&record) else { return };
+        let Some(slot) = self.slot_of(record) else { return };
         self.mark_around(slot);
+        self.record_of.remove(&record.0, slot);
         let held = self.records.remove(slot);
         self.dirty.remove(&slot);
         if held.unit != NONE {
-            self.units[held.unit].retain(|member| *member != slot);
+            let unit = &mut self.units[held.unit];
+            unit.records.retain(|member| *member != slot);
+            // The slot of its profile may be another's soon.
+            unit.weights = None;
             self.broken.insert(held.unit);
             self.orphaned.insert(held.cluster);
             self.removed.insert(record);
         }
-        if let Some(sharing) = self.local_refs.get_mut(&held.local_ref) {
-            sharing.retain(|other| *other != slot);
-            if sharing.is_empty() {
-                self.local_refs.remove(&held.local_ref);
-            }
-        }
+        self.references.remove(slot, held.local_ref, |slot| self.records[slot].local_ref);
         let profile = &mut self.profiles[held.profile];
         profile.records.retain(|other| *other != slot);
         if profile.records.is_empty() {
             self.drop_profile(held.profile);
         }
         self.rows.push(rows::record_gone(record));
-    }
-
-    /// Says when a record was first seen, in any unit: a cluster's id comes from its earliest record, ties and records
-    /// never told going by record id. The caller's to keep; not in the rows.
-    pub fn seen(&mut self, record: RecordId, at: i64) {
-        let Some(&slot) = self.record_of.get(&record) else { return };
-        if self.records[slot].first_seen != at {
-            self.records[slot].first_seen = at;
-            self.dirty.insert(slot);
-        }
     }
 
     /// The two are opposing parties of one more event: they are two persons.
@@ -252,48 +271,53 @@ impl Linker {
     }
 
     /// Derives the clusters of a register that came back from its rows. Nothing of it is news to anybody.
-    pub fn settle_restored(&mut self) {
+    ///
+    /// # Errors
+    /// When one of the rows cannot be read.
+    pub fn settle_restored(&mut self) -> Result<(), BadRow> {
+        self.read_arriving()?;
         self.take_restored_edges();
+        // Keys that crossed the limit on the way in did so before the edges were written.
+        self.postings.post();
+        drop(self.postings.take_crossed());
         super::settle::settle_anew(self);
+        Ok(())
     }
 
     /// The cluster that holds a record, as of the last settlement.
     #[must_use]
     pub fn cluster_of(&self, record: RecordId) -> Option<ClusterId> {
-        let slot = self.record_of.get(&record)?;
-        let cluster = self.records[*slot].cluster;
+        let cluster = self.records[self.slot_of(record)?].cluster;
         (cluster != NONE).then(|| self.clusters[cluster].id)
     }
 
     /// A cluster's records, sorted; none if there is no such cluster.
     #[must_use]
     pub fn members(&self, cluster: ClusterId) -> &[RecordId] {
-        self.cluster_of.get(&cluster).map_or(&[], |slot| &self.clusters[*slot].members)
+        self.cluster_slot(cluster).map_or(&[], |slot| &self.clusters[slot].members)
     }
 
     /// The lowest weight at which the cluster was joined; `None` for a single record or an unknown cluster.
     #[must_use]
     pub fn confidence(&self, cluster: ClusterId) -> Option<Bits> {
-        let slot = self.cluster_of.get(&cluster)?;
-        self.clusters[*slot].weakest.map(Bits)
+        self.clusters[self.cluster_slot(cluster)?].weakest.map(Bits)
     }
 
     /// All clusters, in no particular order.
     pub fn clusters(&self) -> impl Iterator<Item = (ClusterId, &[RecordId])> + '_ {
-        self.cluster_of.iter().map(|(id, slot)| (*id, self.clusters[*slot].members.as_slice()))
+        self.clusters.held().map(|cluster| (cluster.id, cluster.members.as_slice()))
     }
 
     /// How many records are held.
     #[must_use]
     pub fn record_count(&self) -> usize {
-        self.record_of.len()
+        self.records.count()
     }
 
     /// Every pair of records that was compared and reached the review bar, with its weight; references aside.
     pub fn scored_pairs(&self) -> impl Iterator<Item = (RecordId, RecordId, Bits)> + '_ {
         let id = |slot: &u32| self.records[*slot].id;
-        self.profile_of.values().flat_map(move |&slot| {
-            let profile = &self.profiles[slot];
+        self.profiles.slots().flat_map(move |(slot, profile)| {
             let own = profile.records.iter().enumerate().flat_map(move |(at, one)| {
                 profile.records[at + 1..].iter().map(move |two| (id(one), id(two), Bits(profile.own_weight)))
             });
@@ -312,10 +336,10 @@ impl Linker {
     /// Compares two held records in full.
     #[must_use]
     pub fn compare(&self, a: RecordId, b: RecordId) -> Option<Comparison> {
-        let (one, two) = (&self.records[*self.record_of.get(&a)?], &self.records[*self.record_of.get(&b)?]);
+        let (slot, other) = (self.slot_of(a)?, self.slot_of(b)?);
+        let (one, two) = (&self.records[slot], &self.records[other]);
         let (first, second) = (&self.profiles[one.profile].features, &self.profiles[two.profile].features);
-        let mut comparison =
-            weigh::explain(&self.model, first, second, self.share_reference(self.record_of[&a], self.record_of[&b]));
+        let mut comparison = weigh::explain(&self.model, first, second, self.share_reference(slot, other));
         if self.pairs.is_forbidden(a, b) {
             comparison.vetoes.push(Veto::Parties);
         }
@@ -326,17 +350,19 @@ impl Linker {
     }
 
     /// Takes a row back, in any order of rows. Call [`Linker::settle_restored`] after the last one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or one before it.
     pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
+        if kind == RowKind::Record {
+            let Arriving { bytes, rows } = &mut self.arriving;
+            let start = bytes.len();
+            bytes.extend_from_slice(id);
+            bytes.extend_from_slice(value);
+            rows.push((start, start + id.len(), bytes.len()));
+            return if rows.len() < ARRIVING { Ok(()) } else { self.read_arriving() };
+        }
         match rows::read(kind, id, value)? {
-            Row::Record(record, row) => {
-                if !self.record_of.contains_key(&record) {
-                    let profile = self.profile(row.key, &row.tokens);
-                    self.place(record, row.local_ref, profile);
-                    // Its edges come as rows; there is nothing to compare again.
-                    self.uncompared.remove(&profile);
-                    self.restoring = true;
-                }
-            }
             Row::Edge(one, two, weight) => self.restored_edges.push((one, two, weight)),
             Row::Decision(one, two, decision) => {
                 self.pairs.decide(one, two, Some(decision));
@@ -345,16 +371,40 @@ impl Linker {
         Ok(())
     }
 
+    /// Reads the rows that wait, on all cores. Edges come as rows, so nothing of them is to be compared.
+    fn read_arriving(&mut self) -> Result<(), BadRow> {
+        let Arriving { bytes, rows } = std::mem::take(&mut self.arriving);
+        let model = &self.model;
+        let read = |(start, middle, end): &(usize, usize, usize)| {
+            let row = rows::read_record(&bytes[*start..*middle], &bytes[*middle..*end])?;
+            Ok((row.record, row.local_ref, row.key, Made::of(&row.tokens, model)))
+        };
+        let read: Vec<_> = rows.par_iter().map(read).collect::<Result<_, BadRow>>()?;
+        for (record, local_ref, key, made) in read {
+            if !self.holds(record) {
+                let profile = self.profile_slot(&key).unwrap_or_else(|| self.keep(key, made));
+                self.hold(record, local_ref, profile);
+            }
+        }
+        self.postings.post_many();
+        Ok(())
+    }
+
     /// Takes a row of a register that another model made: its edges count no more and their rows go; records are compared
     /// again. Settle with [`Linker::relink`] after the last row.
+    ///
+    /// # Errors
+    /// When it cannot be read.
     pub fn take_over(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
-        match rows::read(kind, id, value)? {
-            Row::Record(record, row) => {
-                if !self.record_of.contains_key(&record) {
-                    let profile = self.profile(row.key, &row.tokens);
-                    self.place(record, row.local_ref, profile);
-                }
+        if kind == RowKind::Record {
+            let row = rows::read_record(id, value)?;
+            if !self.holds(row.record) {
+                let profile = self.profile(row.key, &row.tokens);
+                self.place(row.record, row.local_ref, profile);
             }
+            return Ok(());
+        }
+        match rows::read(kind, id, value)? {
             Row::Edge(one, two, _) => self.rows.push(rows::edge(one, two, None)),
             Row::Decision(one, two, decision) => {
                 self.pairs.decide(one, two, Some(decision));
@@ -365,8 +415,11 @@ impl Linker {
 
     /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
     /// that made the rows.
-    pub fn relink(&mut self, mut former: Self) -> Settled {
-        former.settle_restored();
+    ///
+    /// # Errors
+    /// When one of the former's rows cannot be read.
+    pub fn relink(&mut self, mut former: Self) -> Result<Settled, BadRow> {
+        former.settle_restored()?;
         let before = former.snapshot();
         let asked = former.asked();
         drop(former);
@@ -374,7 +427,7 @@ impl Linker {
         let after = self.snapshot();
         // An edge that is there again is news of its weight, not of its end.
         let rows: BTreeMap<_, _> = settled.rows.into_iter().map(|row| ((row.kind, row.id), row.value)).collect();
-        Settled {
+        Ok(Settled {
             changes: differences(&before, &after, &BTreeSet::new()),
             touched_before: before.into_keys().collect(),
             touched_after: after.into_keys().collect(),
@@ -382,7 +435,7 @@ impl Linker {
             reviews_withdrawn: asked.into_iter().collect(),
             rows: rows.into_iter().map(|((kind, id), value)| RowChange { kind, id, value }).collect(),
             ..settled
-        }
+        })
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -422,20 +475,31 @@ impl Linker {
     /// Is the record in the register?
     #[must_use]
     pub fn holds(&self, record: RecordId) -> bool {
-        self.record_of.contains_key(&record)
+        self.slot_of(record).is_some()
+    }
+
+    pub(super) fn slot_of(&self, record: RecordId) -> Option<u32> {
+        self.record_of.get(&record.0, |slot| self.records[slot].id.0)
+    }
+
+    fn profile_slot(&self, key: &ProfileKey) -> Option<u32> {
+        self.profile_of.get(key, |slot| self.profiles[slot].key)
+    }
+
+    fn cluster_slot(&self, cluster: ClusterId) -> Option<u32> {
+        self.cluster_of.get(&cluster.0, |slot| self.clusters[slot].id.0)
     }
 
     /// Every record, in no order.
     pub fn record_ids(&self) -> impl Iterator<Item = RecordId> {
-        self.record_of.keys().copied()
+        self.records.held().map(|record| record.id)
     }
 
     /// Every row that the register has, by kind and id.
     #[must_use]
     pub fn row_ids(&self) -> Vec<(RowKind, Vec<u8>)> {
-        let records = self.record_of.keys().map(|record| rows::record_gone(*record));
-        let profiles = self.profile_of.values().map(|slot| &self.profiles[*slot]);
-        let edges = profiles.flat_map(|one| {
+        let records = self.record_ids().map(rows::record_gone);
+        let edges = self.profiles.held().flat_map(|one| {
             let others = one.edges.iter().map(|(other, _)| &self.profiles[*other].key);
             others.filter(|other| one.key < **other).map(|other| rows::edge(one.key, *other, None))
         });
@@ -449,15 +513,14 @@ impl Linker {
     }
 
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
-        let bars = bars(self, a, b);
+        let bars = bars_between(self, a, b);
         self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison, bars })
     }
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.
     pub(super) fn same_reference(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
         let record = &self.records[slot];
-        let sharing = record.shares_reference.then(|| self.local_refs.get(&record.local_ref)).flatten();
-        let sharing = sharing.map_or(&[][..], |sharing| sharing.as_slice());
+        let sharing = if record.shares_reference { self.references.sharing(record.local_ref) } else { &[] };
         let telling = if sharing.len() <= self.model.block_limit { sharing } else { &[] };
         telling.iter().copied().filter(move |other| *other != slot)
     }
@@ -471,7 +534,7 @@ impl Linker {
         let settled = |slot: &u32| {
             let id = self.records[*slot].id;
             let others = self.pairs.never(id).chain(self.pairs.same_as(id));
-            others.filter_map(|other| self.record_of.get(&other)).any(|other| slots.contains(other))
+            others.filter_map(|other| self.slot_of(other)).any(|other| slots.contains(&other))
         };
         slots.len() > 1 && slots.iter().any(settled)
     }
@@ -479,11 +542,10 @@ impl Linker {
     /// Marks those whose surroundings a record changes by coming or going; neighbours by edges are marked with the edges.
     fn mark_around(&mut self, slot: u32) {
         let record = &self.records[slot];
-        let sharing = record.shares_reference.then(|| self.local_refs.get(&record.local_ref)).flatten();
-        let sharing = sharing.into_iter().flatten();
+        let sharing = if record.shares_reference { self.references.sharing(record.local_ref) } else { &[] };
         let alike = &self.profiles[record.profile].records;
-        let decided = self.pairs.same_as(record.id).filter_map(|other| self.record_of.get(&other));
-        let around: Vec<u32> = sharing.chain(alike).chain(decided).copied().collect();
+        let decided = self.pairs.same_as(record.id).filter_map(|other| self.slot_of(other));
+        let around: SmallVec<[u32; 8]> = sharing.iter().chain(alike).copied().chain(decided).collect();
         self.dirty.extend(around);
     }
 
@@ -494,51 +556,58 @@ impl Linker {
     }
 
     fn mark(&mut self, record: RecordId) {
-        if let Some(slot) = self.record_of.get(&record) {
-            self.dirty.insert(*slot);
+        if let Some(slot) = self.slot_of(record) {
+            self.dirty.insert(slot);
         }
     }
 
     /// The profile of these tokens, which is made if nobody has it yet.
     pub(super) fn profile(&mut self, key: ProfileKey, tokens: &PersonTokens) -> u32 {
-        if let Some(profile) = self.profile_of.get(&key) {
-            return *profile;
+        if let Some(profile) = self.profile_slot(&key) {
+            return profile;
         }
-        let features = Features::pack(tokens, &self.model);
-        let mut keys: SmallVec<[u32; 32]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let own_weight = weigh::weigh(&self.model, &features, &features).total;
-        let profile =
-            Profile { key, features, run: Run::default(), own_weight, records: SmallVec::new(), edges: Vec::new() };
-        let slot = self.profiles.insert(profile);
-        self.profiles[slot].run = self.postings.insert(slot, &keys);
-        self.profile_of.insert(key, slot);
+        let slot = self.keep(key, Made::of(tokens, &self.model));
         self.uncompared.insert(slot);
         slot
     }
 
+    fn keep(&mut self, key: ProfileKey, Made { features, keys, own_weight }: Made) -> u32 {
+        let (records, edges) = (SmallVec::new(), SmallVec::new());
+        let profile = Profile { key, features, run: Run::default(), own_weight, records, edges };
+        let slot = self.profiles.insert(profile);
+        self.profiles[slot].run = self.postings.insert(slot, &keys);
+        self.profile_of.insert(slot, |slot| self.profiles[slot].key);
+        slot
+    }
+
     pub(super) fn place(&mut self, id: RecordId, local_ref: LocalRefId, profile: u32) {
-        let sharing = self.local_refs.entry(local_ref).or_default();
-        let shares_reference = !sharing.is_empty();
-        let (unit, cluster, first_seen) = (NONE, NONE, i64::MAX);
-        let slot = self.records.insert(Record { id, local_ref, shares_reference, profile, unit, cluster, first_seen });
-        for other in sharing.iter() {
-            self.records[*other].shares_reference = true;
-        }
-        sharing.push(slot);
-        self.record_of.insert(id, slot);
-        self.profiles[profile].records.push(slot);
+        let slot = self.hold(id, local_ref, profile);
         self.dirty.insert(slot);
         self.mark_around(slot);
         // A record that comes back before anybody was told that it left did not leave.
         self.removed.remove(&id);
     }
 
+    /// A record and its place in every table; what it means for others is the caller's to see to.
+    fn hold(&mut self, id: RecordId, local_ref: LocalRefId, profile: u32) -> u32 {
+        let (unit, cluster) = (NONE, NONE);
+        let record = Record { id, local_ref, shares_reference: false, profile, unit, cluster };
+        let slot = self.records.insert(record);
+        let sharing = self.references.insert(slot, |slot| self.records[slot].local_ref);
+        if !sharing.is_empty() {
+            for other in sharing.iter().chain([&slot]) {
+                self.records[*other].shares_reference = true;
+            }
+        }
+        self.record_of.insert(slot, |slot| self.records[slot].id.0);
+        self.profiles[profile].records.push(slot);
+        slot
+    }
+
     fn drop_profile(&mut self, slot: u32) {
         let profile = self.profiles.remove(slot);
         self.postings.remove(slot, profile.run);
-        self.profile_of.remove(&profile.key);
+        self.profile_of.remove(&profile.key, slot);
         self.uncompared.remove(&slot);
         for (other, _) in profile.edges {
             self.rows.push(rows::edge(profile.key, self.profiles[other].key, None));
@@ -549,16 +618,17 @@ impl Linker {
 
     /// After a restore: what the rows say need not be compared again.
     fn take_restored_edges(&mut self) {
-        for (one, two, weight) in std::mem::take(&mut self.restored_edges) {
-            // A row of a profile that is no more is left over from nothing: edges leave in the same transaction.
-            let (Some(&one), Some(&two)) = (self.profile_of.get(&one), self.profile_of.get(&two)) else { continue };
-            self.profiles[one].edges.push((two, weight));
-            self.profiles[two].edges.push((one, weight));
-        }
-        if std::mem::take(&mut self.restoring) {
-            // Keys that crossed the limit on the way in did so before the edges were written.
-            self.postings.post();
-            drop(self.postings.take_crossed());
+        let edges = std::mem::take(&mut self.restored_edges);
+        // A row of a profile that is no more is left over from nothing: edges leave in the same transaction.
+        let place = |(one, two, weight): &(ProfileKey, ProfileKey, i32)| {
+            let (one, two) = (self.profile_slot(one)?, self.profile_slot(two)?);
+            Some([(one, (two, *weight)), (two, (one, *weight))])
+        };
+        let mut ends: Vec<(u32, (u32, i32))> = edges.par_iter().filter_map(place).flatten_iter().collect();
+        drop(edges);
+        ends.par_sort_unstable();
+        for of_one in ends.chunk_by(|one, other| one.0 == other.0) {
+            self.profiles[of_one[0].0].edges.extend(of_one.iter().map(|(_, edge)| *edge));
         }
     }
 }

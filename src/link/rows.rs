@@ -25,14 +25,14 @@ pub(super) struct Head {
 
 /// A record's row read back.
 pub(super) struct RecordRow {
+    pub(super) record: RecordId,
     pub(super) local_ref: LocalRefId,
     pub(super) tokens: PersonTokens,
     pub(super) key: ProfileKey,
 }
 
-/// A row read back.
+/// A row read back that is not a record's.
 pub(super) enum Row {
-    Record(RecordId, Box<RecordRow>),
     Edge(ProfileKey, ProfileKey, i32),
     Decision(RecordId, RecordId, Decision),
 }
@@ -72,7 +72,17 @@ pub(super) fn decision(one: RecordId, two: RecordId, decision: Option<Decision>)
     RowChange { kind: RowKind::Decision, id, value }
 }
 
-/// Reads a row that one of the above made.
+/// Reads a record's row.
+pub(super) fn read_record(id: &[u8], value: &[u8]) -> Result<RecordRow, BadRow> {
+    let bad = BadRow(RowKind::Record);
+    let record = RecordId(id.try_into().map_err(|_| bad)?);
+    let (head, tokens) = postcard::take_from_bytes::<Head>(value).map_err(|_| bad)?;
+    let key = profile_key(tokens);
+    let tokens = postcard::from_bytes(tokens).map_err(|_| bad)?;
+    Ok(RecordRow { record, local_ref: head.local_ref, tokens, key })
+}
+
+/// Reads a row that one of the others made.
 pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow> {
     let bad = BadRow(kind);
     let pair = || -> Result<([u8; 16], [u8; 16]), BadRow> {
@@ -80,13 +90,6 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
         Ok((*one, two.try_into().map_err(|_| bad)?))
     };
     match kind {
-        RowKind::Record => {
-            let record = RecordId(id.try_into().map_err(|_| bad)?);
-            let (head, tokens) = postcard::take_from_bytes::<Head>(value).map_err(|_| bad)?;
-            let key = profile_key(tokens);
-            let tokens = postcard::from_bytes(tokens).map_err(|_| bad)?;
-            Ok(Row::Record(record, Box::new(RecordRow { local_ref: head.local_ref, tokens, key })))
-        }
         RowKind::Edge => {
             let (one, two) = pair()?;
             Ok(Row::Edge(one, two, i32::from_be_bytes(value.try_into().map_err(|_| bad)?)))
@@ -100,7 +103,8 @@ pub(super) fn read(kind: RowKind, id: &[u8], value: &[u8]) -> Result<Row, BadRow
             };
             Ok(Row::Decision(RecordId(one), RecordId(two), decision))
         }
-        RowKind::Event
+        RowKind::Record
+        | RowKind::Event
         | RowKind::Identity
         | RowKind::Listed
         | RowKind::Alerted

@@ -7,13 +7,15 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use super::changes::{Settled, Snapshot, differences};
 use super::register::{Cluster, Linker, NONE};
 use super::reviews::review;
 use super::rows;
-use super::units::{Region, people, reach};
+use super::units::{Person, Region, Unit, all, people, reach};
 use super::weigh::{Weight, weigh};
+use super::weights::Weights;
 use crate::model::ids::{ClusterId, RecordId};
 
 /// From how many new profiles on it pays to compare on several cores.
@@ -23,16 +25,10 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
     compare(linker);
     let _stage = tracing::trace_span!(target: "stage", "cluster").entered();
     let region = reach(linker);
-    let before = snapshot(linker, &region);
-    dissolve(linker, &region);
-    cluster(linker, &region);
-    let mut after = Snapshot::new();
-    for &record in region.units.iter().flatten() {
-        let cluster = &linker.clusters[linker.records[record].cluster];
-        after.entry(cluster.id).or_insert_with(|| cluster.members.clone());
-    }
+    let mut parts = partition(linker, &region);
+    let (before, after) = replace(linker, &region, &mut parts);
     let removed = std::mem::take(&mut linker.removed);
-    let (raised, reviews_withdrawn) = review(linker, &region, &removed);
+    let (raised, reviews_withdrawn) = review(linker, &restless(&region, &parts), &removed);
     Settled {
         reviews_raised: raised.into_iter().filter_map(|(a, b)| linker.possible_match(a, b)).collect(),
         changes: differences(&before, &after, &removed),
@@ -43,13 +39,13 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
     }
 }
 
-/// The same for a register that was never settled before, where nobody is to be told.
+/// The same for a register that came back with its edges and was not settled since, where nobody is to be told.
 pub(super) fn settle_anew(linker: &mut Linker) {
-    compare(linker);
-    let region = reach(linker);
-    cluster(linker, &region);
-    let removed = std::mem::take(&mut linker.removed);
-    review(linker, &region, &removed);
+    let region = all(linker);
+    let mut parts = partition(linker, &region);
+    replace(linker, &region, &mut parts);
+    review(linker, &restless(&region, &parts), &BTreeSet::new());
+    linker.dirty.clear();
     drop(linker.take_rows());
 }
 
@@ -131,66 +127,96 @@ fn unsupported(linker: &mut Linker, one: u32) {
     }
 }
 
-fn snapshot(linker: &Linker, region: &Region) -> Snapshot {
-    // Clusters still list records that were removed since; their slots are gone, but the lists are as they were told.
-    let mut before = Snapshot::new();
-    for cluster in old_clusters(linker, region) {
-        let cluster = &linker.clusters[cluster];
-        before.insert(cluster.id, cluster.members.clone());
-    }
-    before
+/// A person, and the cluster that is just this person already, if there is one.
+struct Placed {
+    person: Person,
+    id: ClusterId,
+    standing: Option<u32>,
 }
 
-fn old_clusters(linker: &Linker, region: &Region) -> BTreeSet<u32> {
-    let held = region.old_units.iter().flat_map(|unit| &linker.units[*unit]);
-    let mut clusters: BTreeSet<u32> =
-        held.map(|record| linker.records[*record].cluster).filter(|cluster| *cluster != NONE).collect();
-    clusters.extend(linker.orphaned.iter().copied());
-    clusters
+/// A unit partitioned into persons.
+struct Parted {
+    people: Vec<Placed>,
+    weights: Option<Box<Weights>>,
 }
 
-fn dissolve(linker: &mut Linker, region: &Region) {
-    for cluster in old_clusters(linker, region) {
-        let cluster = linker.clusters.remove(cluster);
-        linker.cluster_of.remove(&cluster.id);
-    }
-    linker.orphaned.clear();
-    for unit in &region.old_units {
-        for record in linker.units.remove(*unit) {
-            let record = &mut linker.records[record];
-            (record.unit, record.cluster) = (NONE, NONE);
-        }
-    }
-}
-
-/// Partitions the units into persons, each unit by itself.
-fn cluster(linker: &mut Linker, region: &Region) {
-    let shared: &Linker = linker;
-    let part = |unit: &Vec<u32>| match unit.as_slice() {
-        [only] => vec![(vec![*only], None)],
-        _ => people(shared, unit),
+/// Partitions the units, each by itself.
+fn partition(linker: &Linker, region: &Region) -> Vec<Parted> {
+    let part = |unit: &SmallVec<[u32; 4]>| {
+        let (people, weights) = people(linker, unit);
+        let placed = |person: Person| {
+            let id = cluster_id(first_by_id(linker, &person));
+            Placed { standing: standing(linker, &person, id), person, id }
+        };
+        Parted { people: people.into_iter().map(placed).collect(), weights }
     };
-    let parts: Vec<_> = if region.units.len() < WORTH_SHARING {
+    if region.units.len() < WORTH_SHARING {
         region.units.iter().map(part).collect()
     } else {
         region.units.par_iter().map(part).collect()
+    }
+}
+
+/// The cluster of these records and no other, under the same id and as sure.
+fn standing(linker: &Linker, person: &Person, id: ClusterId) -> Option<u32> {
+    let cluster = linker.records[person.records[0]].cluster;
+    let all_there = cluster != NONE && person.records.iter().all(|slot| linker.records[*slot].cluster == cluster);
+    let same = |cluster: &Cluster| {
+        // Members that were removed are members until it is settled.
+        cluster.members.len() == person.records.len() && cluster.weakest == person.weakest && cluster.id == id
     };
-    for (unit, parts) in region.units.iter().zip(parts) {
-        let unit_slot = linker.units.insert(unit.clone());
-        for (records, weakest) in parts {
-            let earliest =
-                records.iter().map(|slot| &linker.records[*slot]).min_by_key(|record| (record.first_seen, record.id));
-            let id = cluster_id(earliest.expect("a cluster has a record").id);
-            let mut members: Vec<RecordId> = records.iter().map(|slot| linker.records[*slot].id).collect();
-            members.sort_unstable();
-            let slot = linker.clusters.insert(Cluster { id, members, weakest });
-            linker.cluster_of.insert(id, slot);
-            for record in records {
-                let record = &mut linker.records[record];
+    (all_there && same(&linker.clusters[cluster])).then_some(cluster)
+}
+
+fn first_by_id(linker: &Linker, person: &Person) -> RecordId {
+    person.records.iter().map(|slot| linker.records[*slot].id).min().expect("a person has a record")
+}
+
+/// People about whom questions may have changed: their records, or what is around these.
+fn restless<'a>(region: &Region, parts: &'a [Parted]) -> Vec<&'a [u32]> {
+    let people = parts.iter().flat_map(|parted| &parted.people);
+    let restless = people.filter(|Placed { person, standing, .. }| {
+        standing.is_none() || person.records.iter().any(|slot| region.changed.contains(slot))
+    });
+    restless.map(|placed| placed.person.records.as_slice()).collect()
+}
+
+/// Puts the new units and persons in the place of the old. What stands as it did is left alone; the rest comes back as it
+/// was and as it is.
+fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snapshot, Snapshot) {
+    let standing: FxHashSet<u32> =
+        parts.iter().flat_map(|parted| &parted.people).filter_map(|placed| placed.standing).collect();
+    let mut old_clusters: BTreeSet<u32> = std::mem::take(&mut linker.orphaned).into_iter().collect();
+    for unit in &region.old_units {
+        let clusters = linker.units.remove(*unit).records.into_iter().map(|record| linker.records[record].cluster);
+        old_clusters.extend(clusters.filter(|cluster| *cluster != NONE));
+    }
+    let (mut before, mut after) = (Snapshot::new(), Snapshot::new());
+    for cluster in old_clusters.into_iter().filter(|cluster| !standing.contains(cluster)) {
+        // Clusters still list records that were removed since, as they were told.
+        let Cluster { id, members, .. } = linker.clusters.remove(cluster);
+        linker.cluster_of.remove(&id.0, cluster);
+        before.insert(id, members.to_vec());
+    }
+    for (unit, Parted { people, weights }) in region.units.iter().zip(parts) {
+        let unit_slot = linker.units.insert(Unit { records: unit.clone(), weights: weights.take() });
+        for Placed { person, id, standing } in &*people {
+            let slot = standing.unwrap_or_else(|| {
+                let mut members: SmallVec<[RecordId; 1]> =
+                    person.records.iter().map(|slot| linker.records[*slot].id).collect();
+                members.sort_unstable();
+                after.insert(*id, members.to_vec());
+                let slot = linker.clusters.insert(Cluster { id: *id, members, weakest: person.weakest });
+                linker.cluster_of.insert(slot, |slot| linker.clusters[slot].id.0);
+                slot
+            });
+            for record in &person.records {
+                let record = &mut linker.records[*record];
                 (record.unit, record.cluster) = (unit_slot, slot);
             }
         }
     }
+    (before, after)
 }
 
 /// A cluster's id tells apart from its earliest record's: the two are used in different places.

@@ -33,6 +33,20 @@ impl<T> Slab<T> {
         self.place(slot).take().expect("only a held slot is given back")
     }
 
+    /// How many slots are held.
+    pub(super) fn count(&self) -> usize {
+        self.length - self.free.len()
+    }
+
+    /// Every held slot and what is in it.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(self.chunks.iter().flatten()).filter_map(|(slot, value)| Some((slot, value.as_ref()?)))
+    }
+
+    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.chunks.iter_mut().flatten().flatten()
+    }
+
     pub(super) fn held(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten().flatten()
     }
@@ -74,5 +88,7 @@ mod tests {
         assert_eq!(slab.insert(70), 7);
         slab[7] += 1;
         assert_eq!((slab[7], slab.held().count()), (71, 10_000));
+        assert_eq!(slab.remove(9_999), 9_999);
+        assert_eq!((slab.count(), slab.slots().last()), (9_999, Some((9_998, &9_998))));
     }
 }

@@ -111,6 +111,11 @@ fn weight(model: &LinkageModel, parts: &Parts) -> Weight {
     Weight { total: parts.total(model).0, different_numbers: parts.different_numbers, twins: parts.twins }
 }
 
+/// Are they two persons by a number that one person can't have two of?
+pub(super) fn differ_in_number(model: &LinkageModel, one: &Features, two: &Features) -> bool {
+    model.numbers_apart && one.numbers(two).any(|(level, checked)| checked && level != NumberLevel::Exact)
+}
+
 /// How a pair looks that lives under one roof by one family name: what tells families from one person written twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Household {

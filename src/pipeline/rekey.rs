@@ -19,7 +19,7 @@ use super::work::Work;
 use super::{BadRegister, BatchReport, Engine, Now, People};
 use crate::assess::ledger::LedgerEvent;
 use crate::audit::AuditKind;
-use crate::link::{Decision, Linker, Settled};
+use crate::link::{BadRow, Decision, Linker, Settled};
 use crate::log::{RegisterRow, Transaction};
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::Detail;
@@ -86,13 +86,14 @@ impl Linkage {
     }
 
     /// After a restart: what the linker to come lacks, or has too much.
-    pub(super) fn resume(&mut self) {
-        let Some(next) = &mut self.next else { return };
-        next.linker.settle_restored();
+    pub(super) fn resume(&mut self) -> Result<(), BadRow> {
+        let Some(next) = &mut self.next else { return Ok(()) };
+        next.linker.settle_restored()?;
         for record in next.linker.record_ids().filter(|record| !self.live.holds(*record)).collect::<Vec<_>>() {
             next.linker.remove(record);
         }
         next.todo = self.live.record_ids().filter(|record| !next.linker.holds(*record)).collect();
+        Ok(())
     }
 }
 

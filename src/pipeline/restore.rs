@@ -11,7 +11,7 @@ use crate::link::Linker;
 use crate::model::register::RowKind;
 
 impl Engine {
-    /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
+    /// Takes one register row back in, in the order of kinds. Call `finish_restore` after the last.
     ///
     /// # Errors
     /// When the row has a form that this version cannot read, or was made with another linkage key.
@@ -72,7 +72,10 @@ impl Engine {
 
     /// Derives what is not stored: who may not be linked to whom, and the clusters. Where another model made the register,
     /// what that changes is told at the next [`Engine::advance`].
-    pub fn finish_restore(&mut self) {
+    ///
+    /// # Errors
+    /// When a row has a form that this version cannot read: many are read together, some only here.
+    pub fn finish_restore(&mut self) -> Result<(), BadRegister> {
         for (id, scope) in &mut self.scopes {
             let mut former = self.former.remove(id);
             for (_, event) in scope.ledger.iter() {
@@ -83,12 +86,16 @@ impl Engine {
                     }
                 }
             }
+            let bad = |_| BadRegister::Form;
             match former {
-                Some(former) => drop(self.relinked.insert(id.clone(), scope.linker.relink(former))),
-                None => scope.linker.settle_restored(),
+                Some(former) => {
+                    self.relinked.insert(id.clone(), scope.linker.relink(former).map_err(bad)?);
+                }
+                None => scope.linker.settle_restored().map_err(bad)?,
             }
-            scope.linker.resume();
+            scope.linker.resume().map_err(bad)?;
         }
+        Ok(())
     }
 }
 

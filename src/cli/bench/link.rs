@@ -279,7 +279,7 @@ fn restore(model: &Arc<LinkageModel>, stored: &Stored, resident: usize, report: 
         let (id, value) = row.split_at(*id as usize);
         linker.restore(*kind, id, value).expect("the register's own rows");
     }
-    linker.settle_restored();
+    linker.settle_restored().expect("the register's own rows");
     if resident > 0 {
         let seconds = cpu_seconds().unwrap_or_default() - before;
         put(report, "restore_records_per_cpu_second", Clock { seconds, records: resident }.rate().round());
