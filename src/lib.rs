@@ -21,7 +21,7 @@
 //! | [`model`]       | Ids, roles, tokens, dates, outcomes: nouns of every room, none of which can hold a name   |
 //! | [`log`]         | The seam to the outside: embedded (one SQLite file), Kafka, memory                        |
 //! | [`audit`]       | Evidence in a chain of hashes                                                             |
-//! | [`ops`]         | Health, metrics, logs, HTTP                                                               |
+//! | [`ops`]         | Health, metrics, logs, traces, HTTP                                                       |
 //! | [`report`]      | What the register adds up to: figures for a steering group, raw until small numbers are protected |
 //! | [`simulate`]    | A synthetic city and its truth, for demonstrations, tests and measuring                   |
 //!

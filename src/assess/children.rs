@@ -2,27 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::{add_evidence, back, finding_id, of_appearance};
+use super::findings::{add_evidence, back, of_appearance, triggered_by};
 use super::history::{Appearance, reports};
 use crate::config::rules::Rules;
 use crate::model::event::{CaseState, Detail, Role};
-use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind};
+use crate::model::finding::{Counterpart, Finding, FindingKind};
 use crate::model::ids::ClusterId;
 
 /// Everything about children.
 pub(super) fn findings(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Finding>) {
     // A child who was there is a victim in their own right (Domestic Abuse Act 2021 s3): the bare fact, and nobody else's.
-    found.extend(reports(history, Role::Child).into_iter().map(|report| Finding {
-        id: finding_id(FindingKind::NewReport, Role::Child, report.trigger, report.record),
-        kind: FindingKind::NewReport,
-        role: Role::Child,
-        record: report.record,
-        trigger: report.trigger,
-        on: report.on(),
-        evidence: report.events,
-        counterparts: Vec::new(),
-        facts: FindingFacts::default(),
-    }));
+    let bare =
+        |report| Finding { counterparts: Vec::new(), ..triggered_by(FindingKind::NewReport, Role::Child, &report) };
+    found.extend(reports(history, Role::Child).into_iter().map(bare));
     for role in [Role::Child, Role::Victim, Role::Perpetrator] {
         mash_contacts(history, role, rules, found);
     }
@@ -72,17 +64,8 @@ fn linked_to_open_child(history: &[Appearance<'_>], role: Role, found: &mut Vec<
         if open.is_empty() {
             continue;
         }
-        let mut finding = Finding {
-            id: finding_id(FindingKind::LinkedToOpenChild, role, report.trigger, report.record),
-            kind: FindingKind::LinkedToOpenChild,
-            role,
-            record: report.record,
-            trigger: report.trigger,
-            on: report.on(),
-            evidence: report.events,
-            counterparts: open.iter().map(|(_, child, _)| *child).collect(),
-            facts: FindingFacts::default(),
-        };
+        let mut finding = triggered_by(FindingKind::LinkedToOpenChild, role, &report);
+        finding.counterparts = open.iter().map(|(_, child, _)| *child).collect();
         add_evidence(&mut finding, open.iter().map(|(plan, ..)| plan.id));
         found.push(finding);
     }

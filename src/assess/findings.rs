@@ -6,11 +6,11 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::history::{Appearance, Report, day, reports};
+use super::history::{Appearance, Report, reports};
 use super::standing::Courts;
 use super::{children, disclosure_scheme, orders, pathways, routing};
 use crate::config::rules::Rules;
-use crate::model::event::{Answer, Detail, Role};
+use crate::model::event::{Answer, Detail, Role, day};
 use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind, OrderState, Standing};
 use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
 
@@ -55,16 +55,9 @@ fn of_report(life: &Life<'_>, report: &Report, found: &mut Vec<Finding>) {
     let Life { history, before, standings, role, rules } = *life;
     let standing = standings.last().copied().filter(|standing| standing.is_cleared());
     let within = |days: u32| before.iter().filter(move |earlier| earlier.at >= back(report.at, days));
-    let base = |kind| Finding {
-        id: finding_id(kind, role, report.trigger, report.record),
-        kind,
-        role,
-        record: report.record,
-        trigger: report.trigger,
-        on: report.on(),
-        evidence: report.events.clone(),
-        counterparts: report.opposite.clone(),
-        facts: FindingFacts { offence_family: report.offence_family, standing, ..FindingFacts::default() },
+    let base = |kind| {
+        let facts = FindingFacts { offence_family: report.offence_family, standing, ..FindingFacts::default() };
+        Finding { facts, ..triggered_by(kind, role, report) }
     };
     let is_new = !before.is_empty() && !before.iter().any(|earlier| earlier.shares_counterpart(&report.opposite));
     let mut finding = base(FindingKind::NewReport);
@@ -203,19 +196,23 @@ pub fn both_roles(history: &[Appearance<'_>]) -> Option<Finding> {
     let victim_is_later = (victim.at, victim.trigger) > (perpetrator.at, perpetrator.trigger);
     let (first, then, role) =
         if victim_is_later { (perpetrator, victim, Role::Victim) } else { (victim, perpetrator, Role::Perpetrator) };
-    let mut finding = Finding {
-        id: finding_id(FindingKind::BothRoles, role, then.trigger, then.record),
-        kind: FindingKind::BothRoles,
-        role,
-        record: then.record,
-        trigger: then.trigger,
-        on: then.on(),
-        evidence: then.events.clone(),
-        counterparts: then.opposite.clone(),
-        facts: FindingFacts::default(),
-    };
+    let mut finding = triggered_by(FindingKind::BothRoles, role, then);
     add_evidence(&mut finding, first.events.iter().copied());
     Some(finding)
+}
+
+pub(super) fn triggered_by(kind: FindingKind, role: Role, report: &Report) -> Finding {
+    Finding {
+        id: finding_id(kind, role, report.trigger, report.record),
+        kind,
+        role,
+        record: report.record,
+        trigger: report.trigger,
+        on: report.on(),
+        evidence: report.events.clone(),
+        counterparts: report.opposite.clone(),
+        facts: FindingFacts::default(),
+    }
 }
 
 pub(super) fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Finding {
@@ -260,7 +257,7 @@ pub fn ids_of(trigger: EventId, record: RecordId) -> impl Iterator<Item = Findin
         .flat_map(move |role| FindingKind::ALL.iter().map(move |kind| finding_id(*kind, role, trigger, record)))
 }
 
-pub(super) fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {
+fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId) -> FindingId {
     let role = match role {
         Role::Victim => b"victim".as_slice(),
         Role::Child => b"child",

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::ledger::{Ledger, LedgerEvent, Participant};
-use crate::model::event::{Detail, OffenceFamily, Role};
+use crate::model::event::{Detail, OffenceFamily, Role, day};
 use crate::model::finding::Counterpart;
 use crate::model::ids::{ClusterId, EventId, RecordId};
 
@@ -52,12 +51,6 @@ pub fn opposes(one: Role, other: Role) -> bool {
         (one, other),
         (Role::Victim | Role::Child, Role::Perpetrator) | (Role::Perpetrator, Role::Victim | Role::Child)
     )
-}
-
-/// The day of a time, in UTC.
-#[must_use]
-pub fn day(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
 }
 
 /// All events in force that name one of the records, by time.

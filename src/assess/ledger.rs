@@ -13,6 +13,7 @@ use std::hash::Hash;
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::decisions::Decisions;
 use super::erasures::Erasures;
@@ -61,8 +62,8 @@ struct Kept {
     supersedes: Option<EventId>,
     recorded_at: Timestamp,
     fingerprint: [u8; 8],
-    /// The event while it is in force; afterwards only this stub remains.
-    in_force: Option<LedgerEvent>,
+    /// The event while it is in force; afterwards only this stub remains. Apart, so that a table that grows moves little.
+    in_force: Option<Box<LedgerEvent>>,
 }
 
 /// How much of an event its age lets be kept.
@@ -110,7 +111,7 @@ pub struct Case {
 pub struct Ledger {
     entries: FxHashMap<EventId, Kept>,
     superseded_by: FxHashMap<EventId, BTreeSet<EventId>>,
-    by_record: FxHashMap<RecordId, BTreeSet<EventId>>,
+    by_record: ByRecord,
     cases: FxHashMap<LocalRefId, BTreeSet<CaseStep>>,
     decisions: Decisions,
     erasures: Erasures,
@@ -214,7 +215,7 @@ impl Ledger {
                 continue;
             }
             let entry = self.entries.get_mut(&id).expect("in force above");
-            let before = entry.in_force.replace(left).expect("in force above");
+            let before = *entry.in_force.replace(Box::new(left)).expect("in force above");
             unindex(&mut self.by_record, &mut self.cases, id, &before);
             index(&mut self.by_record, &mut self.cases, id, entry.in_force.as_ref().expect("put there above"));
             self.changed.insert(id);
@@ -231,14 +232,14 @@ impl Ledger {
             unindex(&mut self.by_record, &mut self.cases, id, &event);
             self.decisions.leave(id, &event);
             self.erasures.leave(&event.detail, event.recorded_at);
-            acceptance.left.push((id, event));
+            acceptance.left.push((id, *event));
         }
     }
 
     /// The event, if it is in force.
     #[must_use]
     pub fn in_force(&self, id: EventId) -> Option<&LedgerEvent> {
-        self.entries.get(&id)?.in_force.as_ref()
+        self.entries.get(&id)?.in_force.as_deref()
     }
 
     /// The event in force that has taken the place of one that was corrected, or that event itself.
@@ -284,7 +285,7 @@ impl Ledger {
     /// How many events in force name a record.
     #[must_use]
     pub fn mentions(&self, record: RecordId) -> usize {
-        self.by_record.get(&record).map_or(0, BTreeSet::len)
+        self.by_record.get(&record).map_or(0, SmallVec::len)
     }
 
     /// Rows changed since the last call, by id.
@@ -332,7 +333,7 @@ impl Ledger {
                 unindex(&mut self.by_record, &mut self.cases, member, &event);
                 self.decisions.leave(member, &event);
                 self.changed.insert(member);
-                acceptance.left.push((member, event));
+                acceptance.left.push((member, *event));
             }
         }
         if winner == Some(new.id) && !forgotten || is_erasure(&new.facts.detail) {
@@ -345,7 +346,7 @@ impl Ledger {
             let (event, persons) = split(new);
             index(&mut self.by_record, &mut self.cases, id, &event);
             self.decisions.enter(id, &event);
-            self.entries.get_mut(&id).expect("inserted above").in_force = Some(event);
+            self.entries.get_mut(&id).expect("inserted above").in_force = Some(Box::new(event));
             acceptance.entered = Some((id, persons));
         }
     }
@@ -409,12 +410,16 @@ fn is_erasure(detail: &Detail) -> bool {
     matches!(detail, Detail::Erasure { .. })
 }
 
-type ByRecord = FxHashMap<RecordId, BTreeSet<EventId>>;
+/// Events by the records that they name, each list sorted: nearly all of them name one or two.
+type ByRecord = FxHashMap<RecordId, SmallVec<[EventId; 2]>>;
 type Cases = FxHashMap<LocalRefId, BTreeSet<CaseStep>>;
 
 fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
     for participant in &event.participants {
-        by_record.entry(participant.record).or_default().insert(id);
+        let events = by_record.entry(participant.record).or_default();
+        if let Err(place) = events.binary_search(&id) {
+            events.insert(place, id);
+        }
     }
     if let Some((local_ref, step)) = case_step(id, event) {
         cases.entry(local_ref).or_default().insert(step);
@@ -423,7 +428,12 @@ fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &Ledge
 
 fn unindex(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
     for participant in &event.participants {
-        remove_from(by_record, participant.record, &id);
+        if let Entry::Occupied(mut events) = by_record.entry(participant.record) {
+            events.get_mut().retain(|event| *event != id);
+            if events.get().is_empty() {
+                events.remove();
+            }
+        }
     }
     if let Some((local_ref, step)) = case_step(id, event) {
         remove_from(cases, local_ref, &step);

@@ -1,6 +1,7 @@
 //! One text for one value: object keys sorted by their bytes, no spaces.
 
 use serde_json::Value;
+use smallvec::SmallVec;
 
 /// Renders a value canonically. Does not rely on how serde_json orders objects: a feature of it changes that.
 #[must_use]
@@ -12,9 +13,10 @@ pub fn canonical_json(value: &Value) -> Vec<u8> {
 
 fn render(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
             serde_json::to_writer(out, value).expect("writing to memory cannot fail");
         }
+        Value::String(text) => render_text(text, out),
         Value::Array(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
@@ -23,19 +25,26 @@ fn render(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by_key(|(name, _)| *name);
-            out.push(b'{');
-            for (index, (name, field)) in fields.into_iter().enumerate() {
-                separate(index, out);
-                serde_json::to_writer(&mut *out, name).expect("writing to memory cannot fail");
-                out.push(b':');
-                render(field, out);
-            }
-            out.push(b'}');
-        }
+        Value::Object(fields) => render_fields(fields.iter().map(|(name, field)| (name.as_str(), field)), out),
     }
+}
+
+/// Renders an object of these fields, each name once.
+pub(super) fn render_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a Value)>, out: &mut Vec<u8>) {
+    let mut fields: SmallVec<[(&str, &Value); 16]> = fields.collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    out.push(b'{');
+    for (index, (name, field)) in fields.into_iter().enumerate() {
+        separate(index, out);
+        render_text(name, out);
+        out.push(b':');
+        render(field, out);
+    }
+    out.push(b'}');
+}
+
+fn render_text(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("writing to memory cannot fail");
 }
 
 fn separate(index: usize, out: &mut Vec<u8>) {

@@ -7,10 +7,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::canonical::canonical_json;
+use super::canonical::{canonical_json, render_fields};
 use super::merkle::Edge;
 use crate::model::ids::{ScopeId, hex};
 
@@ -159,31 +159,34 @@ impl Chain {
     pub fn append(&mut self, at_ms: i64, kind: AuditKind, scope: &ScopeId, said: Value, salt: [u8; 16]) -> AuditLine {
         let previous = self.head;
         let seq = previous.seq + 1;
-        let (body, subject) = part(said, salt);
+        let (body, subject) = part(&said, salt);
         // The canonical form of the record as it is hashed and as it is kept, around parts that are rendered once. Times,
         // kinds and scopes have nothing in them that JSON would escape.
-        let text = |part: &Value| String::from_utf8(canonical_json(part)).expect("JSON is text");
-        let (at, kind, partition) = (timestamp(at_ms), kind.as_str(), self.partition);
-        let (body, subject) = (text(&body), subject.as_ref().map(text));
-        let (mut commitment, mut kept) = (String::new(), String::new());
-        if let Some(subject) = subject {
-            commitment = format!(r#","commitment":"{}""#, hex(&commitment_of(subject.as_bytes())));
-            kept = format!(r#","subject":{subject}"#);
+        let (at, kind) = (timestamp(at_ms), kind.as_str());
+        let (partition, number) = (self.partition.to_string(), seq.to_string());
+        let mut begun = [r#"{"at":""#, &at, r#"","body":"#, &body].concat();
+        let mut ended = [r#","scope":""#, scope.as_str(), r#"","seq":"#, &number].concat();
+        if let Some(subject) = &subject {
+            let commitment = hex(&commitment_of(subject.as_bytes()));
+            begun.extend([r#","commitment":""#, &commitment, "\""]);
         }
-        let begun = format!(r#"{{"at":"{at}","body":{body}{commitment}"#);
-        let record = format!(r#"{begun},"kind":"{kind}","partition":{partition},"scope":"{scope}","seq":{seq}}}"#);
+        let record = [&begun, r#","kind":""#, kind, r#"","partition":"#, &partition, &ended, "}"].concat();
         let hash = hash_of(&previous.hash, record.as_bytes());
         self.head = Head { seq, hash };
         self.edge.push(&hash);
+        if let Some(subject) = &subject {
+            ended.extend([r#","subject":"#, subject]);
+        }
         let (before, its_own) = (hex(&previous.hash), hex(&hash));
-        let json = format!(
-            r#"{begun},"hash":"{its_own}","kind":"{kind}","partition":{partition},"previous":"{before}","scope":"{scope}","seq":{seq}{kept}}}"#
-        );
+        let hashed =
+            [&begun, r#","hash":""#, &its_own, r#"","kind":""#, kind, r#"","partition":"#, &partition].concat();
+        let json = [&hashed, r#","previous":""#, &before, "\"", &ended, "}"].concat();
         AuditLine { seq, previous: previous.hash, hash, json: json.into_bytes() }
     }
 }
 
-/// What a body may say: codes, counts, versions and parties. Everything else is somebody's, and goes to the subject.
+/// What a body may say, in alphabetical order: codes, counts, versions and parties. Everything else is somebody's, and goes
+/// to the subject.
 const NOBODYS: [&str; 32] = [
     "action",
     "agency",
@@ -221,16 +224,20 @@ const NOBODYS: [&str; 32] = [
 /// What makes a commitment tell nothing.
 pub(super) const SALT: &str = "salt";
 
-/// Parts what a record says into its body and, if it is about somebody, its subject.
-fn part(said: Value, salt: [u8; 16]) -> (Value, Option<Value>) {
-    let Value::Object(said) = said else { return (said, None) };
-    let is_nobodys = |name: &String| NOBODYS.contains(&name.as_str());
-    let (body, mut subject): (Map<_, _>, Map<_, _>) = said.into_iter().partition(|(name, _)| is_nobodys(name));
-    if subject.is_empty() {
-        return (body.into(), None);
+/// Parts what a record says into its body and, if it is about somebody, its subject: each as canonical JSON.
+fn part(said: &Value, salt: [u8; 16]) -> (String, Option<String>) {
+    let text = |rendered: Vec<u8>| String::from_utf8(rendered).expect("JSON is text");
+    let Value::Object(fields) = said else { return (text(canonical_json(said)), None) };
+    let fields = || fields.iter().map(|(name, field)| (name.as_str(), field));
+    let is_nobodys = |(name, _): &(&str, &Value)| NOBODYS.binary_search(name).is_ok();
+    let (mut body, mut subject) = (Vec::with_capacity(256), Vec::with_capacity(512));
+    render_fields(fields().filter(is_nobodys), &mut body);
+    if fields().all(|field| is_nobodys(&field)) {
+        return (text(body), None);
     }
-    subject.insert(SALT.to_owned(), hex(&salt).into());
-    (body.into(), Some(subject.into()))
+    let salt = Value::String(hex(&salt));
+    render_fields(fields().filter(|field| !is_nobodys(field)).chain([(SALT, &salt)]), &mut subject);
+    (text(body), Some(text(subject)))
 }
 
 /// What the chain keeps of a subject: SHA-256 over the length-prefixed label and canonical JSON, salt included.
@@ -301,6 +308,11 @@ mod tests {
         assert!(one == other && one.seq == 2 && chain.root() == resumed.root());
         assert!(Chain::resume(0, Some(b"short")).is_err());
         assert!(Chain::resume(0, Some(&[&[2], [1; 40].as_slice()].concat())).is_err());
+    }
+
+    #[test]
+    fn what_a_body_may_say_is_found() {
+        assert!(NOBODYS.is_sorted());
     }
 
     #[test]

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use getrandom::SysRng;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use rand::rand_core::UnwrapErr;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
@@ -22,6 +23,7 @@ use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
 use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::model::event::day;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::{Metrics, TransactionEnd};
@@ -38,6 +40,8 @@ type Engines = BTreeMap<i32, Option<Engine>>;
 struct Computed {
     transaction: Transaction,
     report: BatchReport,
+    /// The batch of records that it is of, in a trace.
+    batch: Option<Span>,
 }
 
 /// Everything one worker needs.
@@ -123,7 +127,8 @@ impl Worker {
         // What was computed does not wait for what may come.
         let is_busy = waiting.is_some() || engines.values().flatten().any(Engine::rekeys);
         let wait = if is_busy { Duration::ZERO } else { self.poll_wait };
-        match self.log.poll(self.batch_records, wait)? {
+        let batch = info_span!(parent: None, "batch", records = Empty);
+        match polled(&batch, || self.log.poll(self.batch_records, wait))? {
             Polled::Gained(partitions) => {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
             }
@@ -140,7 +145,7 @@ impl Worker {
                 self.advance(engines, waiting)?;
                 self.rekey(engines, waiting)?;
                 let more_behind = records.len() >= self.batch_records;
-                *waiting = self.commit_and_process(waiting.take(), records, engines)?;
+                *waiting = self.commit_and_process(waiting.take(), records, engines, batch)?;
                 // Putting a commit off pays only where the next batch is there already.
                 if !more_behind {
                     self.commit_waiting(waiting)?;
@@ -172,6 +177,7 @@ impl Worker {
     fn adopt(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let as_of = self.now().as_of;
         if let Some(agreement) = self.watch.look(self.setup.agreement(), as_of) {
+            let _span = info_span!("reload_agreement", serial = agreement.serial).entered();
             // What waits was decided under the agreement before.
             self.commit_waiting(waiting)?;
             self.setup = Arc::new(self.setup.under(agreement));
@@ -218,14 +224,15 @@ impl Worker {
         waiting: Option<Computed>,
         records: Vec<FeedRecord>,
         engines: &mut Engines,
+        batch: Span,
     ) -> Result<Option<Computed>, LogError> {
         let now = self.now();
         match waiting {
             Some(waiting) if records.is_empty() => self.commit(waiting).map(|()| None),
             None if records.is_empty() => Ok(None),
-            None => process(records, engines, now).map(Some),
+            None => process(records, engines, now, batch).map(Some),
             Some(waiting) => std::thread::scope(|threads| {
-                let processing = threads.spawn(|| process(records, engines, now));
+                let processing = threads.spawn(|| process(records, engines, now, batch));
                 let committed = self.commit(waiting);
                 let computed = processing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 committed.and(computed).map(Some)
@@ -241,14 +248,15 @@ impl Worker {
         let beats = engines.values().any(Option::is_some) && self.duties.beats(now);
         for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
             let is_due = engine.is_due(now);
+            let _span = is_due.then(|| info_span!("new_day", partition).entered());
             if let Some((transaction, report)) = engine.advance(now, &mut UnwrapErr(SysRng)) {
                 self.commit_waiting(waiting)?;
-                self.commit(Computed { transaction, report })?;
+                self.commit(Computed { transaction, report, batch: None })?;
             }
             if is_due && engine.awaits_redaction() {
                 self.commit_waiting(waiting)?;
                 let transaction = self.duties.redact(engine, partition, now)?;
-                self.commit(Computed { transaction, report: BatchReport::default() })?;
+                self.commit(Computed { transaction, ..Computed::default() })?;
             }
             if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
                 self.commit_waiting(waiting)?;
@@ -261,6 +269,7 @@ impl Worker {
     /// Other keys, if there are any: what was told is told anew where the key is part of it.
     fn follow_keys(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         if let Some(setup) = self.keys.look(&self.setup) {
+            let _span = info_span!("reload_keys").entered();
             // What waits was sealed under the keys before.
             self.commit_waiting(waiting)?;
             self.setup = setup;
@@ -272,10 +281,11 @@ impl Worker {
     /// One step towards the active linkage key; keys that nothing needs any more end.
     fn rekey(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
         let now = self.now();
-        for engine in engines.values_mut().flatten() {
+        for (partition, engine) in engines.iter_mut().filter_map(|(at, engine)| Some((*at, engine.as_mut()?))) {
+            let _span = engine.rekeys().then(|| info_span!("rekey", partition).entered());
             if let Some((transaction, report)) = engine.rekey(now, &mut UnwrapErr(SysRng)) {
                 self.commit_waiting(waiting)?;
-                self.commit(Computed { transaction, report })?;
+                self.commit(Computed { transaction, report, batch: None })?;
             }
         }
         let is_needed = |key: &(ScopeId, u32)| {
@@ -288,9 +298,10 @@ impl Worker {
             .find(|key| !self.keys.is_ended(key) && !is_needed(key));
         let Some((scope, epoch)) = spent else { return Ok(()) };
         if let Some(engine) = engines.values_mut().flatten().find(|engine| engine.has(&scope)) {
+            let _span = info_span!("rekey").entered();
             let transaction = engine.end_linkage_key(&scope, epoch, now, &mut UnwrapErr(SysRng));
             self.commit_waiting(waiting)?;
-            self.commit(Computed { transaction, report: BatchReport::default() })?;
+            self.commit(Computed { transaction, ..Computed::default() })?;
             self.keys.end((scope, epoch));
         }
         Ok(())
@@ -300,10 +311,18 @@ impl Worker {
         waiting.take().map_or(Ok(()), |computed| self.commit(computed))
     }
 
-    fn commit(&mut self, Computed { transaction, report }: Computed) -> Result<(), LogError> {
+    fn commit(&mut self, Computed { transaction, report, batch }: Computed) -> Result<(), LogError> {
+        let _batch = batch.as_ref().map(Span::enter);
+        let span = info_span!("commit", outcome = Empty, otel.status_code = Empty).entered();
         let begun = Instant::now();
         let committed = self.log.commit(transaction);
-        self.metrics.transaction(end_of(&committed), begun.elapsed());
+        let end = end_of(&committed);
+        self.metrics.transaction(end, begun.elapsed());
+        span.record("outcome", end.code());
+        if committed.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        drop(span);
         committed?;
         self.metrics.batch(report.outcomes, report.ignored_fields, report.dropped_identifiers);
         self.metrics.forwarded(report.forwarded);
@@ -329,6 +348,7 @@ impl Worker {
     }
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
+        let span = info_span!("restore", partition, rows = Empty).entered();
         let mut engine = Engine::new(Arc::clone(&self.setup), partition);
         let (mut rows, mut bad) = (0_u64, None);
         self.log.restore(partition, &mut |key, value| {
@@ -339,13 +359,14 @@ impl Worker {
             return Err(LogError::Fatal(bad.to_string()));
         }
         engine.finish_restore().map_err(|bad| LogError::Fatal(bad.to_string()))?;
+        span.record("rows", rows);
         tracing::info!(partition, rows, "restored the register");
         Ok(engine)
     }
 
     fn now(&self) -> Now {
         let at = Timestamp::now();
-        Now { as_of: self.as_of.unwrap_or_else(|| at.to_zoned(TimeZone::UTC).date()), at }
+        Now { as_of: self.as_of.unwrap_or_else(|| day(at)), at }
     }
 
     /// Waits, but not longer than it takes to notice that we should stop.
@@ -378,7 +399,32 @@ fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
     }
 }
 
-fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
+/// Polls within its own span. How many records came is noted: of a batch without any no trace is kept.
+fn polled(batch: &Span, poll: impl FnOnce() -> Result<Polled, LogError>) -> Result<Polled, LogError> {
+    let span = info_span!(parent: batch, "poll", records = Empty, otel.status_code = Empty);
+    let polled = span.in_scope(poll);
+    match &polled {
+        Ok(Polled::Records(records)) if !records.is_empty() => {
+            span.record("records", records.len());
+            batch.record("records", records.len());
+        }
+        Ok(_) => {}
+        Err(_) => {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+    polled
+}
+
+fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now, batch: Span) -> Result<Computed, LogError> {
+    let span = info_span!(parent: &batch, "process", accepted = Empty, rejected = Empty);
+    let computed = span.in_scope(|| compute(records, engines, now))?;
+    span.record("accepted", computed.report.outcomes.accepted);
+    span.record("rejected", computed.report.outcomes.rejected);
+    Ok(Computed { batch: Some(batch), ..computed })
+}
+
+fn compute(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
     let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
     for record in records {
         by_partition.entry(record.partition).or_default().push(record);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
@@ -25,6 +24,7 @@ use crate::link::LinkageModel;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{ClientCertificate, KafkaClient, KafkaLog, OnRestore, Scram, ScramMechanism, Tls};
 use crate::log::{self, AtRest, Client, Log, SealedRegister};
+use crate::model::event::day;
 use crate::model::frequencies::PublishedFrequencies;
 use crate::model::ids::PartyId;
 use crate::model::sealed::Sealed;
@@ -123,7 +123,7 @@ impl Deployment {
 
     /// Why nothing is disclosed, if nothing is: the agreement is not signed, or not in force today.
     pub(super) fn held(&self) -> Option<String> {
-        let today = self.settings.as_of.unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC).date());
+        let today = self.settings.as_of.unwrap_or_else(|| day(Timestamp::now()));
         let why = match (self.agreement.held(today)?, self.not_signed) {
             (_, Some(why)) => format!("{why}; sign it with `priorityd agreement sign`"),
             (_, None) => "it is not in force today; agree on its next version".to_owned(),

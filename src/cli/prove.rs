@@ -10,7 +10,7 @@ use super::audit::{AuditArgs, SignedArgs, each_line, read_head};
 use super::failure::{Failure, Kind};
 use crate::audit::{AuditRecord, SignedHead, Tree, goes_on, is_included};
 use crate::keys::signing::SignerKeys;
-use crate::model::ids::hex;
+use crate::model::ids::{hex, unhex};
 
 /// What is handed over.
 #[derive(Serialize, Deserialize)]
@@ -144,9 +144,4 @@ pub(super) fn check(file: &Path, signers: &SignerKeys, out: &mut dyn Write) -> R
         }
     }
     Ok(())
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
-    digits.map(|pair| pair.filter(|pair| pair.len() == 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()
 }

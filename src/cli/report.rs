@@ -7,12 +7,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
 use super::figures::shown;
 use super::subject::restore;
+use crate::model::event::day;
 use crate::model::ids::ScopeId;
 use crate::ops::pages::document;
 use crate::report::disclosure_control::{Published, PublishedFigure, PublishedTable, WITHHELD, WITHHELD_NOTE, publish};
@@ -56,7 +56,7 @@ pub(super) fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure>
         return Err(Failure::new(Kind::Usage, "--scope: the agreement has no such partnership"));
     }
     let as_of = args.as_of.or(deployment.settings.as_of);
-    let as_of = as_of.unwrap_or_else(|| Timestamp::now().to_zoned(TimeZone::UTC).date());
+    let as_of = as_of.unwrap_or_else(|| day(Timestamp::now()));
     let setup = Arc::new(deployment.setup());
     let engine = restore(&setup, deployment.publisher()?.as_mut(), &scope)?;
     let (rules, below) = (&deployment.settings.rules, deployment.settings.suppress_below);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -17,18 +18,19 @@ use super::figures::Figures;
 use super::pages::Desk;
 use super::reload::AgreementWatch;
 use super::rotation::current;
-use crate::config::settings::Settings;
+use crate::config::settings::{LogSettings, Settings};
 use crate::log::LogError;
 use crate::ops::health::Health;
 use crate::ops::http::{self, Site};
 use crate::ops::metrics::Metrics;
 use crate::ops::pages::Sessions;
 use crate::ops::telemetry::{self, Logs};
+use crate::ops::traces::Traces;
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement \
-    and the keys again."
+    and the keys again, and the level of the logs."
 )]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -38,23 +40,43 @@ pub(super) struct RunArgs {
 /// Runs it.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let deployment = Arc::new(Deployment::load(&args.config.config)?);
-    let logs = telemetry::start(deployment.settings.log_level, deployment.settings.json_logs);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(Failure::from)?;
+    let metrics = Arc::new(Metrics::default());
+    let traces = start_traces(&deployment.settings, &metrics, runtime.handle())?;
+    let logs = telemetry::start(deployment.settings.log_level, deployment.settings.json_logs, traces.as_ref());
     for recipient in deployment.recipients_without_key() {
         tracing::warn!(%recipient, "no public key for this recipient: everything for it is held");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(Failure::from)?;
-    runtime.block_on(serve(&deployment, &Levels { logs, config: &args.config.config }))
+    let ended = runtime.block_on(serve(&deployment, metrics, &Levels { logs, config: &args.config.config }));
+    // Sent on the runtime, which is there still.
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    ended
+}
+
+fn start_traces(settings: &Settings, metrics: &Arc<Metrics>, runtime: &Handle) -> Result<Option<Traces>, Failure> {
+    let Some(wanted) = &settings.traces else { return Ok(None) };
+    let instance = match &settings.log {
+        LogSettings::Embedded { .. } => None,
+        LogSettings::Kafka(kafka) => Some(kafka.instance.as_str()),
+    };
+    let traces = Traces::start(wanted, instance, metrics, runtime).map_err(|why| {
+        let line = format!("telemetry: {why}; mend the OTEL_ variables of the environment, or unset them");
+        Failure::new(Kind::Configuration, line)
+    })?;
+    Ok(Some(traces))
 }
 
 /// How long a daemon that cannot go on still says so over HTTP: a probe and a scrape are to see why, and a supervisor is
 /// not to start it again and again.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
-async fn serve(deployment: &Arc<Deployment>, levels: &Levels<'_>) -> Result<(), Failure> {
+async fn serve(deployment: &Arc<Deployment>, metrics: Arc<Metrics>, levels: &Levels<'_>) -> Result<(), Failure> {
     let settings = &deployment.settings;
     let poll_wait = Duration::from_millis(settings.poll_ms);
-    let (health, metrics) = (Arc::new(Health::new(poll_wait)), Arc::new(Metrics::default()));
+    let health = Arc::new(Health::new(poll_wait));
     let (restoring, figures) = (Arc::clone(&metrics), Arc::<Figures>::default());
     let stop = Arc::new(AtomicBool::new(false));
     // One for each watcher: whoever looks takes its flag down.

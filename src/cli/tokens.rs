@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
 use crate::config::settings::Settings;
-use crate::model::ids::hex;
+use crate::model::ids::{hex, unhex};
 use crate::ops::pages::Reviewer;
 
 /// Makes a token for somebody and notes it in the file that the configuration names.
@@ -39,10 +39,7 @@ pub(super) fn add(config: &Path, by: &str, out: &mut dyn Write) -> Result<(), Fa
     written
         .and_then(|mut to| to.write_all(lines.as_bytes()).and_then(|()| to.sync_all()))
         .and_then(|()| fs::rename(&next, &file))
-        .map_err(|error| {
-            let line = format!("{}: it cannot be written ({})", file.display(), error.kind());
-            Failure::new(Kind::Configuration, line)
-        })?;
+        .map_err(|error| Failure::unwritable(Kind::Configuration, &file, &error))?;
     Ok(writeln!(out, "{}", token.as_str())?)
 }
 
@@ -54,7 +51,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Reviewer>, String> {
     let reviewers = lines.map(|(at, line)| {
         let fits = line.split_once(' ').and_then(|(by, hash)| {
             let by = Some(by).filter(|by| is_initials(by))?;
-            Some(Reviewer { by: by.to_owned(), token_sha256: bytes(hash)? })
+            Some(Reviewer { by: by.to_owned(), token_sha256: unhex(hash)?.try_into().ok()? })
         });
         fits.ok_or_else(|| {
             format!("{}: line {} is no reviewer; make one with `priorityd review token`", file.display(), at + 1)
@@ -68,15 +65,4 @@ fn is_initials(by: &str) -> bool {
     let digits = by.trim_start_matches(|letter: char| letter.is_ascii_uppercase());
     let letters = by.len() - digits.len();
     (1..=3).contains(&letters) && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn bytes(hash: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if hash.len() != 64 || !hash.is_ascii() {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(&hash[at..at + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

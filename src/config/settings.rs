@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use http::Uri;
 use jiff::civil::Date;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::reader::{Problem, Problems, Reader, read_toml};
 use super::rules::Rules;
@@ -50,10 +51,29 @@ pub struct Settings {
     pub json_logs: bool,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: tracing::Level,
+    /// Where traces go; without it there are none.
+    pub traces: Option<TraceSettings>,
     /// Rules of assessment.
     pub rules: Rules,
     /// Counts below it are withheld from everything published.
     pub suppress_below: u64,
+}
+
+/// A collector of traces.
+#[derive(Debug, Clone)]
+pub struct TraceSettings {
+    /// Its address, without the path of OTLP.
+    pub otlp_endpoint: Uri,
+    /// How many of all traces are sent, from 0 to 1.
+    pub sampling_ratio: f64,
+}
+
+impl TraceSettings {
+    /// Where traces are posted to.
+    #[must_use]
+    pub fn traces_url(&self) -> String {
+        format!("{}/v1/traces", self.otlp_endpoint.to_string().trim_end_matches('/'))
+    }
 }
 
 /// The log behind the seam.
@@ -162,6 +182,7 @@ impl Settings {
         let levels = ["error", "warn", "info", "debug", "trace"];
         let levels = levels.map(|level| (level, tracing::Level::from_str(level).expect("tracing knows its levels")));
         let log_level = read_or(&mut root, "log_level", &levels, tracing::Level::INFO, &mut problems);
+        let traces = read_traces(&mut root, &mut problems);
         let rules = Rules::read_all(&mut root, &mut problems);
         let suppress_below = match root.table("report", &mut problems) {
             Some(mut from) => {
@@ -191,6 +212,7 @@ impl Settings {
             metrics_listen,
             json_logs,
             log_level,
+            traces,
             rules,
             suppress_below,
         });
@@ -337,6 +359,50 @@ fn read_listen(root: &mut Reader<'_>, problems: &mut Problems) -> Option<SocketA
 fn read_address(root: &mut Reader<'_>, key: &'static str, problems: &mut Problems) -> Option<SocketAddr> {
     root.value(key)?;
     root.parsed(key, "write address:port, e.g. 127.0.0.1:9464", problems)
+}
+
+fn read_traces(root: &mut Reader<'_>, problems: &mut Problems) -> Option<TraceSettings> {
+    let mut from = root.table("telemetry", problems)?;
+    let endpoint = from.text("otlp_endpoint", problems);
+    let ratio = match from.value("sampling_ratio") {
+        None => Some(1.0),
+        Some(Value::Float(ratio)) => Some(*ratio),
+        // The bounds may be written without a point.
+        Some(Value::Integer(whole)) => u8::try_from(*whole).ok().map(f64::from),
+        Some(_) => None,
+    };
+    let ratio = ratio.filter(|ratio| (0.0..=1.0).contains(ratio));
+    if ratio.is_none() {
+        problems.add(from.key("sampling_ratio"), "it is no share of all traces", "write a number from 0 to 1");
+    }
+    let key = from.key("otlp_endpoint");
+    from.finish(problems);
+    const FORM: &str = "write http://HOST:PORT of a collector, e.g. http://127.0.0.1:4318; /v1/traces is put after it";
+    let endpoint: Option<Uri> = match endpoint?.parse::<Uri>() {
+        Ok(uri) if uri.scheme_str() == Some("https") => {
+            let fix =
+                "send them in the clear to a collector on this machine or in this pod, which has TLS to go on with";
+            problems.add(key, "it is https, and traces are sent without TLS", fix);
+            None
+        }
+        Ok(uri) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            let fix = "leave that out; OTEL_EXPORTER_OTLP_HEADERS has what a collector asks for";
+            problems.add(key, "it holds a user", fix);
+            None
+        }
+        Ok(uri)
+            if uri.scheme_str() == Some("http")
+                && uri.host().is_some_and(|host| !host.is_empty())
+                && uri.query().is_none() =>
+        {
+            Some(uri)
+        }
+        _ => {
+            problems.add(key, "it is no address of a collector", FORM);
+            None
+        }
+    };
+    Some(TraceSettings { otlp_endpoint: endpoint?, sampling_ratio: ratio? })
 }
 
 fn read_or<T: Copy>(

@@ -168,8 +168,7 @@ impl Desk<'_> {
         told: &mut Told,
         out: &mut Disclosed,
     ) {
-        let earlier = told.alert(finding.id, &recipient.party).cloned();
-        let live = earlier.as_ref().filter(|earlier| earlier.live);
+        let live = |told: &Told| told.alert(finding.id, &recipient.party).filter(|earlier| earlier.live).cloned();
         let (grant, body) = match self.alert(recipient, person, finding) {
             Ok(granted) => granted,
             Err(no) => {
@@ -182,18 +181,19 @@ impl Desk<'_> {
                         "withdrawn"
                     }
                 };
-                if let Some(earlier) = live.cloned() {
+                if let Some(earlier) = live(told) {
                     self.correct(recipient, person.cluster, finding.id, earlier, reason, told, out);
                 }
                 return;
             }
         };
         let digest = self.digest(recipient, &body);
-        if live.is_some_and(|earlier| earlier.digest == digest) {
+        let live = live(told);
+        if live.as_ref().is_some_and(|earlier| earlier.digest == digest) {
             return;
         }
-        let generation = earlier.as_ref().map_or(0, |earlier| earlier.generation) + 1;
-        if let Some(earlier) = live.cloned() {
+        let generation = told.alert(finding.id, &recipient.party).map_or(0, |earlier| earlier.generation) + 1;
+        if let Some(earlier) = live {
             self.correct(recipient, person.cluster, finding.id, earlier, "changed", told, out);
         }
         let id = self.alert_id(recipient, finding.id, generation);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::decide::Desk;
 use super::view::{self, Naming};
 use crate::assess::Assessed;
-use crate::config::agreement::{Channel, Field, Grant, Kinds, NAMED_BY, NamedBy, Recipient, View};
+use crate::config::agreement::{Channel, Field, Grant, Kinds, NamedBy, Recipient, View};
 use crate::model::event::Role;
 use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, RecordId};
@@ -169,16 +169,11 @@ impl Desk<'_> {
         findings: Kinds,
     ) -> Result<(Arc<Grant>, NamedBy), No> {
         let mut no = No::Ungranted;
-        for (_, named_by) in NAMED_BY {
-            let view = View { channel, about, named_by: *named_by, findings };
-            let grant = self.agreement.policies.grant(&recipient.party, view);
-            if !grant.tells() {
-                continue;
-            }
+        for (named_by, grant) in self.agreement.policies.ways(&recipient.party, channel, about, findings).iter() {
             let case = person.cases.get(&recipient.party).filter(|case| case.role == about);
             match (named_by, case) {
-                (NamedBy::Name | NamedBy::Pseudonym, _) => return Ok((grant, *named_by)),
-                (NamedBy::OwnReference, Some(case)) if case.open => return Ok((grant, *named_by)),
+                (NamedBy::Name | NamedBy::Pseudonym, _) => return Ok((Arc::clone(grant), *named_by)),
+                (NamedBy::OwnReference, Some(case)) if case.open => return Ok((Arc::clone(grant), *named_by)),
                 (NamedBy::OwnReference, Some(_)) => no = No::CaseClosed,
                 (NamedBy::OwnReference, None) => no = No::NotInCaseload,
             }

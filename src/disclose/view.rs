@@ -56,8 +56,10 @@ pub fn list_entry(
     confidence: &str,
     may_tell: impl Fn(FindingKind) -> bool,
 ) -> Map<String, Value> {
-    let told = profile.findings.iter().filter(|(kind, _)| may_tell(**kind));
-    let findings: Map<_, _> = told.map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
+    let findings = grant.has(Field::Findings).then(|| {
+        let told = profile.findings.iter().filter(|(kind, _)| may_tell(**kind));
+        Value::Object(told.map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect())
+    });
     let orders: Vec<_> = profile.orders.iter().map(|state| order(state, grant)).collect();
     let flags: &[&str] = if profile.both_roles { &["both_roles"] } else { &[] };
     let is_perpetrator = profile.role == Role::Perpetrator;
@@ -68,7 +70,7 @@ pub fn list_entry(
     view.grant(Field::Tier, "tier", profile.tier.map(|tier| json!(tier)));
     let reviewed = profile.reviewed_risk.map(|(tool, level)| json!({"tool": tool, "level": level}));
     view.grant(Field::Tier, "reviewed_risk", reviewed);
-    view.grant(Field::Findings, "findings", Some(Value::Object(findings)));
+    view.grant(Field::Findings, "findings", findings);
     view.grant(Field::Reports, "reports", Some(json!(profile.reports)));
     view.grant(Field::Counterparts, "counterparts", Some(json!(profile.counterparts)));
     view.grant(Field::Agencies, "agencies", Some(json!(profile.agencies)));

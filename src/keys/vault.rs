@@ -5,11 +5,14 @@
 
 use std::fmt;
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::aead::{Aead, AeadInOut, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use zeroize::Zeroizing;
 
 use crate::model::sealed::Sealed;
+
+/// What AES-GCM adds to a text.
+const TAG_BYTES: usize = 16;
 
 /// The key of one epoch. Never shown, never copied.
 pub struct VaultKey {
@@ -34,11 +37,14 @@ impl VaultKey {
     #[must_use]
     pub fn seal(&self, purpose: &str, context: &[&[u8]], nonce: [u8; 12], clear: &[u8]) -> Sealed {
         let aad = self.associated_data(purpose, context);
-        let ciphertext = self
-            .cipher
-            .encrypt(&Nonce::from(nonce), Payload { msg: clear, aad: &aad })
-            .expect("a sealed record is far below AES-GCM's 64 GiB");
-        Sealed { epoch: self.epoch, bytes: [nonce.as_slice(), &ciphertext].concat() }
+        // Encrypted where it will lie: nothing is moved, and no copy of what is clear is left behind.
+        let mut bytes = Vec::with_capacity(nonce.len() + clear.len() + TAG_BYTES);
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(clear);
+        let text = bytes[nonce.len()..].as_mut().into();
+        let tag = self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &aad, text);
+        bytes.extend_from_slice(&tag.expect("a sealed record is far below AES-GCM's 64 GiB"));
+        Sealed { epoch: self.epoch, bytes }
     }
 
     /// Decrypts. `None` when it was sealed under another key, for another purpose or context, or was changed.
@@ -53,7 +59,7 @@ impl VaultKey {
     fn associated_data(&self, purpose: &str, context: &[&[u8]]) -> Vec<u8> {
         let epoch = self.epoch.to_be_bytes();
         let parts = [b"priorityd/v1/vault".as_slice(), purpose.as_bytes(), &epoch];
-        let mut aad = Vec::new();
+        let mut aad = Vec::with_capacity(128);
         for part in parts.iter().chain(context) {
             let length = u32::try_from(part.len()).expect("associated data is far below 4 GiB");
             aad.extend_from_slice(&length.to_be_bytes());

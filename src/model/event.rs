@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use super::codes::*;
@@ -9,6 +10,12 @@ use super::decision::{ConsultationReason, Consulted, DecisionReason, ErasureReas
 use super::ids::{EventId, FindingId, LocalRefId, PartyId, RecordId, ScopeId};
 use super::sealed::Sealed;
 use super::tokens::PersonTokens;
+
+/// The day of a moment, in UTC.
+#[must_use]
+pub fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
 
 /// What a person was in one event. A role belongs to the event, never to the person (domain: co-abuse).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,8 +8,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend(digits(*byte).map(char::from));
+    }
+    text
+}
+
+/// A byte as two hexadecimal digits.
+fn digits(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|half| b"0123456789abcdef"[usize::from(half)])
+}
+
+/// What hexadecimal digits of either case say; `None` if they are something else, or an odd number.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
+    pairs.map(|pair| u8::from_str_radix(pair.filter(|pair| !pair.starts_with('+'))?, 16).ok()).collect()
 }
 
 /// Declares a 128-bit identifier that is the truncated output of a keyed hash: shown and serialised as 32 hex digits
@@ -20,9 +35,17 @@ macro_rules! hashed_id {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub struct $name(pub [u8; 16]);
 
+        impl $name {
+            /// The digits, for whatever takes a text: no id is worth an allocation.
+            fn with_digits<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+                let pairs = self.0.map(digits);
+                take(std::str::from_utf8(pairs.as_flattened()).expect("digits are ASCII"))
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str(&hex(&self.0))
+                self.with_digits(|digits| out.write_str(digits))
             }
         }
 
@@ -36,22 +59,16 @@ macro_rules! hashed_id {
             type Err = BadId;
 
             fn from_str(text: &str) -> Result<Self, BadId> {
-                let digits = text.as_bytes();
-                if digits.len() != 32 || !text.is_ascii() {
-                    return Err(BadId);
-                }
-                let mut bytes = [0; 16];
-                for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-                    let pair = std::str::from_utf8(pair).map_err(|_| BadId)?;
-                    *byte = u8::from_str_radix(pair, 16).map_err(|_| BadId)?;
-                }
-                Ok(Self(bytes))
+                unhex(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(BadId)
             }
         }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                if out.is_human_readable() { out.serialize_str(&hex(&self.0)) } else { self.0.serialize(out) }
+                match out.is_human_readable() {
+                    true => self.with_digits(|digits| out.serialize_str(digits)),
+                    false => self.0.serialize(out),
+                }
             }
         }
 
@@ -97,8 +114,8 @@ pub struct BadId;
 macro_rules! configured_name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
@@ -143,9 +160,9 @@ macro_rules! configured_name {
             }
         }
 
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.as_ref().into()
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                out.serialize_str(&self.0)
             }
         }
     };
@@ -175,6 +192,14 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("abcd".parse::<RecordId>(), Err(BadId));
         assert_eq!("zz".repeat(16).parse::<RecordId>(), Err(BadId));
+    }
+
+    #[test]
+    fn only_pairs_of_digits_are_bytes() {
+        assert_eq!(unhex(&hex(&[0, 0xab, 0xff])), Some(vec![0, 0xab, 0xff]));
+        for bad in ["a", "abc", "zz", "+f", "é"] {
+            assert_eq!(unhex(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@
 //! | A wait for another process's lock on the file | 10 s (`BUSY_TIMEOUT`, `log::embedded`) | Tried again as after a failure |
 //! | The file's write-ahead log | 16,000 pages, then copied back; 128 MiB stay allocated | A reader that sleeps in the midst of a read holds the copying up |
 //! | A read by a subscriber | 500 records, 32 MiB | The next read has the rest |
+//! | Spans that wait for a collector | 2,048 (`ops::traces`), and 512 on their way for 5 s | Dropped, and counted as dropped or lost |
 //!
 //! # What is held
 //!

@@ -3,9 +3,8 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
-use super::event::{Detail, Relationship, Role, Status};
+use super::event::{Detail, Relationship, Role, Status, day};
 use super::ids::{ClusterId, EventId, PartyId};
 
 /// One event in force.
@@ -48,7 +47,7 @@ impl LinkedEvent<'_> {
     /// The day it happened, in UTC.
     #[must_use]
     pub fn on(&self) -> Date {
-        self.occurred_at.to_zoned(TimeZone::UTC).date()
+        day(self.occurred_at)
     }
 
     /// Those who have that role in it.

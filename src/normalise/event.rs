@@ -1,11 +1,10 @@
 //! A checked event with its people normalised.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::{DateOrder, NormalPerson, normal_form};
-use crate::model::event::Facts;
+use crate::model::event::{Facts, day};
 use crate::validate::event::Validated;
 use crate::validate::identity::ClearText;
 
@@ -38,10 +37,10 @@ impl Normalised {
 /// Brings everybody in an event into normal form.
 #[must_use]
 pub fn normalise(event: Validated) -> Normalised {
-    let day = event.facts.occurred_at.to_zoned(TimeZone::UTC).date();
+    let on = day(event.facts.occurred_at);
     let persons = event.persons.into_iter().map(|person| {
         let (identity, as_sent) = (normal_form(&person.identity, DateOrder::default()), person.identity);
-        let under_16 = identity.date_of_birth.is_some_and(|born| is_under_16(born, day));
+        let under_16 = identity.date_of_birth.is_some_and(|born| is_under_16(born, on));
         (
             NormalPerson { local_ref: person.local_ref, role: person.role, status: person.status, identity, as_sent },
             under_16,

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Request, State as Shared};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Request, State as Shared};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::health::{Health, State};
 use super::metrics::Metrics;
@@ -59,9 +61,6 @@ pub async fn serve(
 
 fn router(site: Site) -> Router {
     Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics_text))
         .route("/.well-known/jwks.json", get(jwks))
         .route("/", get(front_page))
         .route("/performance", get(performance_page))
@@ -72,9 +71,36 @@ fn router(site: Site) -> Router {
         .route("/review/{id}", get(review::question).post(review::answer))
         .route("/assets/govuk-frontend.css", get(pages::govuk_css))
         .route("/assets/priorityd.css", get(pages::our_css))
+        .route_layer(from_fn(traced))
+        // Who asks these asks again and again: no traces.
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_text))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn(with_headers))
         .with_state(Arc::new(site))
+}
+
+/// A span for each request to a page: the method, the route as it is written above and never the path, what was answered.
+async fn traced(request: Request, next: Next) -> Response {
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        // Whoever asks may have made it up.
+        _ => "_OTHER",
+    };
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let span = tracing::info_span!(
+        parent: None, "http_request", otel.kind = "server", http.request.method = method, http.route = route,
+        http.response.status_code = Empty, otel.status_code = Empty,
+    );
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    response
 }
 
 async fn with_headers(request: Request, next: Next) -> Response {

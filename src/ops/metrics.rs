@@ -60,6 +60,31 @@ pub enum TransactionEnd {
     Failed,
 }
 
+impl TransactionEnd {
+    /// Its code, in metrics and traces.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Aborted => "aborted",
+            Self::Fenced => "fenced",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanEnd {
+    /// The collector took them.
+    Sent,
+    /// The collector did not.
+    Lost,
+    /// More waited to be sent than may.
+    Dropped,
+}
+
 /// How everything flows, for the page: what the counters say, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -97,6 +122,7 @@ pub struct Metrics {
     restore_ratio: Family<PartitionLabel, Gauge<f64, AtomicU64>>,
     agreement_serial: Gauge,
     agreement_held: Gauge,
+    spans: Family<OutcomeLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -144,6 +170,9 @@ impl Default for Metrics {
         registry.register("agreement_serial", "Serial of the agreement in use", agreement_serial.clone());
         let help = "1 while everything is held: the agreement is not signed, not in force or older than the register's";
         registry.register("agreement_held", help, agreement_held.clone());
+        let spans = Family::default();
+        let help = "Spans of traces, by what became of them: sent, lost with a request that failed, dropped unsent";
+        registry.register("trace_spans", help, Family::clone(&spans));
         Self {
             flow: Mutex::default(),
             registry: whole,
@@ -161,6 +190,7 @@ impl Default for Metrics {
             restore_ratio,
             agreement_serial,
             agreement_held,
+            spans,
         }
     }
 }
@@ -185,14 +215,7 @@ impl Metrics {
 
     /// Counts one transaction and how long its commit took.
     pub fn transaction(&self, end: TransactionEnd, took: Duration) {
-        let outcome = match end {
-            TransactionEnd::Committed => "committed",
-            TransactionEnd::Aborted => "aborted",
-            TransactionEnd::Fenced => "fenced",
-            TransactionEnd::Denied => "denied",
-            TransactionEnd::Failed => "failed",
-        };
-        self.transactions.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.transactions.get_or_create(&OutcomeLabel { outcome: end.code() }).inc();
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
@@ -273,6 +296,16 @@ impl Metrics {
         self.log_failures.inc();
     }
 
+    /// Counts spans.
+    pub fn spans(&self, end: SpanEnd, count: usize) {
+        let outcome = match end {
+            SpanEnd::Sent => "sent",
+            SpanEnd::Lost => "lost",
+            SpanEnd::Dropped => "dropped",
+        };
+        self.spans.get_or_create(&OutcomeLabel { outcome }).inc_by(count as u64);
+    }
+
     /// Feed records processed and committed since the start.
     #[must_use]
     pub fn events_read(&self) -> u64 {
@@ -324,6 +357,7 @@ mod tests {
         metrics.lag([(&party, 0, 3)].into_iter());
         metrics.partitions([(0, true)].into_iter());
         metrics.restoring(0, 0.5);
+        metrics.spans(SpanEnd::Sent, 2);
         let text = metrics.text();
         let families = families(&text);
         assert!(families.len() > 15 && text.ends_with("# EOF\n"), "{text}");

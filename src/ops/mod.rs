@@ -1,4 +1,4 @@
-//! What an operator sees: health, metrics, logs, pages, HTTP. Ids, counts and states only.
+//! What an operator sees: health, metrics, logs, traces, pages, HTTP. Ids, counts and states only.
 
 pub mod health;
 pub mod http;
@@ -7,3 +7,4 @@ pub mod pages;
 mod process;
 pub mod stages;
 pub mod telemetry;
+pub mod traces;

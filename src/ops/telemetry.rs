@@ -17,6 +17,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::traces::Traces;
+
 /// What a field may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
@@ -28,7 +30,7 @@ pub enum Holds {
     Words,
 }
 
-/// Every field that a line may have, besides `timestamp`, `level`, `message` and `target`.
+/// Every field that a line may have, besides `timestamp`, `level`, `message` and `target`, and every attribute of a span.
 pub const FIELDS: &[(&str, Holds)] = &[
     ("accepted", Holds::Number),
     ("earlier", Holds::Number),
@@ -36,10 +38,14 @@ pub const FIELDS: &[(&str, Holds)] = &[
     ("error", Holds::Words),
     ("facility", Holds::Code),
     ("feed", Holds::Code),
+    ("http.request.method", Holds::Code),
+    ("http.response.status_code", Holds::Number),
+    ("http.route", Holds::Code),
     ("kind", Holds::Words),
     ("level_now", Holds::Code),
     ("line", Holds::Words),
     ("offset", Holds::Number),
+    ("outcome", Holds::Code),
     ("partition", Holds::Number),
     ("place", Holds::Code),
     ("problem", Holds::Words),
@@ -74,12 +80,13 @@ impl Logs {
     }
 }
 
-/// Starts logging.
-pub fn start(level: Level, json: bool) -> Logs {
+/// Starts logging and, where there is somewhere to send them, tracing.
+pub fn start(level: Level, json: bool, traces: Option<&Traces>) -> Logs {
     let (filter, handle) = reload::Layer::new(targets(level));
     let lines = Lines { json, write: |line: &str| drop(std::io::stderr().lock().write_all(line.as_bytes())) };
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
     // A second start, as in tests, keeps the first.
-    tracing_subscriber::registry().with(filter).with(lines).try_init().ok();
+    subscriber.with(traces.map(Traces::layer)).try_init().ok();
     Logs(handle)
 }
 
@@ -120,7 +127,8 @@ impl<S: Subscriber, W: Fn(&str) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-fn is_ours(target: &str) -> bool {
+/// Is it our own code that speaks?
+pub(super) fn is_ours(target: &str) -> bool {
     target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
@@ -172,8 +180,8 @@ impl Visit for Said {
 }
 
 /// One word of a hundred letters at the most.
-fn is_code(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+pub(super) fn is_code(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-{}".contains(&byte);
     text.len() <= 100 && !text.is_empty() && text.bytes().all(fits)
 }
 
@@ -192,7 +200,7 @@ mod tests {
         let to = Arc::clone(&text);
         let (filter, handle) = reload::Layer::new(targets(level));
         let lines = Lines { json, write: move |line: &str| to.lock().expect("nobody panics").push_str(line) };
-        let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::with_default(subscriber, || say(&Logs(handle)));
         std::mem::take(&mut *text.lock().expect("nobody panics"))
     }

@@ -6,9 +6,8 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::scope::Scope;
-use crate::assess::history::day;
 use crate::disclose::told::alert_id;
-use crate::model::event::Detail;
+use crate::model::event::{Detail, day};
 use crate::model::ids::{ClusterId, FindingId, PartyId, ScopeId};
 use crate::model::linked::{LinkedEvent, LinkedPerson};
 

@@ -32,7 +32,7 @@ use crate::disclose::seal::Sealer;
 use crate::disclose::told::Told;
 use crate::link::{Bits, Linker, Settled};
 use crate::log::{FeedRecord, Position, Transaction, home, topic_name};
-use crate::model::event::BlindEvent;
+use crate::model::event::{BlindEvent, Detail};
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
 use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
@@ -162,7 +162,7 @@ impl Engine {
             let outcome = match taken {
                 Ok(Taken { event, .. }) if home(&event.facts.scope, record.partitions) != record.partition => {
                     // There it is read, and has its outcome.
-                    work.forward(record, event.facts.scope.clone(), home(&event.facts.scope, record.partitions));
+                    work.forward(record, event.facts.scope);
                     continue;
                 }
                 Ok(taken) => {
@@ -291,8 +291,10 @@ impl Engine {
             for (one, other) in opposing(event) {
                 scope.linker.forbid(one, other);
             }
-            let event = event.clone();
-            scope.decide(&event, touched);
+            if matches!(event.detail, Detail::Decision { .. }) {
+                let event = event.clone();
+                scope.decide(&event, touched);
+            }
         }
         scope.forget_unmentioned(left.iter().chain(&narrowed).map(|(_, event)| event));
         if outcome == Outcome::Duplicate {
@@ -350,17 +352,20 @@ impl Engine {
     /// Links what was touched and tells everybody concerned the difference.
     fn settle(&mut self, id: &ScopeId, touched: Touched, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {
         let Some(scope) = self.scopes.get_mut(id) else { return };
-        let mut before: BTreeSet<ClusterId> = touched.clusters;
+        let mut before = Vec::from_iter(touched.clusters);
         before.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         let settled = scope.linker.settle();
         before.extend(&settled.touched_before);
-        let mut concerned: BTreeSet<ClusterId> = settled.touched_after.iter().copied().collect();
+        let mut concerned = Vec::from_iter(settled.touched_after.iter().copied());
         concerned.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
+        concerned.sort_unstable();
+        concerned.dedup();
         // Findings count distinct counterparties, so whoever shares an event with somebody who was touched is looked at too.
         let neighbours: Vec<_> = concerned.iter().flat_map(|cluster| scope.neighbours(*cluster)).collect();
         before.extend(&neighbours);
         concerned.extend(neighbours);
+        let (before, concerned) = (BTreeSet::from_iter(before), BTreeSet::from_iter(concerned));
         self.tell(id, settled, now, work);
         let people = People { before: &before, concerned: &concerned, former: Vec::new() };
         self.publish(id, people, now, rng, work);

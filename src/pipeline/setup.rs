@@ -7,7 +7,6 @@ use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +18,7 @@ use crate::keys::linkage::LinkageKey;
 use crate::keys::output::OutputKey;
 use crate::link::LinkageModel;
 use crate::log::FeedRecord;
-use crate::model::event::{BlindEvent, Facts};
+use crate::model::event::{BlindEvent, Facts, day};
 use crate::model::feed::FeedKind;
 use crate::model::finding::Finding;
 use crate::model::frequencies::PublishedFrequencies;
@@ -323,7 +322,7 @@ fn validator(agreement: &Agreement, record_bytes: usize) -> Validator {
 }
 
 fn is_over(since: Timestamp, days: u32, as_of: Date) -> bool {
-    since.to_zoned(TimeZone::UTC).date().saturating_add(i64::from(days).days()) < as_of
+    day(since).saturating_add(i64::from(days).days()) < as_of
 }
 
 /// What hashes under an earlier linkage key, and the model as that key sees it.

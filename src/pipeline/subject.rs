@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -15,7 +14,7 @@ use super::setup::Setup;
 use crate::config::agreement::Feed;
 use crate::disclose::identities::OpenedPerson;
 use crate::log::FeedRecord;
-use crate::model::event::{BlindPerson, Detail, Role, Status};
+use crate::model::event::{BlindPerson, Detail, Role, Status, day};
 use crate::model::feed::FeedKind;
 use crate::model::ids::{ClusterId, EventId, LocalRefId, PartyId, RecordId, ScopeId};
 
@@ -73,7 +72,7 @@ impl Engine {
         let (mut events, mut local_refs) = (BTreeMap::new(), BTreeSet::new());
         for (id, event) in records.iter().flat_map(|record| ledger.of_record(*record)) {
             let days = self.setup.retention_days(&event.agency);
-            let happened = event.occurred_at.to_zoned(TimeZone::UTC).date();
+            let happened = day(event.occurred_at);
             for me in event.participants.iter().filter(|person| records.contains(&person.record)) {
                 local_refs.insert(me.local_ref);
                 let held = HeldEvent {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{CryptoRng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::log::{FeedRecord, Forward, RegisterRow, TopicRecord, Transaction};
+use crate::log::{FeedRecord, Forward, RegisterRow, TopicRecord, Transaction, home};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::OutcomeCounts;
 use crate::model::register::{RowChange, RowKind};
@@ -85,7 +85,8 @@ impl Work {
     }
 
     /// Sends a record on to the partition that its scope's records meet in.
-    pub(super) fn forward(&mut self, record: &FeedRecord, scope: ScopeId, partition: i32) {
+    pub(super) fn forward(&mut self, record: &FeedRecord, scope: ScopeId) {
+        let partition = home(&scope, record.partitions);
         let (feed, headers, payload) = (record.feed.clone(), record.headers.clone(), record.payload.clone());
         self.transaction.forwards.push(Forward { feed, partition, scope, headers, payload });
         self.report.forwarded += 1;

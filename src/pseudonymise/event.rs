@@ -38,6 +38,8 @@ pub fn blind(
     }
     let (scope, agency) = (&event.facts.scope, &event.facts.agency);
     let event_id = |id: &str| pseudonymiser.event_id(&event.source, id);
+    // Room for all of an identity at once: a vector that grows leaves copies of its content behind.
+    let mut clear = Zeroizing::new(Vec::with_capacity(4096));
     let persons = event.persons.iter().map(|(person, under_16)| {
         let local_ref = person.local_ref.expose();
         let record = pseudonymiser.record(agency, local_ref, &person.identity);
@@ -48,7 +50,11 @@ pub fn blind(
             status: person.status,
             under_16: *under_16,
             tokens: pseudonymiser.tokens(&person.identity),
-            sealed: seal(vault, scope, record, person, keep, nonce()),
+            sealed: {
+                clear.clear();
+                write_kept(person, keep, &mut clear);
+                vault.seal(PERSON, &[scope.as_str().as_bytes(), &record.0], nonce(), &clear)
+            },
         }
     });
     let persons = persons.collect();
@@ -104,27 +110,17 @@ pub fn rehashed(
 
 /// Reference, names as written and date of birth: all that any view can ever show. Where the register must be able to get
 /// tokens under another key, the identity as it was sent stands beside them, and no view reads it.
-fn seal(
-    vault: &VaultKey,
-    scope: &ScopeId,
-    record: RecordId,
-    person: &NormalPerson,
-    keep: Keep,
-    nonce: [u8; 12],
-) -> Sealed {
+fn write_kept(person: &NormalPerson, keep: Keep, out: &mut Vec<u8>) {
     let written = &person.identity.written;
     let family = written.family.expose();
-    let clear = Kept {
+    let kept = Kept {
         local_ref: person.local_ref.expose(),
         given_names: written.given.expose().split_whitespace().collect(),
         family_name: (!family.is_empty()).then_some(family),
         date_of_birth: person.identity.date_of_birth,
         identity: (keep == Keep::ForRekeying).then(|| as_sent(person)),
     };
-    // Room for all of it at once: a vector that grows leaves copies of its content behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(4096));
-    serde_json::to_writer(&mut *text, &clear).expect("texts become JSON");
-    vault.seal(PERSON, &[scope.as_str().as_bytes(), &record.0], nonce, &text)
+    serde_json::to_writer(out, &kept).expect("texts become JSON");
 }
 
 /// What is sealed; borrowed, and written once.

@@ -28,12 +28,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::suppression::{Gives, System, rounded};
 use super::{Break, Figure, Period, Report, Series, Table, release};
 use crate::config::rules::Rules;
+use crate::model::event::day;
 use crate::model::ids::ScopeId;
 use crate::model::linked::LinkedEvent;
 
@@ -163,7 +163,7 @@ pub fn publish(
     breaks: &[Break],
     suppress_below: u64,
 ) -> Published {
-    let recorded = |event: &LinkedEvent<'_>| event.recorded_at.to_zoned(TimeZone::UTC).date();
+    let recorded = |event: &LinkedEvent<'_>| day(event.recorded_at);
     let in_time = |event: &&LinkedEvent<'_>| release::counts(event.on(), recorded(event), as_of);
     let events: Vec<_> = events.iter().filter(in_time).cloned().collect();
     let mut report = super::report(scope, &events, release::year(as_of), rules, breaks);

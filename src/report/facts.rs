@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Period;
 use crate::config::rules::Rules;
-use crate::model::event::{Answer, Detail, Role};
+use crate::model::event::{Answer, Detail, Role, day};
 use crate::model::ids::{ClusterId, EventId};
 use crate::model::linked::{LinkedEvent, LinkedPerson};
 
@@ -153,11 +152,6 @@ fn happenings<'a>(events: &[&'a LinkedEvent<'a>]) -> Vec<Happening<'a>> {
     let mut happenings: Vec<_> = by_incident.into_values().collect();
     happenings.sort_by_key(|happening| (happening.at, happening.id));
     happenings
-}
-
-/// The day of a moment, in UTC.
-pub(super) fn day(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
 }
 
 /// Whole days from one moment to a later one.

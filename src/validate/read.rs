@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 32;
 /// event of fifty people with ten aliases each has some three thousand.
 const MAX_VALUES: u32 = 20_000;
 
+/// Fields that an object has room for at once; ours have up to a dozen.
+const FIELDS: usize = 12;
+
 /// A JSON document of a record, wiped on drop. No `Debug`: it holds clear identity.
 pub(super) struct Document(pub(super) Value);
 
@@ -217,7 +220,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
-        let mut fields = Map::new();
+        let mut fields = Map::with_capacity(FIELDS);
         match read_fields(inner, &mut access, &mut fields) {
             Ok(()) => Ok(Value::Object(fields)),
             Err(error) => {

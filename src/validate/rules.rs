@@ -2,12 +2,12 @@
 //! can read and leaves the rest to the schema, so that `check` can tell everything at once.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::feed::FeedContext;
 use super::problem::{Check, Path, Problem};
+use crate::model::event::day as utc_day;
 use crate::model::outcome::RejectCode;
 
 /// How far clocks and time zones may disagree before two dates contradict each other.
@@ -47,10 +47,6 @@ pub(super) fn day(value: &Value) -> Option<Date> {
             _ => byte.is_ascii_digit(),
         });
     if plain { text.parse().ok() } else { None }
-}
-
-fn utc_day(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
 }
 
 fn contradiction(path: Path, rule: &'static str) -> Problem {

@@ -1,6 +1,6 @@
 //! Nobody's name, date, address, number or reference is in anything that is written (invariant I4): every byte of every
-//! file, database pages and write-ahead log included, and every word on stdout, stderr and in trace logs is searched for
-//! people whose every particular is a word that nothing else could contain. Only what `subscribe` opens may name them.
+//! file, database pages and write-ahead log included, and every word on stdout, stderr, in trace logs and in traces is searched
+//! for people whose every particular is a word that nothing else could contain. Only what `subscribe` opens may name them.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::deployed::{Deployed, priorityd};
 use crate::support::search::Search;
+use crate::traces::Collector;
 
 /// Every file under a directory, with what it holds.
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -127,7 +128,9 @@ fn places(value: &Value) -> Vec<String> {
 
 #[test]
 fn a_daemon_that_is_sent_canaries_in_every_field_repeats_none() {
-    let house = Deployed::with(&[("log_level", "log_level = \"trace\"")]);
+    let traces = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::keeping(traces.path().join("spans"));
+    let house = Deployed::with(&[("log_level", "log_level = \"trace\""), ("# [telemetry]", &collector.section())]);
     // By their parts, so that it does not matter how somebody quotes or cuts what is between.
     let parts = WORDS.into_iter().flat_map(|word| word.split(|letter: char| !letter.is_alphanumeric()));
     let search = Search::for_texts(parts.filter(|part| part.len() > 5));
@@ -157,6 +160,11 @@ fn a_daemon_that_is_sent_canaries_in_every_field_repeats_none() {
         assert_blind(&search, &name, &bytes);
     }
     assert_eq!(daemon.terminate().code(), Some(0));
+    // Every byte that went to a collector, and what it read there.
+    for (name, bytes) in files(traces.path()) {
+        assert!(bytes.len() > 1_000, "{name}: there are traces to search");
+        assert_blind(&search, &name, &bytes);
+    }
     let outcomes = house.outcomes();
     assert!(outcomes.rejected > 2_000 && outcomes.accepted > 500, "{outcomes:?}");
     for (name, bytes) in files(&house.path("")) {

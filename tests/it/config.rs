@@ -92,6 +92,38 @@ fn every_mistake_about_principals_is_reported_at_once() {
 }
 
 #[test]
+fn a_collector_of_traces_is_beside_the_daemon() {
+    let read = |section: &str| {
+        let text = std::fs::read_to_string(shipped("priorityd.toml")).expect("it is there");
+        let table = text.replace("# [telemetry]", &format!("[telemetry]\n{section}")).parse().expect("TOML");
+        Settings::check(&table, Path::new("p.toml"))
+    };
+    for (endpoint, url) in [
+        ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+        ("http://[::1]:4318/", "http://[::1]:4318/v1/traces"),
+        ("http://collector/behind", "http://collector/behind/v1/traces"),
+    ] {
+        let settings = read(&format!("otlp_endpoint = \"{endpoint}\"\nsampling_ratio = 1")).expect("right");
+        assert_eq!(settings.traces.map(|traces| traces.traces_url()).as_deref(), Some(url));
+    }
+    assert!(read("sampling_ratio = 0.25").expect("right").traces.is_none(), "nowhere to send them");
+    for (endpoint, told) in [
+        ("https://traces.example.org", "TLS"),
+        ("http://user:word@127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("127.0.0.1:4318", "http://HOST:PORT"),
+        ("http://127.0.0.1:4318/?key=word", "http://HOST:PORT"),
+        ("grpc://127.0.0.1:4317", "http://HOST:PORT"),
+        ("http://", "http://HOST:PORT"),
+    ] {
+        let section = format!("otlp_endpoint = \"{endpoint}\"\nsampling_ratio = 1.5\ncolour = 1");
+        let problems = read(&section).expect_err("all wrong");
+        let keys = ["telemetry.sampling_ratio", "telemetry.colour", "telemetry.otlp_endpoint"];
+        assert_eq!(keys_of(&problems), keys, "{endpoint}");
+        assert!(problems[2].to_string().contains(told) && !problems[2].to_string().contains("word"), "{}", problems[2]);
+    }
+}
+
+#[test]
 fn a_syntax_error_is_told_by_its_line_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("priorityd.toml");

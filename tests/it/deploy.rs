@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use priorityd::model::outcome::OutcomeCounts;
-use priorityd::ops::metrics::{Metrics, TransactionEnd};
+use priorityd::ops::metrics::{Metrics, SpanEnd, TransactionEnd};
 use serde_json::Value;
 
 use crate::support::deployed::Deployed;
@@ -87,6 +87,7 @@ fn every_metric_that_is_asked_for_is_there() {
     all.messages(&police, "alerts", 1);
     all.held("cannot_be_sealed", 1);
     all.log_failure();
+    all.spans(SpanEnd::Sent, 1);
     let told = all.text();
     let types = told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let there: BTreeSet<String> = types.flat_map(|(name, kind)| series(name, kind)).collect();

@@ -125,6 +125,15 @@ fn records_in_a_wrong_partition_are_sent_on_to_their_scopes() {
     let lists =
         |house: &Deployed| house.desks().into_iter().map(|(party, desk)| (party, desk.list)).collect::<Vec<_>>();
     assert_eq!(lists(&house), lists(&embedded));
+    let figures = |house: &Deployed| {
+        let ran = house.run(&["report", "--format", "json", "--as-of", "2026-02-01"]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        ran.out
+    };
+    let ours = figures(&house);
+    assert_eq!(ours, figures(&embedded));
+    let told = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    assert!(ours.split("\"count\": ").skip(1).any(told), "nothing to compare: {ours}");
     let records = house.topic(AUDIT_TOPIC).into_iter();
     let collected = records.filter(|record| {
         let line: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default()).expect("JSON");

@@ -1,16 +1,24 @@
 //! What the source says to the logs: static messages, fields from the closed list; and a level that changes while the
 //! daemon runs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use priorityd::ops::telemetry::FIELDS;
+use priorityd::ops::traces::SPANS;
 
 use crate::support::deployed::Deployed;
 use crate::support::events::events;
 
-/// The arguments of every call of a macro of `tracing` below `src`, tests left out.
-fn calls() -> Vec<(String, String)> {
+/// The beginnings of calls that log.
+const LOGS: &[&str] =
+    &["tracing::error!(", "tracing::warn!(", "tracing::info!(", "tracing::debug!(", "tracing::trace!("];
+/// And of those that begin a span; those of stages are of another level, and nobody is sent them.
+const BEGIN_SPANS: &[&str] = &["info_span!("];
+
+/// The arguments of every call below `src` that begins so, tests left out.
+fn calls(starts: &[&str]) -> Vec<(String, String)> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut calls = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -21,9 +29,8 @@ fn calls() -> Vec<(String, String)> {
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let text = fs::read_to_string(&path).expect("text");
                 let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-                for level in ["error", "warn", "info", "debug", "trace"] {
-                    let start = format!("tracing::{level}!(");
-                    calls.extend(text.split(&start).skip(1).map(|rest| (path.display().to_string(), arguments(rest))));
+                for start in starts {
+                    calls.extend(text.split(start).skip(1).map(|rest| (path.display().to_string(), arguments(rest))));
                 }
             }
         }
@@ -70,7 +77,7 @@ fn parts(arguments: &str) -> (Vec<String>, String) {
 
 #[test]
 fn every_call_has_a_static_message_and_fields_of_the_list() {
-    let calls = calls();
+    let calls = calls(LOGS);
     assert!(calls.len() > 25, "{} calls", calls.len());
     for (file, arguments) in calls {
         let (fields, message) = parts(&arguments);
@@ -80,6 +87,28 @@ fn every_call_has_a_static_message_and_fields_of_the_list() {
             assert!(FIELDS.iter().any(|(name, _)| *name == field), "{file}: {field:?} is not on the list: {arguments}");
         }
     }
+}
+
+#[test]
+fn every_span_is_on_the_list_with_its_attributes() {
+    let calls = calls(BEGIN_SPANS);
+    let mut begun = BTreeSet::new();
+    for (file, arguments) in &calls {
+        let (before, named) = arguments.split_once('"').unwrap_or_else(|| panic!("{file}: no name: {arguments}"));
+        assert!(
+            ["", "parent: None,", "parent: &batch,", "parent: batch,"].contains(&before.trim()),
+            "{file}: {before}"
+        );
+        let (name, fields) = named.split_once('"').expect("it ends");
+        begun.insert(name);
+        let fields = fields.split(',').filter_map(|field| field.split('=').next()).map(str::trim);
+        for field in fields.filter(|field| !field.is_empty()) {
+            let is_known = FIELDS.iter().any(|(name, _)| *name == field);
+            let is_otel = ["otel.kind", "otel.status_code"].contains(&field);
+            assert!(is_known || is_otel, "{file}: {field:?} is not on the list: {arguments}");
+        }
+    }
+    assert_eq!(begun, SPANS.iter().copied().collect());
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod simulation;
 mod source;
 mod support;
 mod token;
+mod traces;
 mod under_fire;
 mod vectors;
 mod words;

@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::MONTHS;
 use super::latency::{self, Latencies};
 use crate::cli::daemon::Running;
 use crate::cli::deployment::subscriber;
@@ -19,9 +20,6 @@ use crate::log::Client;
 use crate::log::kafka::KafkaFeeder;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::simulate::{City, Line};
-
-/// Months that the city plays; a little more than two events come of each of its people in that time.
-const MONTHS: u32 = 12;
 
 /// Events of one append to the backlog.
 const CHUNK: usize = 1_000;

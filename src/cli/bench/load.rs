@@ -13,6 +13,7 @@ use rand::rand_core::UnwrapErr;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::MONTHS;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::format::Format;
 use crate::cli::house::Wish;
@@ -21,9 +22,6 @@ use crate::log::{Client, Log, Polled};
 use crate::model::ids::{PartyId, ScopeId};
 use crate::pipeline::{Engine, Now, Setup};
 use crate::simulate::{City, Line};
-
-/// Months that the city plays; a little more than two events come of each of its people in that time.
-const MONTHS: u32 = 12;
 
 /// Sends events through one engine and measures at checkpoints: processor time an event, memory beyond the city's own, the
 /// log's file. Then a tenth of them again, all at once, and a restart.

@@ -14,6 +14,9 @@ mod load;
 mod stages;
 mod tokens;
 
+/// Months that the city plays; a little more than two events come of each of its people in that time.
+const MONTHS: u32 = 12;
+
 /// Measures on synthetic people; every figure comes with what was measured.
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {

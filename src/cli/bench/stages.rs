@@ -9,6 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::MONTHS;
 use super::load::{drain, publish, restored};
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::format::Format;
@@ -20,9 +21,6 @@ use crate::pipeline::{Now, feed_contexts};
 use crate::pseudonymise::Pseudonymiser;
 use crate::simulate::{City, Line};
 use crate::validate::Validator;
-
-/// Months that the city plays; a little more than two events come of each of its people in that time.
-const MONTHS: u32 = 12;
 
 /// Measures the pipeline on a synthetic city, on one core: every stage, the whole, and the bound.
 #[derive(Debug, Args)]

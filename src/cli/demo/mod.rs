@@ -73,7 +73,7 @@ pub(super) struct DemoArgs {
 /// Plays the city.
 pub(super) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(level) = args.log_level {
-        drop(telemetry::start(level, false));
+        drop(telemetry::start(level, false, None));
     }
     let started = Instant::now();
     let wish = Wish {

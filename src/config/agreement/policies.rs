@@ -1,35 +1,53 @@
 //! The policies (Cedar): who may have which field of which view. Validated strictly against the shipped schema before
 //! anything is asked; `forbid` wins over `permit`, and what nothing permits is refused.
 //!
-//! Decisions are remembered by recipient and view, of which there are few: the policies' cost does not grow with events.
+//! Decisions are remembered by recipient and shape of what is told, of which there are few: the policies' cost does not grow with events.
+//! Each recipient is judged by those policies alone whose scope can mean it: the others say nothing about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Effect, Entities, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
-    RestrictedExpression, Schema, SchemaFragment, ValidationMode, Validator,
+    ActionConstraint, Authorizer, Context, Decision, Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy,
+    PolicyId, PolicySet, PrincipalConstraint, Request, RestrictedExpression, Schema, SchemaFragment, ValidationMode,
+    Validator,
 };
 use rustc_hash::FxHashMap;
 
 use super::super::reader::Problems;
-use super::view::{CHANNELS, Field, Grant, NAMED_BY, ROLES, View, word};
+use super::view::{CHANNELS, Channel, Field, Grant, Kinds, NAMED_BY, NamedBy, ROLES, View, word};
+use crate::model::event::Role;
 use crate::model::ids::PartyId;
 
 /// What policies may speak of; the recipients are added from the agreement.
 const SCHEMA: &str = include_str!("../../../schemas/agreement.cedarschema");
-
-/// What one recipient may have, view by view, as far as it was asked before.
-type Decided = RwLock<FxHashMap<View, Arc<Grant>>>;
 
 /// The policies of an agreement, checked.
 pub struct Policies {
     set: PolicySet,
     /// As written, by id.
     texts: BTreeMap<String, String>,
-    decided: BTreeMap<PartyId, Decided>,
+    recipients: BTreeMap<PartyId, Judged>,
+}
+
+/// One recipient as the policies see it.
+struct Judged {
+    /// Those that can mean it, channel by channel.
+    slices: Vec<(Channel, PolicySet)>,
+    /// What it may have, as far as it was asked before.
+    decided: RwLock<FxHashMap<(Channel, Role, Kinds), Arc<Ways>>>,
+}
+
+/// The ways of naming somebody under which anything is told, in the order in which they are tried, and what is.
+pub type Ways = [(NamedBy, Arc<Grant>)];
+
+impl Judged {
+    fn of(recipient: &PartyId, set: &PolicySet) -> Self {
+        let slice = |(_, channel): &(_, Channel)| (*channel, slice(set, recipient, *channel));
+        Self { slices: CHANNELS.iter().map(slice).collect(), decided: RwLock::default() }
+    }
 }
 
 /// Why one field of one view is let through or not.
@@ -71,27 +89,47 @@ impl Policies {
                 problems.add(place(warning.policy_id()), plain(warning, warning.policy_id()), fix);
             }
         }
-        let decided = recipients.iter().map(|party| (party.clone(), Decided::default())).collect();
-        problems.is_empty().then_some(Self { set, texts, decided })
+        let recipients = recipients.iter().map(|party| (party.clone(), Judged::of(party, &set))).collect();
+        problems.is_empty().then_some(Self { set, texts, recipients })
     }
 
-    /// What one recipient may have in one view. Asked once of the policies, and remembered.
+    /// What one recipient may have of somebody in a role with these findings, way of naming by way of naming. Asked once of the
+    /// policies, and remembered.
     #[must_use]
-    pub fn grant(&self, recipient: &PartyId, view: View) -> Arc<Grant> {
-        let Some(decided) = self.decided.get(recipient) else { return Arc::default() };
-        if let Some(known) = decided.read().unwrap_or_else(PoisonError::into_inner).get(&view) {
+    pub fn ways(&self, recipient: &PartyId, channel: Channel, about: Role, findings: Kinds) -> Arc<Ways> {
+        let Some(Judged { decided, .. }) = self.recipients.get(recipient) else { return Arc::default() };
+        let shape = (channel, about, findings);
+        if let Some(known) = decided.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
             return Arc::clone(known);
         }
+        let decide = |(_, named_by): &(_, NamedBy)| {
+            let grant = self.decide(recipient, View { channel, about, named_by: *named_by, findings });
+            grant.tells().then(|| (*named_by, Arc::new(grant)))
+        };
+        let ways: Arc<Ways> = NAMED_BY.iter().filter_map(decide).collect();
+        decided.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&ways));
+        ways
+    }
+
+    /// What one recipient may have in one view.
+    #[must_use]
+    pub fn grant(&self, recipient: &PartyId, view: View) -> Arc<Grant> {
+        let ways = self.ways(recipient, view.channel, view.about, view.findings);
+        let way = ways.iter().find(|(named_by, _)| *named_by == view.named_by);
+        way.map(|(_, grant)| Arc::clone(grant)).unwrap_or_default()
+    }
+
+    fn decide(&self, recipient: &PartyId, view: View) -> Grant {
         let mut grant = Grant::default();
-        let fact = self.ask(recipient, view, Field::Fact);
+        let context = context(view);
+        let ask = |field| self.verdict(recipient, view.channel, context.clone(), field);
+        let fact = ask(Field::Fact);
         // Without the fact nothing is told, whatever else is let through: the other questions are spared.
         if fact.allowed {
             grant.clause = fact.by.join(" ");
             let fields = Field::NAMES.iter().map(|(_, field)| *field);
-            grant.fields.extend(fields.filter(|field| self.ask(recipient, view, *field).allowed));
+            grant.fields.extend(fields.filter(|field| ask(*field).allowed));
         }
-        let grant = Arc::new(grant);
-        decided.write().unwrap_or_else(PoisonError::into_inner).insert(view, Arc::clone(&grant));
         grant
     }
 
@@ -110,22 +148,16 @@ impl Policies {
     /// Asks the policies about one field, and by which of them it is so.
     #[must_use]
     pub fn ask(&self, recipient: &PartyId, view: View, field: Field) -> Verdict {
-        let expression = |kind: &str, name: &str| RestrictedExpression::new_entity_uid(uid(kind, name));
-        let findings = view.findings.iter().map(|kind| expression("Finding", kind.as_str()));
-        let context = Context::from_pairs([
-            ("about".to_owned(), expression("Role", word(ROLES, view.about))),
-            ("named_by".to_owned(), expression("NamedBy", word(NAMED_BY, view.named_by))),
-            ("findings".to_owned(), RestrictedExpression::new_set(findings)),
-        ]);
-        let request = Request::new(
-            uid("Recipient", recipient.as_str()),
-            uid("Action", word(CHANNELS, view.channel)),
-            uid("Field", word(Field::NAMES, field)),
-            context.expect("three names, each once"),
-            None,
-        );
+        self.verdict(recipient, view.channel, context(view), field)
+    }
+
+    fn verdict(&self, recipient: &PartyId, channel: Channel, context: Context, field: Field) -> Verdict {
+        let (principal, action) = (uid("Recipient", recipient.as_str()), uid("Action", word(CHANNELS, channel)));
+        let request = Request::new(principal, action, uid("Field", word(Field::NAMES, field)), context, None);
         let request = request.expect("without a schema there is nothing to refuse: the types here are the schema's");
-        let response = Authorizer::new().is_authorized(&request, &self.set, &Entities::empty());
+        let slices = self.recipients.get(recipient).map_or(&[][..], |judged| &judged.slices);
+        let slice = slices.iter().find(|(of, _)| *of == channel).map_or(&self.set, |(_, slice)| slice);
+        let response = Authorizer::new().is_authorized(&request, slice, &Entities::empty());
         let mut by: Vec<String> =
             response.diagnostics().reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
         by.sort();
@@ -208,9 +240,37 @@ fn schema(recipients: &BTreeSet<PartyId>) -> Option<Schema> {
     Some(Schema::from_schema_fragments([fragment(SCHEMA), fragment(&recipients)]).expect("ours, and tested"))
 }
 
-fn uid(kind: &str, name: &str) -> EntityUid {
-    let kind = EntityTypeName::from_str(kind).expect("a type of the schema");
-    EntityUid::from_type_name_and_id(kind, EntityId::new(name))
+/// A view as the policies are asked about it.
+fn context(view: View) -> Context {
+    let expression = |kind, name: &str| RestrictedExpression::new_entity_uid(uid(kind, name));
+    let findings = view.findings.iter().map(|kind| expression("Finding", kind.as_str()));
+    let context = Context::from_pairs([
+        ("about".to_owned(), expression("Role", word(ROLES, view.about))),
+        ("named_by".to_owned(), expression("NamedBy", word(NAMED_BY, view.named_by))),
+        ("findings".to_owned(), RestrictedExpression::new_set(findings)),
+    ]);
+    context.expect("three names, each once")
+}
+
+/// The policies that can apply to a recipient and a channel: all but those whose scope names another.
+fn slice(set: &PolicySet, recipient: &PartyId, channel: Channel) -> PolicySet {
+    let (principal, action) = (uid("Recipient", recipient.as_str()), uid("Action", word(CHANNELS, channel)));
+    let names_other = |policy: &&Policy| {
+        let principal_is_other =
+            matches!(policy.principal_constraint(), PrincipalConstraint::Eq(other) if other != principal);
+        principal_is_other || matches!(policy.action_constraint(), ActionConstraint::Eq(other) if other != action)
+    };
+    let can_apply = set.policies().filter(|policy| !names_other(policy)).cloned();
+    PolicySet::from_policies(can_apply).expect("ids are unique in the whole set")
+}
+
+fn uid(kind: &'static str, name: &str) -> EntityUid {
+    /// Read once: Cedar parses a name with its whole grammar.
+    static KINDS: LazyLock<BTreeMap<&str, EntityTypeName>> = LazyLock::new(|| {
+        let read = |kind| (kind, EntityTypeName::from_str(kind).expect("a type of the schema"));
+        ["Recipient", "Action", "Field", "Finding", "Role", "NamedBy"].map(read).into()
+    });
+    EntityUid::from_type_name_and_id(KINDS[kind].clone(), EntityId::new(name))
 }
 
 /// A finding of the validator without the place, which our report names already, and with its advice.

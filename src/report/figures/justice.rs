@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use crate::model::event::{CourtResult, Detail, DisclosureDecision, DisclosureRoute, OrderKind, Role};
+use crate::model::event::{CourtResult, Detail, DisclosureDecision, DisclosureRoute, OrderKind, Role, day};
 use crate::report::Table;
-use crate::report::facts::{Facts, count, day};
+use crate::report::facts::{Facts, count};
 
 /// A request under the disclosure scheme is to be answered within so many days (DVDS statutory guidance, 2023).
 const DISCLOSURE_DAYS: i64 = 28;

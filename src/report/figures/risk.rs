@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::event::{Detail, Risk, Role};
+use crate::model::event::{Detail, Risk, Role, day};
 use crate::report::Table;
-use crate::report::facts::{Facts, Person, day, days_between};
+use crate::report::facts::{Facts, Person, days_between};
 
 pub(in crate::report) fn tables(facts: &Facts<'_>) -> Vec<Table> {
     vec![grades(facts), tools(facts), escalation(facts)]
