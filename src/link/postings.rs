@@ -123,7 +123,7 @@ impl Postings {
     }
 
     /// Where each key of a run is. All at once, so that the loads wait for memory side by side.
-    fn places(&self, run: Run) -> SmallVec<[(u32, Place); 32]> {
+    fn places(&self, run: Run) -> SmallVec<[(u32, Place); 64]> {
         self.keys.of(run).iter().map(|key| (*key, self.shards[shard_of(*key)].place(*key))).collect()
     }
 

@@ -14,8 +14,8 @@ use super::index::{Index, References};
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::reviews::{Question, bars_between};
 use super::restored::Arriving;
+use super::reviews::{Question, bars_between};
 use super::rows::{self, Head, ProfileKey};
 use super::slab::Slab;
 use super::units::Unit;
@@ -53,14 +53,14 @@ pub(super) struct Profile {
 /// What follows from tokens alone.
 pub(super) struct Made {
     features: Features,
-    keys: SmallVec<[u32; 32]>,
+    keys: SmallVec<[u32; 64]>,
     own_weight: i32,
 }
 
 impl Made {
     pub(super) fn of(tokens: &PersonTokens, model: &LinkageModel) -> Self {
         let features = Features::pack(tokens, model);
-        let mut keys: SmallVec<[u32; 32]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
+        let mut keys: SmallVec<[u32; 64]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
         keys.sort_unstable();
         keys.dedup();
         let own_weight = weigh::weigh(model, &features, &features).total;
@@ -99,6 +99,8 @@ pub struct Linker {
     pub(super) uncompared: FxHashSet<u32>,
     /// Records whose surroundings changed.
     pub(super) dirty: FxHashSet<u32>,
+    /// Records that got or lost an edge too weak to join: only what people are asked about may change by it.
+    pub(super) stirred: FxHashSet<u32>,
     /// Units that lost a record.
     pub(super) broken: FxHashSet<u32>,
     /// Clusters that lost a record.
@@ -130,6 +132,7 @@ impl Linker {
             questions: FxHashMap::default(),
             uncompared: FxHashSet::default(),
             dirty: FxHashSet::default(),
+            stirred: FxHashSet::default(),
             broken: FxHashSet::default(),
             orphaned: FxHashSet::default(),
             removed: BTreeSet::new(),
@@ -194,11 +197,11 @@ impl Linker {
         if self.holds(record) {
             return;
         }
-        let written = rows::tokens(&tokens);
+        let (row, key) = rows::record(record, &Head { agency, local_ref }, &tokens);
         if self.keeps_rows {
-            self.rows.push(rows::record(record, &Head { agency, local_ref }, &written));
+            self.rows.push(row);
         }
-        let profile = self.profile(rows::profile_key(&written), &tokens);
+        let profile = self.profile(key, &tokens);
         self.place(record, local_ref, profile);
     }
 
@@ -209,6 +212,7 @@ impl Linker {
         self.record_of.remove(&record.0, slot);
         let held = self.records.remove(slot);
         self.dirty.remove(&slot);
+        self.stirred.remove(&slot);
         if held.unit != NONE {
             let unit = &mut self.units[held.unit];
             unit.records.retain(|member| *member != slot);
@@ -399,6 +403,13 @@ impl Linker {
         self.dirty.extend(around);
     }
 
+    /// Marks those of whose profile an edge of that weight came or went. One below the bar joins nothing, and a partition
+    /// asks for the weights of all pairs, edge or none.
+    pub(super) fn mark_edge(&mut self, profile: u32, weight: i32) {
+        let records = self.profiles[profile].records.iter().copied();
+        if weight >= self.model.link { self.dirty.extend(records) } else { self.stirred.extend(records) }
+    }
+
     /// Rows that changed since the last settlement.
     pub fn take_rows(&mut self) -> Vec<RowChange> {
         let rows = std::mem::take(&mut self.rows);
@@ -459,10 +470,10 @@ impl Linker {
         self.postings.remove(slot, profile.run);
         self.profile_of.remove(&profile.key, slot);
         self.uncompared.remove(&slot);
-        for (other, _) in profile.edges {
+        for (other, weight) in profile.edges {
             self.rows.push(rows::edge(profile.key, self.profiles[other].key, None));
             self.profiles[other].edges.retain(|(neighbour, _)| *neighbour != slot);
-            self.dirty.extend(self.profiles[other].records.iter().copied());
+            self.mark_edge(other, weight);
         }
     }
 }

@@ -180,7 +180,7 @@ impl Linker {
         self.clusters().map(|(id, members)| (id, members.to_vec())).collect()
     }
 
-    fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
+    pub(super) fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
         self.questions.keys().copied().collect()
     }
 }
