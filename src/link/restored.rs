@@ -27,7 +27,7 @@ fn cleared<T>(mut list: Vec<T>) -> Vec<T> {
 }
 
 /// How many rows are read at a time.
-const ARRIVING: usize = 4096;
+const ARRIVING: usize = 1024;
 
 impl Linker {
     /// Takes a row back, in any order of rows. Call [`Linker::settle_restored`] after the last one.
@@ -60,8 +60,9 @@ impl Linker {
             let row = rows::read_record(&bytes[*start..*middle], &bytes[*middle..*end])?;
             Ok((row.record, row.local_ref, row.key, Made::of(&row.tokens, model)))
         };
-        let read: Vec<_> = rows.par_iter().map(read).collect::<Result<_, BadRow>>()?;
-        for (record, local_ref, key, made) in read {
+        let read: Vec<Result<_, BadRow>> = rows.par_iter().map(read).collect();
+        for row in read {
+            let (record, local_ref, key, made) = row?;
             if !self.holds(record) {
                 let profile = self.profile_slot(&key).unwrap_or_else(|| self.keep(key, made));
                 self.hold(record, local_ref, profile);

@@ -26,7 +26,9 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
     let _stage = tracing::trace_span!(target: "stage", "cluster").entered();
     let region = if linker.units.count() == 0 { all(linker) } else { reach(linker) };
     let mut parts = partition(linker, &region);
-    let (before, after) = replace(linker, &region, &mut parts);
+    let before = replace(linker, &region, &mut parts);
+    let people = parts.iter().flat_map(|parted| &parted.people).filter(|placed| placed.standing.is_none());
+    let after: Snapshot = people.map(|placed| (placed.id, linker.members(placed.id).to_vec())).collect();
     let removed = std::mem::take(&mut linker.removed);
     let people = restless(linker, &region, &parts);
     let (raised, reviews_withdrawn) = review(linker, &people, &removed);
@@ -196,8 +198,8 @@ fn restless(linker: &mut Linker, region: &Region, parts: &[Parted]) -> Vec<Small
 }
 
 /// Puts the new units and persons in the place of the old. What stands as it did is left alone; the rest comes back as it
-/// was and as it is.
-fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snapshot, Snapshot) {
+/// was.
+fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> Snapshot {
     let standing: FxHashSet<u32> =
         parts.iter().flat_map(|parted| &parted.people).filter_map(|placed| placed.standing).collect();
     let mut old_clusters: BTreeSet<u32> = std::mem::take(&mut linker.orphaned).into_iter().collect();
@@ -205,7 +207,7 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
         let clusters = linker.units.remove(*unit).records.into_iter().map(|record| linker.records[record].cluster);
         old_clusters.extend(clusters.filter(|cluster| *cluster != NONE));
     }
-    let (mut before, mut after) = (Snapshot::new(), Snapshot::new());
+    let mut before = Snapshot::new();
     for cluster in old_clusters.into_iter().filter(|cluster| !standing.contains(cluster)) {
         // Clusters still list records that were removed since, as they were told.
         let Cluster { id, members, .. } = linker.clusters.remove(cluster);
@@ -219,7 +221,6 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
                 let mut members: SmallVec<[RecordId; 1]> =
                     person.records.iter().map(|slot| linker.records[*slot].id).collect();
                 members.sort_unstable();
-                after.insert(*id, members.to_vec());
                 let slot = linker.clusters.insert(Cluster { id: *id, members, weakest: person.weakest });
                 linker.cluster_of.insert(slot, |slot| linker.clusters[slot].id.0);
                 slot
@@ -230,7 +231,7 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
             }
         }
     }
-    (before, after)
+    before
 }
 
 /// A cluster's id tells apart from its earliest record's: the two are used in different places.
