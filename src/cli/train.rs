@@ -125,7 +125,7 @@ pub(super) fn run(args: &TrainArgs, out: &mut dyn Write) -> Result<(), Failure> 
         feeds: material.feeds.into_iter().collect(),
         linkage_key_epochs: material.linkage_key_epochs,
         frequencies:
-            "public name statistics (src/pseudonymise/names_uk.csv), hashed at start under each scope's own key; \
+            "public name statistics (src/normalise/names_uk.csv), hashed at start under each scope's own key; \
             those of the records are left out, since counts of rare values could tell of people"
                 .to_owned(),
         weights_sha256: String::new(),

@@ -3,12 +3,44 @@
 /// How two nodes of a unit stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tie {
-    /// Evidence for or against, in 1/256 bit, summed over all pairs of their records.
-    Weight { sum: i64 },
+    /// Evidence for or against.
+    Weight(Evidence),
     /// A person decided that they are one.
-    Must { sum: i64 },
+    Must(Evidence),
     /// They are two, whatever agrees.
     Cannot,
+}
+
+/// Evidence for or against, in 1/256 bit, summed over all pairs of two nodes' or groups' records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Evidence {
+    pub(super) sum: i64,
+    /// How much more it is if who has two homes has moved.
+    pub(super) moved: i64,
+    /// Some record of each is of one home.
+    pub(super) same_home: bool,
+}
+
+impl Evidence {
+    /// Of groups that can't be one.
+    const NEVER: Self = Self { sum: i64::MIN, moved: 0, same_home: false };
+
+    /// Somebody who has moved is at home in two places: where two groups share one of them, it says nothing that others of
+    /// their records are of another.
+    fn total(self) -> i64 {
+        self.sum + if self.same_home { self.moved } else { 0 }
+    }
+
+    fn and(self, other: Self) -> Self {
+        if self == Self::NEVER || other == Self::NEVER {
+            return Self::NEVER;
+        }
+        Self {
+            sum: self.sum + other.sum,
+            moved: self.moved + other.moved,
+            same_home: self.same_home || other.same_home,
+        }
+    }
 }
 
 /// Some records that stand or fall together.
@@ -67,36 +99,33 @@ struct Groups {
     records: Vec<i64>,
     weakest: Vec<Option<i32>>,
     alive: Vec<usize>,
-    /// Sums of weights between groups; `NEVER` where they can't be one.
-    sums: Vec<i64>,
+    /// Evidence between groups.
+    sums: Vec<Evidence>,
     /// The highest weight between two nodes of two groups.
     closest: Vec<i32>,
-    /// Pairs of groups, the smaller first, that may be one and whose closest nodes reach the bar: an average is never above
-    /// the highest weight in it, so no other pair can join. In no order.
+    /// Pairs of groups, the smaller first, that may be one and whose closest nodes reach the bar: no other pair
+    /// joins, since an average is above the highest weight in it only where somebody has moved. In no order.
     near: Vec<(usize, usize)>,
     decided: Vec<(usize, usize)>,
 }
 
-/// The sum of weights of groups that can't be one.
-const NEVER: i64 = i64::MIN;
-
 impl Groups {
     fn new(nodes: &[Node], bar: i32, tie: impl Fn(usize, usize) -> Tie) -> Self {
         let count = nodes.len();
-        let mut sums = vec![NEVER; count * count];
+        let mut sums = vec![Evidence::NEVER; count * count];
         let mut closest = vec![i32::MIN; count * count];
         let (mut near, mut decided) = (Vec::new(), Vec::new());
         for one in 0..count {
             for two in one + 1..count {
                 let sum = match tie(one, two) {
-                    Tie::Weight { sum } => sum,
-                    Tie::Must { sum } => {
+                    Tie::Weight(sum) => sum,
+                    Tie::Must(sum) => {
                         decided.push((one, two));
                         sum
                     }
                     Tie::Cannot => continue,
                 };
-                let weight = average(sum, pairs(&nodes[one], &nodes[two]));
+                let weight = average(sum.total(), pairs(&nodes[one], &nodes[two]));
                 for place in [one * count + two, two * count + one] {
                     (sums[place], closest[place]) = (sum, weight);
                 }
@@ -116,8 +145,8 @@ impl Groups {
         for (one, two) in std::mem::take(&mut self.decided) {
             let (one, two) = (self.group_of(one), self.group_of(two));
             let sum = self.sums[one * self.count + two];
-            if one != two && sum != NEVER {
-                let weight = average(sum, self.records[one] * self.records[two]);
+            if one != two && sum != Evidence::NEVER {
+                let weight = average(sum.total(), self.records[one] * self.records[two]);
                 self.join(one.min(two), one.max(two), weight);
             }
         }
@@ -141,14 +170,14 @@ impl Groups {
 
     fn average(&self, one: usize, two: usize) -> Option<i32> {
         let sum = self.sums[one * self.count + two];
-        (sum != NEVER).then(|| average(sum, self.records[one] * self.records[two]))
+        (sum != Evidence::NEVER).then(|| average(sum.total(), self.records[one] * self.records[two]))
     }
 
     fn best(&self, rules: Rules, torn: &[(usize, usize)]) -> Option<(usize, usize, i32)> {
         let mut best: Option<(usize, usize, i64, i64)> = None;
         for &(one, two) in &self.near {
             let (sum, pairs) = match rules.by_average {
-                true => (self.sums[one * self.count + two], self.records[one] * self.records[two]),
+                true => (self.sums[one * self.count + two].total(), self.records[one] * self.records[two]),
                 false => (i64::from(self.closest[one * self.count + two]), 1),
             };
             let better = match best {
@@ -175,13 +204,11 @@ impl Groups {
         self.alive.retain(|group| *group != two);
         for &other in self.alive.iter().filter(|other| **other != one) {
             let (here, there) = (one * self.count + other, two * self.count + other);
-            let joined = if self.sums[here] == NEVER || self.sums[there] == NEVER {
-                (NEVER, i32::MIN)
-            } else {
-                (self.sums[here] + self.sums[there], self.closest[here].max(self.closest[there]))
-            };
+            let sum = self.sums[here].and(self.sums[there]);
+            let closest = self.closest[here].max(self.closest[there]);
             for place in [here, other * self.count + one] {
-                (self.sums[place], self.closest[place]) = joined;
+                (self.sums[place], self.closest[place]) =
+                    (sum, if sum == Evidence::NEVER { i32::MIN } else { closest });
             }
         }
         let (count, sums) = (self.count, &self.sums);
@@ -197,7 +224,7 @@ impl Groups {
         });
         of_both.sort_unstable();
         of_both.dedup();
-        let joinable = |other: &usize| ![one, two].contains(other) && sums[one * count + other] != NEVER;
+        let joinable = |other: &usize| ![one, two].contains(other) && sums[one * count + other] != Evidence::NEVER;
         let of_both = of_both.into_iter().filter(joinable);
         self.near.extend(of_both.map(|other| (one.min(other), one.max(other))));
     }
@@ -226,6 +253,10 @@ mod tests {
 
     const RULES: Rules = Rules { bar: 500, margin: 500, conflict: -2000, by_average: true };
 
+    fn bits(sum: i64) -> Evidence {
+        Evidence { sum, moved: 0, same_home: false }
+    }
+
     fn nodes(parts: &[Part]) -> Vec<Vec<usize>> {
         parts.iter().map(|part| part.nodes.clone()).collect()
     }
@@ -233,7 +264,7 @@ mod tests {
     #[test]
     fn a_chain_does_not_pull_its_ends_together() {
         // 0-1 and 1-2 agree, 0-2 speaks against it more than they speak for it.
-        let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
+        let tie = |one: usize, two: usize| Tie::Weight(bits(if two - one == 1 { 1000 } else { -3000 }));
         assert_eq!(
             nodes(&partition(&[Node { records: 1 }; 3], Rules { conflict: -9000, ..RULES }, tie)),
             [vec![0, 1], vec![2]]
@@ -242,7 +273,7 @@ mod tests {
 
     #[test]
     fn components_would_pull_them_together() {
-        let tie = |one: usize, two: usize| Tie::Weight { sum: if two - one == 1 { 1000 } else { -3000 } };
+        let tie = |one: usize, two: usize| Tie::Weight(bits(if two - one == 1 { 1000 } else { -3000 }));
         let rules = Rules { conflict: -9000, by_average: false, ..RULES };
         assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], rules, tie)), [vec![0, 1, 2]]);
     }
@@ -251,8 +282,8 @@ mod tests {
     fn what_cannot_be_one_is_not_joined_through_a_third() {
         let tie = |one: usize, two: usize| match (one, two) {
             (0, 2) => Tie::Cannot,
-            (0, 1) => Tie::Weight { sum: 3000 },
-            _ => Tie::Weight { sum: 2000 },
+            (0, 1) => Tie::Weight(bits(3000)),
+            _ => Tie::Weight(bits(2000)),
         };
         assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie)), [vec![0, 1], vec![2]]);
     }
@@ -261,9 +292,9 @@ mod tests {
     fn what_fits_two_that_exclude_each_other_joins_neither() {
         let fits = |best: i64| {
             move |one: usize, two: usize| match (one, two) {
-                (0, 1) => Tie::Weight { sum: -3000 },
-                (0, 2) => Tie::Weight { sum: best },
-                _ => Tie::Weight { sum: 1000 },
+                (0, 1) => Tie::Weight(bits(-3000)),
+                (0, 2) => Tie::Weight(bits(best)),
+                _ => Tie::Weight(bits(1000)),
             }
         };
         assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, fits(1100))), [vec![0], vec![1], vec![2]]);
@@ -273,13 +304,27 @@ mod tests {
     #[test]
     fn decisions_win_over_scores_but_not_over_constraints() {
         let tie = |one: usize, two: usize| match (one, two) {
-            (0, 1) => Tie::Must { sum: -2000 },
+            (0, 1) => Tie::Must(bits(-2000)),
             (0, 2) => Tie::Cannot,
-            (1, 2) => Tie::Must { sum: 0 },
-            _ => Tie::Weight { sum: -3000 },
+            (1, 2) => Tie::Must(bits(0)),
+            _ => Tie::Weight(bits(-3000)),
         };
         let parts = partition(&[Node { records: 1 }; 3], RULES, tie);
         assert_eq!(nodes(&parts), [vec![0, 1], vec![2]]);
         assert_eq!(parts[0].weakest, Some(-2000));
+    }
+
+    #[test]
+    fn who_has_moved_is_who_they_were() {
+        // 0 at the old address, 1 at the new; 2 at the new without a date: by itself it fits 1 and not 0.
+        let tie = |same_home: bool| {
+            move |one: usize, two: usize| match (one, two) {
+                (0, 1) => Tie::Weight(bits(3000)),
+                (0, 2) => Tie::Weight(Evidence { sum: -900, moved: 1200, same_home: false }),
+                _ => Tie::Weight(Evidence { sum: 800, moved: 0, same_home }),
+            }
+        };
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie(true))), [vec![0, 1, 2]]);
+        assert_eq!(nodes(&partition(&[Node { records: 1 }; 3], RULES, tie(false))), [vec![0, 1], vec![2]]);
     }
 }

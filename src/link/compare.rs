@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::model::LinkageModel;
 use crate::model::tokens::{
-    ADDRESS_WORDS, DATE_DIGITS, NAME_DELETIONS, NameTokens, POSTCODE_DELETIONS, PersonTokens, Token,
+    ADDRESS_WORDS, DATE_DIGITS, NAME_DELETIONS, NAME_FORMS, NameTokens, POSTCODE_DELETIONS, PersonTokens, Token,
 };
 
 /// A token's first half, never 0, which stands for a missing value. Two given values meet by chance once in 2^32.
@@ -103,7 +103,7 @@ pub(super) enum NumberLevel {
 #[derive(Default)]
 pub(super) struct Name {
     exact: Short,
-    canonical: Short,
+    forms: [Short; NAME_FORMS],
     phonetic: Short,
     initial: Short,
     deletions: [Short; NAME_DELETIONS],
@@ -116,7 +116,7 @@ impl Name {
         let Some(tokens) = tokens else { return Self::default() };
         Self {
             exact: short(tokens.exact),
-            canonical: short(tokens.canonical),
+            forms: tokens.forms.map(short),
             phonetic: short(tokens.phonetic),
             initial: short(tokens.initial),
             deletions: tokens.deletions.map(short),
@@ -128,6 +128,10 @@ impl Name {
         self.exact == self.initial
     }
 
+    pub(super) fn is_missing(&self) -> bool {
+        self.exact == 0
+    }
+
     /// The level of two names, other names aside.
     pub(super) fn level(&self, other: &Self) -> NameLevel {
         if self.exact == 0 || other.exact == 0 {
@@ -136,7 +140,7 @@ impl Name {
             if self.initial == other.initial { NameLevel::Initial } else { NameLevel::Nothing }
         } else if self.exact == other.exact {
             NameLevel::Exact
-        } else if self.canonical == other.canonical {
+        } else if meet(&self.forms, &other.forms) {
             NameLevel::Nickname
         } else if meet(&self.deletions, &other.deletions) {
             NameLevel::Deletion
@@ -262,7 +266,13 @@ type Others = [Short; 4];
 pub(super) struct Features {
     pub(super) given: Name,
     pub(super) family: Name,
+    /// The most that both names tell together, in 1/256 bit.
+    pub(super) full_name: i16,
+    /// Goes by one name, wherever it is written.
+    pub(super) is_single: bool,
     middle: (Short, Short),
+    /// The second name is one that whole communities bear (Singh, Kaur, Begum): a family name rather than a given one.
+    pub(super) is_middle_shared: bool,
     other_given: Others,
     other_family: Others,
     pub(super) date: BirthDate,
@@ -305,9 +315,15 @@ impl Features {
             Number { kind: number.kind as u8, checked: number.kind.is_checked(), exact: short(number.exact), deletions }
         };
         let middle = tokens.middle.as_ref();
+        let given = Name::pack(tokens.given.as_ref(), |token| model.given_rarity(token));
+        let family = Name::pack(tokens.family.as_ref(), |token| model.family_rarity(token));
+        let both = tokens.given.as_ref().zip(tokens.family.as_ref());
         Self {
-            given: Name::pack(tokens.given.as_ref(), |token| model.given_rarity(token)),
-            family: Name::pack(tokens.family.as_ref(), |token| model.family_rarity(token)),
+            full_name: both.and_then(|(one, two)| model.full_name_bits(one.exact, two.exact)).unwrap_or(i16::MAX),
+            is_single: given.is_missing() != family.is_missing() || given.level(&family) <= NameLevel::Phonetic,
+            given,
+            family,
+            is_middle_shared: middle.and_then(|middle| middle.exact).is_some_and(|name| model.is_family_name(name)),
             middle: middle.map_or((0, 0), |middle| (short_or_missing(middle.exact), short(middle.initial))),
             other_given: others(&tokens.other_given),
             other_family: others(&tokens.other_family),
@@ -326,16 +342,55 @@ impl Features {
         names ^ self.date.whole ^ self.date.wildcards[7] ^ self.place.unit ^ self.place.deletions[7] ^ self.home.whole
     }
 
-    /// The level of the given names, other given names considered.
-    pub(super) fn given_level(&self, other: &Self) -> NameLevel {
+    /// How the given names agree, other given names considered.
+    pub(super) fn given_agreement(&self, other: &Self) -> Agreement {
         let level = self.given.level(&other.given);
-        with_others(level, (&self.given, &self.other_given), (&other.given, &other.other_given))
+        with_others(level, (&self.given, &[&self.other_given]), (&other.given, &[&other.other_given]))
     }
 
-    /// The level of the family names, other family names considered.
-    pub(super) fn family_level(&self, other: &Self) -> NameLevel {
+    /// How the family names agree, other names considered: of two family names, or two given ones, clerks may take any for
+    /// the family name.
+    pub(super) fn family_agreement(&self, other: &Self) -> Agreement {
         let level = self.family.level(&other.family);
-        with_others(level, (&self.family, &self.other_family), (&other.family, &other.other_family))
+        let one = [&self.other_family, &self.other_given];
+        let two = [&other.other_family, &other.other_given];
+        with_others(level, (&self.family, &one), (&other.family, &two))
+    }
+
+    /// How one's given name agrees with the other's family name, and the other way round, other names considered.
+    pub(super) fn crossed_agreements(&self, other: &Self) -> [Agreement; 2] {
+        [(self, other), (other, self)].map(|(given, family)| {
+            let level = given.given.level(&family.family);
+            with_others(level, (&given.given, &[&given.other_given]), (&family.family, &[&family.other_family]))
+        })
+    }
+
+    /// How the names of two people agree who both go by one name.
+    pub(super) fn single_agreement(&self, other: &Self) -> Agreement {
+        let names = |of: &'_ Self| {
+            if of.given.is_missing() {
+                [1, 1]
+            } else if of.family.is_missing() {
+                [0, 0]
+            } else {
+                [0, 1]
+            }
+        };
+        let name = |of: usize, place: usize| {
+            let person = [self, other][of];
+            if place == 0 { &person.given } else { &person.family }
+        };
+        let mut best = Agreement { level: NameLevel::Missing, rarity: 0 };
+        for one in names(self) {
+            for two in names(other) {
+                let (one, two) = (name(0, one), name(1, two));
+                let agreement = Agreement { level: one.level(two), rarity: mean(one.rarity, two.rarity) };
+                if agreement.level < best.level || (agreement.level == best.level && agreement.rarity < best.rarity) {
+                    best = agreement;
+                }
+            }
+        }
+        best
     }
 
     /// Are there given names beside the first?
@@ -394,15 +449,36 @@ impl Features {
     }
 }
 
+/// How two names agree, and how rare is what they agree on.
+#[derive(Clone, Copy)]
+pub(super) struct Agreement {
+    pub(super) level: NameLevel,
+    pub(super) rarity: i32,
+}
+
 /// Raises a poor level where one's name is among the other's other names. A name that both have beside their own says
 /// nothing here: second names (Singh, Kaur, Marie) and parts of double names are shared by many.
-fn with_others(level: NameLevel, one: (&Name, &Others), two: (&Name, &Others)) -> NameLevel {
+fn with_others(level: NameLevel, one: (&Name, &[&Others]), two: (&Name, &[&Others])) -> Agreement {
+    let own = Agreement { level, rarity: mean(one.0.rarity, two.0.rarity) };
     // Others come from the front, so without a first there is none.
-    if level <= NameLevel::Phonetic || (one.1[0] == 0 && two.1[0] == 0) {
-        return level;
+    if level <= NameLevel::Phonetic || one.1.iter().chain(two.1).all(|others| others[0] == 0) {
+        return own;
     }
-    let among = |name: Short, others: &Others| name != 0 && others.contains(&name);
-    if among(one.0.exact, two.1) || among(two.0.exact, one.1) { NameLevel::Alternative } else { level }
+    let among = |name: &Name, others: &[&Others]| {
+        !name.is_missing() && !name.is_letter() && others.iter().any(|others| others.contains(&name.exact))
+    };
+    let rarity = match (among(one.0, two.1), among(two.0, one.1)) {
+        (false, false) => return own,
+        (true, true) => own.rarity,
+        (true, false) => i32::from(one.0.rarity),
+        (false, true) => i32::from(two.0.rarity),
+    };
+    Agreement { level: NameLevel::Alternative, rarity }
+}
+
+/// The mean of two frequency terms, the same whichever comes first.
+pub(super) fn mean(one: i16, two: i16) -> i32 {
+    (i32::from(one) + i32::from(two)).div_euclid(2)
 }
 
 fn others(tokens: &[Token]) -> Others {

@@ -8,7 +8,7 @@ mod file;
 
 pub use self::file::Provenance;
 use self::file::RawModel;
-use crate::model::frequencies::{Frequencies, Shares};
+use crate::model::frequencies::{Frequencies, Shares, full_name};
 use crate::model::tokens::Token;
 
 /// Match weight in 1/256 bit: sums are exact, so they do not depend on order or machine.
@@ -30,6 +30,16 @@ impl Bits {
         f64::from(self.0) / 256.0
     }
 }
+
+/// By how much a name must be commoner as a given name to be taken for that, in 1/256 bit: more than of a name that no list
+/// has.
+const CLEARLY: i32 = 5 * 128;
+
+/// By how much a name must be commoner as a family name to be taken for that, in 1/256 bit.
+const SOMEWHAT: i32 = 128;
+
+/// What a second name is worth at most that whole communities bear, in 1/256 bit.
+pub(super) const SHARED_MIDDLE: i32 = 256;
 
 /// How many levels a field may have.
 pub(super) const MOST_LEVELS: usize = 8;
@@ -254,6 +264,29 @@ impl LinkageModel {
 
     pub(super) fn unit_rarity(&self, token: Token) -> i16 {
         self.rarity(&self.frequencies.unit, token, self.chance.unit)
+    }
+
+    /// What given and family name tell together where more people bear both than either name by itself lets expect.
+    pub(super) fn full_name_bits(&self, given: Token, family: Token) -> Option<i16> {
+        let share = self.frequencies.full_name.listed(full_name(given, family))?;
+        let both = self.rates[GIVEN].m[0] * self.rates[FAMILY].m[0];
+        i16::try_from(Bits::new((both / share).log2()).0).ok()
+    }
+
+    /// Whether a name is clearly a given name rather than a family name, by how much it tells as either.
+    pub(super) fn is_given_name(&self, as_given: i16, as_family: i16) -> bool {
+        self.given_rather(as_given, as_family) >= CLEARLY
+    }
+
+    /// Whether a name is borne as a family name more often than as a given one.
+    pub(super) fn is_family_name(&self, name: Token) -> bool {
+        self.given_rather(self.given_rarity(name), self.family_rarity(name)) <= -SOMEWHAT
+    }
+
+    /// By how many bits a name is commoner as a given name than as a family name, in 1/256 bit.
+    fn given_rather(&self, as_given: i16, as_family: i16) -> i32 {
+        let ratio = Bits::new((self.chance.given / self.chance.family).log2()).0;
+        ratio - i32::from(as_given) + i32::from(as_family)
     }
 
     /// How much more, or less, agreement on this value tells than agreement on an average one.

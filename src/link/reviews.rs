@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use super::cluster::Tie;
+use super::cluster::{Evidence, Tie};
 use super::register::{Linker, NONE};
 use super::units::{neighbours, tie};
 use super::weigh::{Veto, differ_in_number};
@@ -86,7 +86,7 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((R
             if here == there || (there < here && ours.contains(&there)) {
                 return;
             }
-            let Tie::Weight { sum: weight } = tie(linker, slot, other, edge) else { return };
+            let Tie::Weight(Evidence { sum: weight, .. }) = tie(linker, slot, other, edge) else { return };
             let (a, b) = (record.id.min(neighbour.id), record.id.max(neighbour.id));
             match best.iter_mut().find(|(cluster, ..)| *cluster == there) {
                 None => best.push((there, weight, a, b)),

@@ -80,7 +80,7 @@ fn compare(linker: &mut Linker) {
 
     let shared: &Linker = linker;
     let edge = |one: u32, two: u32| -> Option<(u32, u32, i32)> {
-        let Weight { total, different_numbers, twins } =
+        let Weight { total, different_numbers, twins, .. } =
             weigh(&shared.model, &shared.profiles[one].features, &shared.profiles[two].features);
         (total >= shared.model.review && !different_numbers && !twins).then_some((one, two, total))
     };

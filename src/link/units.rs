@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 use super::Decision;
-use super::cluster::{Node, Rules, Tie, partition};
+use super::cluster::{Evidence, Node, Rules, Tie, partition};
 use super::register::{Linker, NONE};
 use super::weigh::{Weight, weigh, weigh_namesakes};
 use super::weights::Weights;
@@ -185,7 +185,13 @@ fn profile_weight(linker: &Linker, one: u32, two: u32) -> Weight {
 
 /// Pairs that something final keeps apart have no edge.
 fn of_edge(total: i32) -> Weight {
-    Weight { total, different_numbers: false, twins: false }
+    Weight { total, different_numbers: false, twins: false, same_home: true, moved: 0 }
+}
+
+impl Evidence {
+    fn of(weight: &Weight) -> Self {
+        Self { sum: weight.total.into(), moved: weight.moved.into(), same_home: weight.same_home }
+    }
 }
 
 /// How two records stand to each other, decisions and events considered. `edge` is the weight of an edge between their
@@ -200,9 +206,9 @@ pub(super) fn tie(linker: &Linker, one: u32, two: u32, edge: Option<i32>) -> Tie
     let never = weight.different_numbers || linker.pairs.is_forbidden(a, b) || decision == Some(Decision::Different);
     match decision {
         _ if never => Tie::Cannot,
-        Some(_) => Tie::Must { sum: i64::from(weight.total) },
+        Some(_) => Tie::Must(Evidence::of(&weight)),
         None if weight.twins => Tie::Cannot,
-        None => Tie::Weight { sum: i64::from(weight.total) },
+        None => Tie::Weight(Evidence::of(&weight)),
     }
 }
 
@@ -314,15 +320,17 @@ impl Nodes {
         let shared = self.references.get(&(one, two)).copied().unwrap_or(0);
         let pairs = i64::try_from(self.records[one].len() * self.records[two].len()).expect("a unit is small");
         let clip = |bits: i32| i64::from(bits.clamp(-linker.model.clip, linker.model.clip));
-        let sum = clip(weight.total) * (pairs - shared) + clip(weight.total + linker.model.local_ref) * shared;
+        let all = |total: i32| clip(total) * (pairs - shared) + clip(total + linker.model.local_ref) * shared;
+        let sum = all(weight.total);
+        let evidence = Evidence { sum, moved: all(weight.total + weight.moved) - sum, same_home: weight.same_home };
         if weight.different_numbers || settled.never {
             Tie::Cannot
         } else if settled.same {
-            Tie::Must { sum }
+            Tie::Must(evidence)
         } else if weight.twins && shared == 0 {
             Tie::Cannot
         } else {
-            Tie::Weight { sum }
+            Tie::Weight(evidence)
         }
     }
 }

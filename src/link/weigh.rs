@@ -2,8 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::compare::{AddressLevel, DateLevel, Features, MiddleLevel, NameLevel, NumberLevel, PostcodeLevel};
-use super::model::{ADDRESS, Bits, DATE, FAMILY, FIELDS, GIVEN, LinkageModel, MIDDLE, NUMBER, POSTCODE, Table};
+use super::compare::{
+    AddressLevel, Agreement, DateLevel, Features, MiddleLevel, NameLevel, NumberLevel, PostcodeLevel, mean,
+};
+use super::model::{
+    ADDRESS, Bits, DATE, FAMILY, FIELDS, GIVEN, LinkageModel, MIDDLE, NUMBER, POSTCODE, SHARED_MIDDLE, Table,
+};
 
 /// The fields of a comparison, in the order in which they are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,10 @@ pub(super) struct Weight {
     pub(super) different_numbers: bool,
     /// Final, unless one agency's reference or a person says otherwise.
     pub(super) twins: bool,
+    /// They are known at one place.
+    pub(super) same_home: bool,
+    /// What it would be more if they had moved from one place to the other.
+    pub(super) moved: i32,
 }
 
 /// The weight of two people's evidence, references aside.
@@ -108,7 +116,13 @@ pub(super) fn weigh_namesakes(model: &LinkageModel, one: &Features, two: &Featur
 }
 
 fn weight(model: &LinkageModel, parts: &Parts) -> Weight {
-    Weight { total: parts.total(model).0, different_numbers: parts.different_numbers, twins: parts.twins }
+    Weight {
+        total: parts.total(model).0,
+        different_numbers: parts.different_numbers,
+        twins: parts.twins,
+        same_home: parts.same_home,
+        moved: if parts.same_home { 0 } else { -(parts.place.min(0) + parts.home.min(0)) },
+    }
 }
 
 /// Are they two persons by a number that one person can't have two of?
@@ -222,28 +236,19 @@ struct Parts {
 
 impl Parts {
     fn of(model: &LinkageModel, one: &Features, two: &Features) -> Self {
-        Self::with_given(model, one, two, one.given_level(two))
+        Self::with_names(model, one, two, Names::of(model, one, two, one.given_agreement(two)))
     }
 
-    fn with_given(model: &LinkageModel, one: &Features, two: &Features, given_level: NameLevel) -> Self {
-        let family_level = one.family_level(two);
-        let given_rarity = rarity(one.given.rarity, two.given.rarity);
-        let family_rarity = rarity(one.family.rarity, two.family.rarity);
-        let mut names = Names {
-            given_level,
-            given: name_bits(model, &model.tables[GIVEN], given_level, given_rarity),
-            family_level,
-            family: name_bits(model, &model.tables[FAMILY], family_level, family_rarity),
-            crossed: false,
-            one_differs: false,
-        };
-        if given_level >= NameLevel::Initial && family_level >= NameLevel::Initial {
-            names.cross(model, one, two);
-        }
+    fn with_given(model: &LinkageModel, one: &Features, two: &Features, level: NameLevel) -> Self {
+        let given = Agreement { level, ..one.given_agreement(two) };
+        Self::with_names(model, one, two, Names::of(model, one, two, given))
+    }
+
+    fn with_names(model: &LinkageModel, one: &Features, two: &Features, mut names: Names) -> Self {
         // Names run in families, so together they tell no more than that somebody is of the family and named after it.
         names.given = names.given.min((model.names_cap - names.family.max(0)).max(0));
         let date_level = one.date.level(&two.date);
-        let date_rarity = rarity(one.date.rarity, two.date.rarity);
+        let date_rarity = mean(one.date.rarity, two.date.rarity);
         let date = match date_level {
             DateLevel::Missing => 0,
             DateLevel::Exact => model.tables[DATE][0] + date_rarity,
@@ -252,13 +257,18 @@ impl Parts {
         let place_level = one.place.level(&two.place);
         let place = match place_level {
             PostcodeLevel::Missing => 0,
-            PostcodeLevel::Unit => model.tables[POSTCODE][0] + rarity(one.place.rarity, two.place.rarity),
+            PostcodeLevel::Unit => model.tables[POSTCODE][0] + mean(one.place.rarity, two.place.rarity),
             level => model.tables[POSTCODE][level as usize],
         };
         let home_level = one.home.level(&two.home);
         let home = if home_level == AddressLevel::Missing { 0 } else { model.tables[ADDRESS][home_level as usize] };
         let middle_level = one.middle_level(two);
-        let middle = if middle_level == MiddleLevel::Missing { 0 } else { model.tables[MIDDLE][middle_level as usize] };
+        let is_middle_shared = one.is_middle_shared || two.is_middle_shared;
+        let middle = match middle_level {
+            MiddleLevel::Missing => 0,
+            MiddleLevel::Exact if is_middle_shared => model.tables[MIDDLE][0].min(SHARED_MIDDLE),
+            level => model.tables[MIDDLE][level as usize],
+        };
 
         let mut numbers = 0;
         let mut number_level: Option<NumberLevel> = None;
@@ -272,7 +282,8 @@ impl Parts {
         // A number beside another given name and no agreeing date may be a relative's, borrowed or mistaken.
         let other_given = match names.given_level {
             _ if names.crossed => names.one_differs,
-            NameLevel::Letter | NameLevel::Nothing => true,
+            // Twins do not bear the same second name.
+            NameLevel::Letter | NameLevel::Nothing => is_middle_shared || middle_level != MiddleLevel::Exact,
             // Paul and Paula, born on one day.
             NameLevel::Deletion | NameLevel::Phonetic => same_sex == Some(false),
             _ => false,
@@ -280,7 +291,7 @@ impl Parts {
         let disputed = other_given && date_level >= DateLevel::YearMonth;
         let same_number = number_level.is_some_and(|level| level != NumberLevel::Nothing);
         let same_home = place_level == PostcodeLevel::Unit || home_level <= AddressLevel::NumberStreet;
-        let same_family = names.family_level <= NameLevel::Alternative;
+        let same_family = names.single || names.family_level <= NameLevel::Alternative;
         let like_twins = other_given && same_family && !same_number && date_level == DateLevel::Exact;
         let twins = model.twins_apart && like_twins && same_home;
         let mut relatives = if like_twins { model.perhaps_twins } else { 0 };
@@ -337,23 +348,64 @@ struct Names {
     crossed: bool,
     /// Crossed, only one of the two names agrees: it may be the family's.
     one_differs: bool,
+    /// Both go by one name, which stands as the given name here: it is no family's.
+    single: bool,
 }
 
 impl Names {
+    fn of(model: &LinkageModel, one: &Features, two: &Features, given: Agreement) -> Self {
+        let mut names = Self {
+            given_level: given.level,
+            given: name_bits(model, &model.tables[GIVEN], given),
+            family_level: NameLevel::Missing,
+            family: 0,
+            crossed: false,
+            one_differs: false,
+            // A family name by itself is not known to be a person's only one.
+            single: one.is_single && two.is_single && !(one.given.is_missing() && two.given.is_missing()),
+        };
+        if names.single {
+            let name = one.single_agreement(two);
+            names.given_level = name.level;
+            names.given =
+                (name_bits(model, &model.tables[GIVEN], name) + name_bits(model, &model.tables[FAMILY], name)) / 2;
+            return names;
+        }
+        let family = one.family_agreement(two);
+        names.family_level = family.level;
+        names.family = name_bits(model, &model.tables[FAMILY], family);
+        if names.given_level >= NameLevel::Alternative && names.family_level >= NameLevel::Alternative {
+            names.cross(model, one, two);
+        }
+        if (names.given_level, names.family_level, names.crossed) == (NameLevel::Exact, NameLevel::Exact, false) {
+            // Names go together within a custom.
+            let most = i32::from(one.full_name.min(two.full_name));
+            names.family = names.family.min((most - names.given).max(0));
+            names.given = names.given.min(most);
+        }
+        names
+    }
+
     fn cross(&mut self, model: &LinkageModel, one: &Features, two: &Features) {
-        let (first, second) = (one.given.level(&two.family), one.family.level(&two.given));
+        let [one_two, two_one] = one.crossed_agreements(two);
+        let (first, second) = (one_two.level, two_one.level);
         if first > NameLevel::Phonetic && second > NameLevel::Phonetic {
             return;
         }
-        let first_bits = name_bits(model, &model.tables[GIVEN], first, rarity(one.given.rarity, two.family.rarity));
-        let second_bits = name_bits(model, &model.tables[FAMILY], second, rarity(one.family.rarity, two.given.rarity));
         // Which of the two sides is "one" must not matter, so each pair is weighed as the mean of both fields.
-        let first_other = name_bits(model, &model.tables[FAMILY], first, rarity(one.given.rarity, two.family.rarity));
-        let second_other = name_bits(model, &model.tables[GIVEN], second, rarity(one.family.rarity, two.given.rarity));
-        let given = (first_bits + first_other + second_bits + second_other) / 4;
+        let both = |agreement| {
+            name_bits(model, &model.tables[GIVEN], agreement) + name_bits(model, &model.tables[FAMILY], agreement)
+        };
+        let given = (both(one_two) + both(two_one)) / 4;
         let crossed = 2 * given + model.crossed;
         if crossed > self.given + self.family {
             let better = first.min(second);
+            // What agrees is a name of the person where it is a given name by how often it stands as one, and may be the
+            // family's where not.
+            let is_given = match first <= second {
+                true => model.is_given_name(one.given.rarity, two.family.rarity),
+                false => model.is_given_name(two.given.rarity, one.family.rarity),
+            };
             let half = crossed / 2;
             *self = Self {
                 given_level: better,
@@ -361,24 +413,19 @@ impl Names {
                 family_level: better,
                 family: half,
                 crossed: true,
-                one_differs: matches!(first.max(second), NameLevel::Letter | NameLevel::Nothing),
+                one_differs: !is_given && matches!(first.max(second), NameLevel::Letter | NameLevel::Nothing),
+                single: false,
             };
         }
     }
 }
 
-/// The mean of two frequency terms, the same whichever comes first.
-fn rarity(one: i16, two: i16) -> i32 {
-    (i32::from(one) + i32::from(two)).div_euclid(2)
-}
-
-fn name_bits(model: &LinkageModel, table: &Table, level: NameLevel, rarity: i32) -> i32 {
+fn name_bits(model: &LinkageModel, table: &Table, Agreement { level, rarity }: Agreement) -> i32 {
     match level {
         NameLevel::Missing => 0,
         NameLevel::Exact => table[0] + rarity,
-        NameLevel::Nickname | NameLevel::Deletion | NameLevel::Phonetic | NameLevel::Alternative => {
-            table[level as usize] + model.fuzzy(rarity)
-        }
+        NameLevel::Alternative => table[level as usize] + rarity,
+        NameLevel::Nickname | NameLevel::Deletion | NameLevel::Phonetic => table[level as usize] + model.fuzzy(rarity),
         NameLevel::Initial | NameLevel::Letter | NameLevel::Nothing => table[level as usize],
     }
 }

@@ -11,8 +11,8 @@ const WORTH_KEEPING: usize = 4;
 pub(super) struct Weights {
     /// In order of their slots.
     profiles: Box<[u32]>,
-    /// Row by row, each pair once: the total, and two bits for what is final.
-    packed: Box<[i32]>,
+    /// Row by row, each pair once.
+    pairs: Box<[Weight]>,
 }
 
 impl Weights {
@@ -27,21 +27,21 @@ impl Weights {
             Some((*unit, kept, kept.place(*profile)))
         };
         let kept: Vec<Option<(u32, &Self, usize)>> = from.iter().map(kept).collect();
-        let mut packed = Vec::with_capacity(from.len() * from.len().saturating_sub(1) / 2);
+        let mut pairs = Vec::with_capacity(from.len() * from.len().saturating_sub(1) / 2);
         for one in 0..from.len() {
             for two in one + 1..from.len() {
-                packed.push(match (kept[one], kept[two]) {
+                pairs.push(match (kept[one], kept[two]) {
                     (Some((unit, weights, first)), Some((other, _, second))) if unit == other => {
-                        weights.packed[weights.at(first, second)]
+                        weights.pairs[weights.at(first, second)]
                     }
                     _ => {
                         let (first, second) = (&linker.profiles[from[one].0], &linker.profiles[from[two].0]);
-                        pack(weigh(&linker.model, &first.features, &second.features))
+                        weigh(&linker.model, &first.features, &second.features)
                     }
                 });
             }
         }
-        Self { profiles: from.into_iter().map(|(profile, _)| profile).collect(), packed: packed.into() }
+        Self { profiles: from.into_iter().map(|(profile, _)| profile).collect(), pairs: pairs.into() }
     }
 
     /// Where a profile stands among them.
@@ -51,8 +51,7 @@ impl Weights {
 
     /// The weight of two profiles by their places.
     pub(super) fn between(&self, one: usize, two: usize) -> Weight {
-        let packed = self.packed[self.at(one.min(two), one.max(two))];
-        Weight { total: packed >> 2, different_numbers: packed & 2 != 0, twins: packed & 1 != 0 }
+        self.pairs[self.at(one.min(two), one.max(two))]
     }
 
     /// Itself, if it is worth its memory.
@@ -61,14 +60,10 @@ impl Weights {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + (self.profiles.len() + self.packed.len()) * 4
+        size_of::<Self>() + size_of_val(&*self.profiles) + size_of_val(&*self.pairs)
     }
 
     fn at(&self, one: usize, two: usize) -> usize {
         one * (2 * self.profiles.len() - one - 1) / 2 + two - one - 1
     }
-}
-
-fn pack(weight: Weight) -> i32 {
-    weight.total << 2 | i32::from(weight.different_numbers) << 1 | i32::from(weight.twins)
 }

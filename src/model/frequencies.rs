@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::ids::ScopeId;
@@ -21,6 +21,12 @@ impl Shares {
     #[must_use]
     pub fn new(listed: impl IntoIterator<Item = (Token, f64)>, rest: f64) -> Self {
         Self { listed: listed.into_iter().collect(), rest }
+    }
+
+    /// The share of a value that is listed.
+    #[must_use]
+    pub fn listed(&self, value: Token) -> Option<f64> {
+        self.listed.get(&value).copied()
     }
 
     /// The share of a value; `None` where nothing is known of the field.
@@ -58,6 +64,18 @@ pub struct Frequencies {
     pub date: Shares,
     /// Postcode units.
     pub unit: Shares,
+    /// Given and family name together, where so many people bear both that it shows; nothing is known of others.
+    #[serde(default)]
+    pub full_name: Shares,
+}
+
+/// From how many different dates of birth on a name is taken to be that of several people.
+const NAMESAKES: usize = 3;
+
+/// What a given and a family name are found by together.
+#[must_use]
+pub fn full_name(given: Token, family: Token) -> Token {
+    Token(given.0 ^ family.0.rotate_left(1))
 }
 
 impl Frequencies {
@@ -65,7 +83,11 @@ impl Frequencies {
     #[must_use]
     pub fn counted<'a>(people: impl Iterator<Item = &'a PersonTokens>) -> Self {
         let mut counts: [FxHashMap<Token, u32>; 4] = Default::default();
+        let mut born: FxHashMap<Token, FxHashSet<Token>> = FxHashMap::default();
         for person in people {
+            if let (Some(given), Some(family), Some(date)) = (&person.given, &person.family, &person.date) {
+                born.entry(full_name(given.exact, family.exact)).or_default().insert(date.whole);
+            }
             let values = [
                 person.given.as_ref().map(|name| name.exact),
                 person.family.as_ref().map(|name| name.exact),
@@ -84,6 +106,11 @@ impl Frequencies {
             let share = |count: u32| (f64::from(count) - 1.0).max(0.5) / f64::from(total);
             Shares::new(counts.into_iter().map(|(value, count)| (value, share(count))), 0.0)
         });
-        Self { given, family, date, unit }
+        // Records of one person count once, as far as they agree on the date.
+        let count = |dates: &FxHashSet<Token>| f64::from(u32::try_from(dates.len()).unwrap_or(u32::MAX));
+        let people: f64 = born.values().map(count).sum();
+        let namesakes = born.iter().filter(|(_, dates)| dates.len() >= NAMESAKES);
+        let namesakes = namesakes.map(|(name, dates)| (*name, (count(dates) - 1.0) / people));
+        Self { given, family, date, unit, full_name: Shares::new(namesakes, 0.0) }
     }
 }

@@ -44,6 +44,9 @@ fn as_float(token: Token) -> f64 {
 /// How many deletion tokens every name has, however long it is: its length must not show.
 pub const NAME_DELETIONS: usize = 12;
 
+/// How many tokens of its other forms every name has: how many are known must not show.
+pub const NAME_FORMS: usize = 4;
+
 /// How many deletion tokens a postcode has.
 pub const POSTCODE_DELETIONS: usize = 8;
 
@@ -58,8 +61,9 @@ pub const DATE_DIGITS: usize = 8;
 pub struct NameTokens {
     /// The name.
     pub exact: Token,
-    /// The formal name of which it is a short form; its own when it is none.
-    pub canonical: Token,
+    /// What it may be a short form or another spelling of, itself among them, sorted and padded: two names that share one
+    /// are forms of one name.
+    pub forms: [Token; NAME_FORMS],
     /// How it sounds (double metaphone).
     pub phonetic: Token,
     /// Its first letter.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 pub use self::dates::{DateOrder, NormalDate, find_date_order};
+pub(crate) use self::nicknames::COMMON as COMMON_NAMES;
 pub use self::places::{NormalAddress, NormalPostcode};
 use crate::model::event::{Role, Status};
 use crate::model::tokens::NumberKind;
@@ -43,7 +44,8 @@ impl Word {
 /// One name in the forms that are hashed.
 pub struct NormalName {
     pub(crate) word: Word,
-    pub(crate) canonical: Word,
+    /// What it may be another form of: never none, the likeliest first.
+    pub(crate) forms: Vec<Word>,
     pub(crate) phonetic: Word,
 }
 

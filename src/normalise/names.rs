@@ -57,6 +57,9 @@ const PARTICLES: [&str; 24] = [
 /// Names longer than this are cut: no real one is, and work per name stays bounded.
 const LONGEST_NAME: usize = 40;
 
+/// A name that is part of another, written apart, is no longer than this.
+const LONGEST_SYLLABLE: usize = 6;
+
 /// The most other names of one kind that are kept.
 const MOST_OTHERS: usize = 4;
 
@@ -78,6 +81,13 @@ pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, o
         let rest: Vec<Vec<String>> = given_words.collect();
         names.middle = rest.first().map(|parts| Word::new(parts.concat()));
         names.other_given.extend(rest.iter().map(|parts| Word::new(parts.concat())).filter(Word::is_name));
+        // A name of two syllables is written apart by some and together by others: Wei Ming, Weiming.
+        if let [second] = rest.as_slice() {
+            let both = [first.concat(), second.concat()];
+            if both.iter().all(|part| (2..=LONGEST_SYLLABLE).contains(&part.len())) {
+                names.other_given.push(Word::new(both.concat()));
+            }
+        }
         if first.len() > 1 {
             names.other_given.extend(first.iter().map(|part| Word::new(part.clone())).filter(Word::is_name));
         }
@@ -122,9 +132,9 @@ fn tidy(others: &mut Vec<Word>, main: Option<&NormalName>) {
 
 fn name(mut word: String) -> NormalName {
     word.truncate(LONGEST_NAME);
-    let canonical = Word::new(nicknames::canonical(&word).to_owned());
+    let forms = nicknames::forms(&word).into_iter().map(|form| Word::new(form.to_owned())).collect();
     let phonetic = Word::new(sound(&word));
-    NormalName { word: Word::new(word), canonical, phonetic }
+    NormalName { word: Word::new(word), forms, phonetic }
 }
 
 fn sound(word: &str) -> String {
@@ -220,6 +230,16 @@ mod tests {
         assert_eq!(names.family.expect("there is a family name").word.expose(), "smithjones");
         assert_eq!(shown(&names.other_family), ["jones", "smith"]);
         assert_eq!(shown(&read(&[], "al-Hassan").other_family), ["hassan"]);
+    }
+
+    #[test]
+    fn a_name_written_apart_is_known_together() {
+        let apart = read(&["Wei", "Ming"], "Li");
+        assert_eq!(shown(&apart.other_given), ["ming", "weiming"]);
+        assert_eq!(shown(&read(&["Wei-Ming"], "Li").other_given), ["ming", "wei"]);
+        assert_eq!(read(&["Wei-Ming"], "Li").given.expect("there is a given name").word.expose(), "weiming");
+        assert_eq!(shown(&read(&["Christopher", "Alexander"], "Li").other_given), ["alexander"]);
+        assert_eq!(shown(&read(&["Wei", "M"], "Li").other_given), Vec::<&str>::new());
     }
 
     #[test]

@@ -1,55 +1,113 @@
-//! Short forms of given names: `liz` is `elizabeth`. See `nicknames.md` for where the table comes from.
+//! Other forms of a name: `liz` is `elizabeth`, `muhammad` is `mohammed`, `wong` may be `wang` or `huang`. See `nicknames.md`
+//! and `spellings.md` for where the tables come from.
 
+use std::cmp::Reverse;
 use std::sync::OnceLock;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-const TABLE: &str = include_str!("nicknames.csv");
+use crate::model::tokens::NAME_FORMS;
 
-/// The formal name of a short form, or the name itself.
+const NICKNAMES: &str = include_str!("nicknames.csv");
+const SPELLINGS: &str = include_str!("spellings.csv");
+
+/// Names that are common in Britain, as `field,name,share` after a line of headings. See `names_uk.md`.
+pub(crate) const COMMON: &str = include_str!("names_uk.csv");
+
+/// What a name may be another form of, itself among them, at most [`NAME_FORMS`]: two names that share one are forms of one
+/// name. The first is the likeliest.
 ///
-/// The table maps many to many (`bill` may be William or Robert). A name stands for the formal name with the most short
-/// forms, which may be itself; ties go to itself, then by alphabet. The choice is the same in every agency, which is all
-/// that linkage needs.
-pub(super) fn canonical(name: &str) -> &str {
-    static FORMAL: OnceLock<FxHashMap<&'static str, &'static str>> = OnceLock::new();
-    FORMAL.get_or_init(read_table).get(name).copied().unwrap_or(name)
+/// The tables map many to many (`bill` may be William or Robert). Of several, those are kept that are common in Britain, then
+/// those that have the most forms. The choice is the same in every agency, which is all that linkage needs.
+pub(super) fn forms(name: &str) -> Vec<&str> {
+    static FORMAL: OnceLock<FxHashMap<&'static str, Vec<&'static str>>> = OnceLock::new();
+    FORMAL.get_or_init(read_tables).get(name).map_or_else(|| vec![name], Clone::clone)
 }
 
-fn read_table() -> FxHashMap<&'static str, &'static str> {
-    let relations: Vec<(&str, &str)> = TABLE.lines().skip(1).filter_map(relation).collect();
-    let mut short_forms: FxHashMap<&str, usize> = FxHashMap::default();
+fn read_tables() -> FxHashMap<&'static str, Vec<&'static str>> {
+    let relations: Vec<(&str, &str)> = nicknames().chain(spellings()).collect();
+    let spelt: FxHashSet<(&str, &str)> = spellings().collect();
+    let mut known: FxHashMap<&str, usize> = FxHashMap::default();
     for (formal, _) in &relations {
-        *short_forms.entry(formal).or_default() += 1;
+        *known.entry(formal).or_default() += 1;
     }
-    let count = |name: &str| short_forms.get(name).copied().unwrap_or(0);
-    let mut chosen: FxHashMap<&str, &str> = FxHashMap::default();
-    for &(formal, short) in &relations {
-        let best = chosen.entry(short).or_insert(short);
-        let better = count(formal) > count(best) || (count(formal) == count(best) && *best != short && formal < *best);
-        if better {
-            *best = formal;
+    let common: FxHashSet<&str> =
+        COMMON.lines().filter_map(|line| line.strip_prefix("given,")?.split(',').next()).collect();
+    let mut forms: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
+    for (formal, other) in &relations {
+        let found = forms.entry(other).or_insert_with(|| vec![other]);
+        if !found.contains(formal) {
+            found.push(formal);
         }
     }
-    chosen
+    for (name, found) in &mut forms {
+        found.sort_unstable_by_key(|form| {
+            let many = known.get(form).copied().unwrap_or(0);
+            (!spelt.contains(&(*form, *name)), !common.contains(form), Reverse(many), *form)
+        });
+        found.truncate(NAME_FORMS);
+        if !found.contains(name) {
+            found.pop();
+            found.push(name);
+        }
+    }
+    forms
 }
 
-fn relation(line: &'static str) -> Option<(&'static str, &'static str)> {
-    let mut columns = line.split(',');
-    let (formal, _, short) = (columns.next()?, columns.next()?, columns.next()?);
-    Some((formal.trim(), short.trim()))
+fn nicknames() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NICKNAMES.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split(',');
+        let (formal, _, short) = (columns.next()?, columns.next()?, columns.next()?);
+        Some((formal.trim(), short.trim()))
+    })
+}
+
+fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SPELLINGS
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(','))
+        .flat_map(|(formal, others)| others.split(' ').map(move |other| (formal, other)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn meet(one: &str, two: &str) -> bool {
+        let others = forms(two);
+        forms(one).iter().any(|form| others.contains(form))
+    }
+
     #[test]
-    fn short_forms_meet_at_one_formal_name() {
+    fn forms_of_one_name_meet() {
         for short in ["liz", "betty", "libby", "elizabeth"] {
-            assert_eq!(canonical(short), "elizabeth");
+            assert!(meet(short, "elizabeth"), "{short}");
         }
-        assert_eq!(canonical("will"), canonical("william"));
-        assert_eq!(canonical("zebedee-no-such-name"), "zebedee-no-such-name");
+        for (one, two) in [
+            ("bill", "william"),
+            ("bob", "robert"),
+            ("tom", "thomas"),
+            ("chris", "christine"),
+            ("chris", "christopher"),
+            ("muhammad", "mohamed"),
+            ("wong", "wang"),
+            ("wong", "huang"),
+            ("sergey", "serhii"),
+        ] {
+            assert!(meet(one, two), "{one} {two}");
+        }
+        for (one, two) in [("william", "thomas"), ("wang", "huang"), ("zebedee-no-such-name", "zebedee")] {
+            assert!(!meet(one, two), "{one} {two}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_a_form_of_itself_and_has_few_others() {
+        for name in nicknames().chain(spellings()).flat_map(|(one, two)| [one, two]) {
+            let forms = forms(name);
+            assert!(forms.contains(&name) && forms.len() <= NAME_FORMS, "{name}");
+            assert!(name.bytes().all(|letter| letter.is_ascii_lowercase()), "{name}");
+        }
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Parts<'a> {
         let address = identity.address.as_ref();
         Self {
             given: identity.given.as_ref().map(|name| name.word.expose()),
-            canonical: whole.map(|name| name.canonical.expose()),
+            canonical: whole.and_then(|name| name.forms.first()).map(Word::expose),
             given_sound,
             family: family.map(|name| name.word.expose()),
             family_sound,

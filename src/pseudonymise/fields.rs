@@ -6,7 +6,7 @@ use crate::model::tokens::{NumberKind, Token};
 /// The field keys of one scope and epoch. The names given to HKDF are part of the format: changing one re-keys a field.
 pub(super) struct FieldKeys {
     pub(super) name: FieldKey,
-    pub(super) canonical: FieldKey,
+    pub(super) form: FieldKey,
     pub(super) phonetic: FieldKey,
     pub(super) initial: FieldKey,
     pub(super) name_deletion: FieldKey,
@@ -38,7 +38,7 @@ impl FieldKeys {
     pub(super) fn derive(key: &LinkageKey) -> Self {
         Self {
             name: key.field("name"),
-            canonical: key.field("name.canonical"),
+            form: key.field("name.form"),
             phonetic: key.field("name.phonetic"),
             initial: key.field("name.initial"),
             name_deletion: key.field("name.deletion"),

@@ -21,8 +21,8 @@ use crate::keys::linkage::{FieldKey, LinkageKey};
 use crate::model::frequencies::Frequencies;
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
 use crate::model::tokens::{
-    AddressTokens, DATE_DIGITS, DateTokens, MiddleTokens, NAME_DELETIONS, NameTokens, NumberKind, NumberTokens,
-    PersonTokens, PostcodeTokens, Token,
+    AddressTokens, DATE_DIGITS, DateTokens, MiddleTokens, NAME_DELETIONS, NAME_FORMS, NameTokens, NumberKind,
+    NumberTokens, PersonTokens, PostcodeTokens, Token,
 };
 use crate::normalise::{NormalDate, NormalIdentity, NormalName, NormalPostcode, Word};
 
@@ -125,7 +125,7 @@ impl Pseudonymiser {
 
     fn name(&self, name: &NormalName) -> NameTokens {
         // A given and a family name of the same letters can differ in what they stand for.
-        let parts = [&name.word, &name.canonical, &name.phonetic].map(|word| word.expose().as_bytes());
+        let parts = [&name.word, &name.phonetic].map(|word| word.expose().as_bytes());
         let mac = cut(&self.keys.name, &parts);
         self.names.get(mac, || self.hash_name(name))
     }
@@ -137,11 +137,12 @@ impl Pseudonymiser {
         let deletions = deletions::<NAME_DELETIONS>(&keys.name_deletion, text);
         if text.len() == 1 {
             // A letter is no name: its initial stands everywhere, which compare reads as "initial only".
-            return NameTokens { exact: initial, canonical: initial, phonetic: initial, initial, deletions };
+            let forms = name_forms(&keys.form, text, &[]);
+            return NameTokens { exact: initial, forms, phonetic: initial, initial, deletions };
         }
         NameTokens {
             exact: token(&keys.name, &[text]),
-            canonical: token(&keys.canonical, &[name.canonical.expose()]),
+            forms: name_forms(&keys.form, text, &name.forms),
             phonetic: token(&keys.phonetic, &[name.phonetic.expose()]),
             initial,
             deletions,
@@ -225,8 +226,13 @@ fn deletions<const N: usize>(key: &FieldKey, text: &str) -> [Token; N] {
     let mut tokens = [Token::default(); N];
     tokens[0] = token(key, &[text]);
     let mut used = 1;
-    // Left-out letters of a short word leave too little to mean anything.
-    if text.len() > 3 {
+    // Left-out letters of a short word leave too little to mean anything; its letters in another order are still its own.
+    if text.len() == 3 {
+        let mut letters = text.as_bytes().to_vec();
+        letters.sort_unstable();
+        tokens[1] = token(key, &["letters", std::str::from_utf8(&letters).unwrap_or(text)]);
+        used = 2;
+    } else if text.len() > 3 {
         for at in (0..text.len()).take(N - 1) {
             let shorter = token(key, &[&[&text[..at], &text[at + 1..]].concat()]);
             if !tokens[..used].contains(&shorter) {
@@ -235,11 +241,26 @@ fn deletions<const N: usize>(key: &FieldKey, text: &str) -> [Token; N] {
             }
         }
     }
+    pad(key, text, &mut tokens, used);
+    tokens
+}
+
+/// What a name may be another form of, padded and sorted.
+fn name_forms(key: &FieldKey, text: &str, forms: &[Word]) -> [Token; NAME_FORMS] {
+    let mut tokens = [Token::default(); NAME_FORMS];
+    for (place, form) in tokens.iter_mut().zip(forms) {
+        *place = token(key, &[form.expose()]);
+    }
+    pad(key, text, &mut tokens, forms.len().min(NAME_FORMS));
+    tokens
+}
+
+/// Fills what is not used with tokens that meet no other text's, and sorts, so that neither number nor place shows.
+fn pad(key: &FieldKey, text: &str, tokens: &mut [Token], used: usize) {
     for (place, padding) in tokens.iter_mut().enumerate().skip(used) {
         *padding = token(key, &["padding", text, &place.to_string()]);
     }
     tokens.sort_unstable();
-    tokens
 }
 
 /// Every part of an identity, labelled, in a fixed order: two identities are the same record exactly if these are.

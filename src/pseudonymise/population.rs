@@ -2,9 +2,7 @@
 
 use super::fields::{FieldKeys, token};
 use crate::model::frequencies::{Frequencies, Shares};
-
-/// See `names_uk.md` for where it comes from.
-const NAMES: &str = include_str!("names_uk.csv");
+use crate::normalise::COMMON_NAMES;
 
 /// The share of one given name that the list does not have.
 const OTHER_GIVEN: f64 = 0.0005;
@@ -20,7 +18,7 @@ const OTHER_DAY: f64 = 0.00004;
 
 pub(super) fn frequencies(keys: &FieldKeys) -> Frequencies {
     let names = |field: &'static str| {
-        NAMES.lines().filter_map(move |line| {
+        COMMON_NAMES.lines().filter_map(move |line| {
             let (kind, rest) = line.split_once(',')?;
             let (name, share) = rest.split_once(',')?;
             (kind == field).then_some((token(&keys.name, &[name]), share.parse().ok()?))
@@ -32,6 +30,7 @@ pub(super) fn frequencies(keys: &FieldKeys) -> Frequencies {
         family: Shares::new(names("family"), OTHER_FAMILY),
         date: Shares::new(new_years_days, OTHER_DAY),
         unit: Shares::default(),
+        full_name: Shares::default(),
     }
 }
 
@@ -41,7 +40,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_list_is_read() {
-        for line in NAMES.lines().skip(1) {
+        for line in COMMON_NAMES.lines().skip(1) {
             let columns: Vec<&str> = line.split(',').collect();
             assert!(matches!(columns[..], ["given" | "family", _, _]), "{line}");
             assert!(columns[2].parse::<f64>().is_ok_and(|share| share > 0.0 && share < 0.05), "{line}");

@@ -1,6 +1,6 @@
 """Computes the vectors of `pseudonymise.json` with Python's own HMAC and the `cryptography` package's HKDF.
 
-It takes normal forms as given (spelled out below, sounds and formal names included) and hashes them by the written
+It takes normal forms as given (spelled out below, sounds and other forms included) and hashes them by the written
 rules: one HKDF-SHA-256 key per field, HMAC-SHA-256 over parts that are each preceded by their length as four big-endian
 bytes, cut to 64 bits for tokens and 128 for ids. Run it to write the file anew: python pseudonymise.py > pseudonymise.json
 """
@@ -47,7 +47,9 @@ def token(field, *parts):
 
 def deletions(field, text, size):
     tokens = [token(field, text)]
-    if len(text) > 3:
+    if len(text) == 3:
+        tokens.append(token(field, "letters", "".join(sorted(text))))
+    elif len(text) > 3:
         for at in range(min(len(text), size - 1)):
             shorter = token(field, text[:at] + text[at + 1:])
             if shorter not in tokens:
@@ -56,13 +58,16 @@ def deletions(field, text, size):
     return sorted(tokens)
 
 
-def name(word, formal, sound):
+def name(word, forms, sound):
     initial = token("name.initial", word[:1])
     if len(word) == 1:
-        exact = canonical = phonetic = initial
+        exact = phonetic = initial
+        forms = []
     else:
-        exact, canonical, phonetic = token("name", word), token("name.canonical", formal), token("name.phonetic", sound)
-    return {"exact": exact, "canonical": canonical, "phonetic": phonetic, "initial": initial,
+        exact, phonetic = token("name", word), token("name.phonetic", sound)
+    forms = [token("name.form", form) for form in forms]
+    forms += [token("name.form", "padding", word, str(place)) for place in range(len(forms), 4)]
+    return {"exact": exact, "forms": sorted(forms), "phonetic": phonetic, "initial": initial,
             "deletions": deletions("name.deletion", word, 12)}
 
 
@@ -76,7 +81,7 @@ def date(digits):
 
 
 def blocking(p):
-    given, formal, given_sound = p["given"]
+    given, (formal, *_), given_sound = p["given"]
     family, _, family_sound = p["family"]
     digits, unit, district, area = p["date"], p["unit"], p["district"], p["area"]
     year, decade, month_day = digits[:4], digits[:3], digits[4:]
@@ -143,8 +148,8 @@ def record(agency, local_ref, p):
 
 SARAH = {
     "written": ("LIZ  Jane", "Whitcombe-Jones"),
-    "given": ("liz", "elizabeth", "lLS"), "middle": "jane", "other_given": ["jane"],
-    "family": ("whitcombejones", "whitcombejones", "ATKMPJ"), "other_family": ["jones", "smith", "whitcombe"],
+    "given": ("liz", ["elizabeth", "lisa", "lizzie", "liz"], "lLS"), "middle": "jane", "other_given": ["jane", "lizjane"],
+    "family": ("whitcombejones", ["whitcombejones"], "ATKMPJ"), "other_family": ["jones", "smith", "whitcombe"],
     "date": "19850307", "sex": "female", "unit": "po48ra", "sector": "po48", "district": "po4", "area": "po",
     "address": "12|festing southsea", "number_street": "12|festing", "words": ["festing", "southsea"], "uprn": "1775001234",
     "numbers": [("nhs", "9434765919"), ("noms", "A1234BC")],
