@@ -353,15 +353,14 @@ impl Ledger {
 
     /// Walks up to the first event that supersedes nothing, known or not; in a cycle, to its smallest id.
     fn root(&self, id: EventId) -> EventId {
-        let mut path = vec![id];
-        let mut seen = FxHashSet::from_iter([id]);
+        let (mut path, mut seen) = (Vec::new(), FxHashSet::default());
         let mut at = id;
         while let Some(earlier) = self.entries.get(&at).and_then(|entry| entry.supersedes) {
-            if !seen.insert(earlier) {
-                let start = path.iter().position(|member| *member == earlier).unwrap_or_default();
-                return path[start..].iter().copied().min().unwrap_or(earlier);
+            if !seen.insert(at) {
+                let start = path.iter().position(|member| *member == at).unwrap_or_default();
+                return path[start..].iter().copied().min().unwrap_or(at);
             }
-            path.push(earlier);
+            path.push(at);
             at = earlier;
         }
         at
@@ -387,7 +386,7 @@ impl Ledger {
         if self.entries.get(&root).is_some_and(|entry| entry.supersedes.is_some()) {
             return None;
         }
-        let mut seen = FxHashSet::from_iter([root]);
+        let mut seen = FxHashSet::default();
         let mut at = root;
         while let Some(next) = self
             .superseded_by
@@ -396,7 +395,7 @@ impl Ledger {
             .flatten()
             .max_by_key(|id| (self.entries.get(id).map(|entry| entry.recorded_at), **id))
         {
-            if !seen.insert(*next) {
+            if !seen.insert(at) {
                 return None;
             }
             at = *next;

@@ -84,7 +84,7 @@ pub(super) fn run(args: &CohortArgs, out: &mut dyn Write) -> Result<(), Failure>
         let line = format!("--key: it is the key of {}, and only {}'s opens this list", key.party(), args.recipient);
         return Err(Failure::new(Kind::Denied, line));
     }
-    let mut reader = Reader::new(args.recipient.clone(), key, SignerKeys::read(&signers)?);
+    let mut reader = Reader::new(args.recipient.clone(), vec![key], SignerKeys::read(&signers)?);
     let mut client = subscriber(&settings.log)?;
     reader.listen(client.as_mut())?;
     let entries = standing(reader.read(client.as_mut(), "list", Duration::ZERO)?, &args.recipient)?;

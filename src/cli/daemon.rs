@@ -21,6 +21,7 @@ use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
+use super::restart::restored;
 use super::rotation::KeyWatch;
 use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
 use crate::model::event::day;
@@ -125,7 +126,9 @@ impl Worker {
             *engine = Some(self.restore(*partition)?);
         }
         // What was computed does not wait for what may come.
-        let is_busy = waiting.is_some() || engines.values().flatten().any(Engine::rekeys);
+        let now = self.now();
+        let has_more = |engine: &Engine| engine.rekeys() || engine.is_due(now);
+        let is_busy = waiting.is_some() || engines.values().flatten().any(has_more);
         let wait = if is_busy { Duration::ZERO } else { self.poll_wait };
         let batch = info_span!(parent: None, "batch", records = Empty);
         match polled(&batch, || self.log.poll(self.batch_records, wait))? {
@@ -253,7 +256,7 @@ impl Worker {
                 self.commit_waiting(waiting)?;
                 self.commit(Computed { transaction, report, batch: None })?;
             }
-            if is_due && engine.awaits_redaction() {
+            if is_due && !engine.is_due(now) && engine.awaits_redaction() {
                 self.commit_waiting(waiting)?;
                 let transaction = self.duties.redact(engine, partition, now)?;
                 self.commit(Computed { transaction, ..Computed::default() })?;
@@ -349,16 +352,7 @@ impl Worker {
 
     fn restore(&mut self, partition: i32) -> Result<Engine, LogError> {
         let span = info_span!("restore", partition, rows = Empty).entered();
-        let mut engine = Engine::new(Arc::clone(&self.setup), partition);
-        let (mut rows, mut bad) = (0_u64, None);
-        self.log.restore(partition, &mut |key, value| {
-            rows += 1;
-            bad = bad.or(engine.restore_row(key, value).err());
-        })?;
-        if let Some(bad) = bad {
-            return Err(LogError::Fatal(bad.to_string()));
-        }
-        engine.finish_restore().map_err(|bad| LogError::Fatal(bad.to_string()))?;
+        let (engine, rows) = restored(self.log.as_mut(), &self.setup, partition)?;
         span.record("rows", rows);
         tracing::info!(partition, rows, "restored the register");
         Ok(engine)

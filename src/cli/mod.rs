@@ -39,6 +39,7 @@ mod publish;
 mod refuges;
 mod reload;
 mod report;
+mod restart;
 mod review;
 mod rotation;
 mod run;

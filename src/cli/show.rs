@@ -13,10 +13,10 @@ use crate::keys::signing::SignerKeys;
 use crate::log::{Client, LogError, StoredRecord, TopicReader, topic_name};
 use crate::model::ids::PartyId;
 
-/// A service's desk: its key, whom it trusts to sign, and how far it has read.
+/// A service's desk: its key, and earlier ones, whom it trusts to sign, and how far it has read.
 pub(super) struct Reader {
     recipient: PartyId,
-    key: RecipientPrivateKey,
+    keys: Vec<RecipientPrivateKey>,
     signers: SignerKeys,
     topics: BTreeMap<&'static str, TopicReader>,
     watch: Watch,
@@ -43,9 +43,9 @@ pub(super) enum Seen {
 
 impl Reader {
     /// Starts at the beginning of both topics.
-    pub(super) fn new(recipient: PartyId, key: RecipientPrivateKey, signers: SignerKeys) -> Self {
+    pub(super) fn new(recipient: PartyId, keys: Vec<RecipientPrivateKey>, signers: SignerKeys) -> Self {
         let watch = Watch::new(&recipient);
-        Self { recipient, key, signers, topics: BTreeMap::new(), watch }
+        Self { recipient, keys, signers, topics: BTreeMap::new(), watch }
     }
 
     /// Reads the heartbeats: to be called before `read`.
@@ -66,7 +66,7 @@ impl Reader {
         wait: Duration,
     ) -> Result<Vec<Seen>, LogError> {
         let topic = self.topics.entry(kind).or_insert_with(|| TopicReader::new(topic_name(kind, &self.recipient)));
-        let mut opener = Opener::new(&self.key, &self.signers, &self.recipient);
+        let mut opener = Opener::new(&self.keys, &self.signers, &self.recipient);
         let mut seen = Vec::new();
         let watch = &mut self.watch;
         topic.read(client, wait, |record| {

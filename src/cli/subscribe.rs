@@ -11,6 +11,7 @@ use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
 use super::show::{Reader, Seen};
 use crate::config::settings::Settings;
+use crate::disclose::open::OpenError;
 use crate::keys::recipient::RecipientPrivateKey;
 use crate::keys::signing::SignerKeys;
 use crate::log::{Client, StoredRecord, TopicReader, topic_name};
@@ -31,9 +32,9 @@ pub(super) struct SubscribeArgs {
     /// Whose messages, e.g. up2u
     #[arg(long, value_name = "PARTY")]
     recipient: PartyId,
-    /// The recipient's private key (JWK)
+    /// The recipient's private key (JWK); again for an earlier one, after a rotation
     #[arg(long, value_name = "FILE", required_unless_present = "sealed")]
-    key: Option<PathBuf>,
+    key: Vec<PathBuf>,
     /// Public keys that messages are signed with (JWKS) [default: signing.jwks.json of the configured key ring]
     #[arg(long, value_name = "FILE")]
     signers: Option<PathBuf>,
@@ -66,17 +67,22 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
     });
     let topics: Vec<_> = topics.collect();
     let mut client = subscriber(&settings.log)?;
-    let Some(key) = &args.key else { return print_sealed(args, &topics, client.as_mut(), out) };
+    if args.sealed {
+        return print_sealed(args, &topics, client.as_mut(), out);
+    }
     let signers = args.signers.clone().unwrap_or_else(|| settings.keys.join("signing.jwks.json"));
-    let (key, signers) = match (RecipientPrivateKey::read(key), SignerKeys::read(&signers)) {
-        (Ok(key), Ok(signers)) => (key, signers),
-        (key, signers) => {
-            let mut problems = key.err().unwrap_or_default();
+    let (mut keys, mut problems) = (Vec::new(), Vec::new());
+    for file in &args.key {
+        RecipientPrivateKey::read(file).map_or_else(|found| problems.extend(found), |key| keys.push(key));
+    }
+    let signers = match SignerKeys::read(&signers) {
+        Ok(signers) if problems.is_empty() => signers,
+        signers => {
             problems.extend(signers.err().unwrap_or_default());
             return Err(problems.into());
         }
     };
-    if *key.party() != args.recipient {
+    if let Some(key) = keys.iter().find(|key| *key.party() != args.recipient) {
         let line = format!(
             "--key: it is the key of {}; give that of {}, the only one that opens these",
             key.party(),
@@ -84,7 +90,7 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
         );
         return Err(Failure::new(Kind::Denied, line));
     }
-    let mut reader = Reader::new(args.recipient.clone(), key, signers);
+    let mut reader = Reader::new(args.recipient.clone(), keys, signers);
     let (mut refused, mut warned) = (Vec::new(), Vec::new());
     loop {
         reader.listen(client.as_mut())?;
@@ -94,10 +100,11 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
                     Seen::Event(event) => writeln!(out, "{event}")?,
                     Seen::Tombstone(key) => writeln!(out, "{}", json!({"tombstone": key}))?,
                     Seen::Refused { partition, offset, why, .. } => {
-                        let (topic, why) = (topic_name(topic, &args.recipient), why.to_string());
+                        let (topic, fix) = (topic_name(topic, &args.recipient), fix(why));
+                        let why = why.to_string();
                         let line = json!({"refused": why, "topic": topic, "partition": partition, "offset": offset});
                         writeln!(out, "{line}")?;
-                        refused.push(format!("{topic} partition {partition} offset {offset}: {why}"));
+                        refused.push(format!("{topic} partition {partition} offset {offset}: {why}; {fix}"));
                     }
                 }
             }
@@ -115,6 +122,18 @@ pub(super) fn run(args: &SubscribeArgs, out: &mut dyn Write) -> Result<(), Failu
         (false, _) => Err(Failure::all(Kind::BadData, refused)),
         (true, false) => Err(Failure::all(Kind::CheckFailed, warned)),
         (true, true) => Ok(()),
+    }
+}
+
+/// What to do about a message that was refused.
+fn fix(why: OpenError) -> &'static str {
+    match why {
+        OpenError::WrongKey => "give the key that it was sealed to, an earlier one perhaps, with a further --key",
+        OpenError::Expired => "it is over: what holds still was sealed anew",
+        OpenError::UnknownSigner | OpenError::ExpiredSigner => {
+            "take the hub's signing.jwks.json of today, by a way that you trust"
+        }
+        _ => "do not act on it, and tell the hub",
     }
 }
 

@@ -233,6 +233,13 @@ fn read_log(root: &mut Reader<'_>, home: &Path, problems: &mut Problems) -> Opti
             (from.required("bootstrap", problems).map(str::to_owned), from.text("group", problems));
         let group = group.unwrap_or("priorityd").to_owned();
         let instance = from.text("instance", problems).unwrap_or("1").to_owned();
+        if instance.contains('/') {
+            problems.add(
+                "kafka.instance",
+                "it holds a '/', which sets our transactional ids apart",
+                "use another sign",
+            );
+        }
         let topic_prefix = from.text("topic_prefix", problems).unwrap_or_default().to_owned();
         if !topic_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) {
             problems.add("kafka.topic_prefix", "it cannot begin a topic's name", "use letters, digits, '.' and '-'");

@@ -121,23 +121,24 @@ pub fn open(
     recipient: &PartyId,
     now: Timestamp,
 ) -> Result<Opened, OpenError> {
-    Opener::new(key, signers, recipient).open(message, now)
+    Opener::new(std::slice::from_ref(key), signers, recipient).open(message, now)
 }
 
 /// Opens many messages. Those of one interval share a protected header, ephemeral key included, byte for byte; the last
 /// one that opened a message is remembered together with what it came to.
 pub struct Opener<'a> {
-    key: &'a RecipientPrivateKey,
+    keys: &'a [RecipientPrivateKey],
     signers: &'a SignerKeys,
     recipient: &'a PartyId,
     agreed: Option<(String, KwAes256)>,
 }
 
 impl<'a> Opener<'a> {
-    /// Opens messages that must be for `recipient` and signed by one of `signers`.
+    /// Opens messages that must be for `recipient` and signed by one of `signers`. A message names its key: after a
+    /// rotation earlier ones are among `keys` for as long as there are messages sealed to them.
     #[must_use]
-    pub fn new(key: &'a RecipientPrivateKey, signers: &'a SignerKeys, recipient: &'a PartyId) -> Self {
-        Self { key, signers, recipient, agreed: None }
+    pub fn new(keys: &'a [RecipientPrivateKey], signers: &'a SignerKeys, recipient: &'a PartyId) -> Self {
+        Self { keys, signers, recipient, agreed: None }
     }
 
     /// Opens a message that must not be over at `now`.
@@ -162,7 +163,7 @@ impl<'a> Opener<'a> {
         };
         let (header, wrapping) = match self.agreed.take() {
             Some(agreed) if agreed.0 == protected => agreed,
-            Some(_) | None => (protected.to_owned(), agree(protected, self.key)?),
+            Some(_) | None => (protected.to_owned(), agree(protected, self.keys)?),
         };
         let part = |text| jose::decode(text).ok_or(OpenError::NotEncrypted);
         let (wrapped, nonce, mut sealed, tag) = (part(wrapped)?, part(nonce)?, part(ciphertext)?, part(tag)?);
@@ -190,7 +191,7 @@ impl fmt::Debug for Opener<'_> {
 }
 
 /// Checks a protected header and agrees on the key that wraps content keys.
-fn agree(protected: &str, key: &RecipientPrivateKey) -> Result<KwAes256, OpenError> {
+fn agree(protected: &str, keys: &[RecipientPrivateKey]) -> Result<KwAes256, OpenError> {
     let header: EncryptionHeader = read_header(protected, OpenError::NotEncrypted)?;
     if header.crit {
         return Err(OpenError::CriticalMember);
@@ -204,9 +205,8 @@ fn agree(protected: &str, key: &RecipientPrivateKey) -> Result<KwAes256, OpenErr
     if header.zip {
         return Err(OpenError::Compressed);
     }
-    if header.kid.as_deref() != Some(key.kid()) {
-        return Err(OpenError::WrongKey);
-    }
+    let named = keys.iter().find(|key| header.kid.as_deref() == Some(key.kid()));
+    let key = named.ok_or(OpenError::WrongKey)?;
     let ours = |member: Option<&str>, expected: &str| member == Some(jose::encode(expected).as_str());
     if !ours(header.apu.as_deref(), jose::SENDER) || !ours(header.apv.as_deref(), key.kid()) {
         return Err(OpenError::BadHeader);
@@ -438,7 +438,7 @@ mod tests {
         let mut spliced: Vec<&str> = first.split('.').collect();
         spliced[1] = second.split('.').nth(1).expect("five parts");
         let spliced = spliced.join(".");
-        let mut opener = Opener::new(&parties.up2u, parties.ring.signers(), &party);
+        let mut opener = Opener::new(std::slice::from_ref(&parties.up2u), parties.ring.signers(), &party);
         for (message, expected) in [
             (&first, None),
             (&first, None),

@@ -19,6 +19,7 @@ mod model;
 mod pairs;
 mod postings;
 mod register;
+mod restored;
 mod reviews;
 mod rows;
 mod settle;

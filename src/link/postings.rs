@@ -74,7 +74,11 @@ impl Postings {
             }
             return;
         }
-        let mut by_shard: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.shards.len()];
+        let mut counts = vec![0; self.shards.len()];
+        for (_, run) in &waiting {
+            self.keys.of(*run).iter().for_each(|key| counts[shard_of(*key)] += 1);
+        }
+        let mut by_shard: Vec<Vec<(u32, u32)>> = counts.into_iter().map(Vec::with_capacity).collect();
         for (profile, run) in waiting {
             self.keys.of(run).iter().for_each(|key| by_shard[shard_of(*key)].push((*key, profile)));
         }
@@ -123,7 +127,7 @@ impl Postings {
     }
 
     /// Where each key of a run is. All at once, so that the loads wait for memory side by side.
-    fn places(&self, run: Run) -> SmallVec<[(u32, Place); 32]> {
+    fn places(&self, run: Run) -> SmallVec<[(u32, Place); 64]> {
         self.keys.of(run).iter().map(|key| (*key, self.shards[shard_of(*key)].place(*key))).collect()
     }
 

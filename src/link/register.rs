@@ -1,22 +1,22 @@
 //! The linker of one scope: records, the profiles of tokens they share, edges between profiles, and clusters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::Decision;
 use super::calibrate::Truth;
-use super::changes::{PossibleMatch, Settled, Snapshot, differences};
+use super::changes::{PossibleMatch, Settled};
 use super::compare::Features;
 use super::index::{Index, References};
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
+use super::restored::Arriving;
 use super::reviews::{Question, bars_between};
-use super::rows::{self, BadRow, Head, ProfileKey, Row};
+use super::rows::{self, Head, ProfileKey};
 use super::slab::Slab;
 use super::units::Unit;
 use super::weigh::{self, Comparison, Veto};
@@ -51,33 +51,22 @@ pub(super) struct Profile {
 }
 
 /// What follows from tokens alone.
-struct Made {
+pub(super) struct Made {
     features: Features,
-    keys: SmallVec<[u32; 32]>,
+    keys: SmallVec<[u32; 64]>,
     own_weight: i32,
 }
 
 impl Made {
-    fn of(tokens: &PersonTokens, model: &LinkageModel) -> Self {
+    pub(super) fn of(tokens: &PersonTokens, model: &LinkageModel) -> Self {
         let features = Features::pack(tokens, model);
-        let mut keys: SmallVec<[u32; 32]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
+        let mut keys: SmallVec<[u32; 64]> = tokens.blocking.iter().map(|token| (token.0 >> 32) as u32).collect();
         keys.sort_unstable();
         keys.dedup();
         let own_weight = weigh::weigh(model, &features, &features).total;
         Self { features, keys, own_weight }
     }
 }
-
-/// Rows of records that came back and were not read yet, end to end: many are read side by side.
-#[derive(Default)]
-struct Arriving {
-    bytes: Vec<u8>,
-    /// Where each begins, where its id ends, and where it ends.
-    rows: Vec<(usize, usize, usize)>,
-}
-
-/// How many rows are read at a time.
-const ARRIVING: usize = 4096;
 
 /// One linked person.
 pub(super) struct Cluster {
@@ -110,14 +99,15 @@ pub struct Linker {
     pub(super) uncompared: FxHashSet<u32>,
     /// Records whose surroundings changed.
     pub(super) dirty: FxHashSet<u32>,
+    /// Records that got or lost an edge too weak to join: only what people are asked about may change by it.
+    pub(super) stirred: FxHashSet<u32>,
     /// Units that lost a record.
     pub(super) broken: FxHashSet<u32>,
     /// Clusters that lost a record.
     pub(super) orphaned: FxHashSet<u32>,
     pub(super) removed: BTreeSet<RecordId>,
     pub(super) rows: Vec<RowChange>,
-    arriving: Arriving,
-    restored_edges: Vec<(ProfileKey, ProfileKey, i32)>,
+    pub(super) arriving: Arriving,
     keeps_rows: bool,
 }
 
@@ -142,12 +132,12 @@ impl Linker {
             questions: FxHashMap::default(),
             uncompared: FxHashSet::default(),
             dirty: FxHashSet::default(),
+            stirred: FxHashSet::default(),
             broken: FxHashSet::default(),
             orphaned: FxHashSet::default(),
             removed: BTreeSet::new(),
             rows: Vec::new(),
             arriving: Arriving::default(),
-            restored_edges: Vec::new(),
             keeps_rows: true,
         }
     }
@@ -207,11 +197,11 @@ impl Linker {
         if self.holds(record) {
             return;
         }
-        let written = rows::tokens(&tokens);
+        let (row, key) = rows::record(record, &Head { agency, local_ref }, &tokens);
         if self.keeps_rows {
-            self.rows.push(rows::record(record, &Head { agency, local_ref }, &written));
+            self.rows.push(row);
         }
-        let profile = self.profile(rows::profile_key(&written), &tokens);
+        let profile = self.profile(key, &tokens);
         self.place(record, local_ref, profile);
     }
 
@@ -222,6 +212,7 @@ impl Linker {
         self.record_of.remove(&record.0, slot);
         let held = self.records.remove(slot);
         self.dirty.remove(&slot);
+        self.stirred.remove(&slot);
         if held.unit != NONE {
             let unit = &mut self.units[held.unit];
             unit.records.retain(|member| *member != slot);
@@ -268,20 +259,6 @@ impl Linker {
     /// Compares what is new, clusters what it touched, and tells what changed.
     pub fn settle(&mut self) -> Settled {
         super::settle::settle(self)
-    }
-
-    /// Derives the clusters of a register that came back from its rows. Nothing of it is news to anybody.
-    ///
-    /// # Errors
-    /// When one of the rows cannot be read.
-    pub fn settle_restored(&mut self) -> Result<(), BadRow> {
-        self.read_arriving()?;
-        self.take_restored_edges();
-        // Keys that crossed the limit on the way in did so before the edges were written.
-        self.postings.post();
-        drop(self.postings.take_crossed());
-        super::settle::settle_anew(self);
-        Ok(())
     }
 
     /// The cluster that holds a record, as of the last settlement.
@@ -349,129 +326,6 @@ impl Linker {
         Some(comparison)
     }
 
-    /// Takes a row back, in any order of rows. Call [`Linker::settle_restored`] after the last one.
-    ///
-    /// # Errors
-    /// When it cannot be read, or one before it.
-    pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
-        if kind == RowKind::Record {
-            let Arriving { bytes, rows } = &mut self.arriving;
-            let start = bytes.len();
-            bytes.extend_from_slice(id);
-            bytes.extend_from_slice(value);
-            rows.push((start, start + id.len(), bytes.len()));
-            return if rows.len() < ARRIVING { Ok(()) } else { self.read_arriving() };
-        }
-        match rows::read(kind, id, value)? {
-            Row::Edge(one, two, weight) => self.restored_edges.push((one, two, weight)),
-            Row::Decision(one, two, decision) => {
-                self.pairs.decide(one, two, Some(decision));
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the rows that wait, on all cores. Edges come as rows, so nothing of them is to be compared.
-    fn read_arriving(&mut self) -> Result<(), BadRow> {
-        let Arriving { bytes, rows } = std::mem::take(&mut self.arriving);
-        let model = &self.model;
-        let read = |(start, middle, end): &(usize, usize, usize)| {
-            let row = rows::read_record(&bytes[*start..*middle], &bytes[*middle..*end])?;
-            Ok((row.record, row.local_ref, row.key, Made::of(&row.tokens, model)))
-        };
-        let read: Vec<_> = rows.par_iter().map(read).collect::<Result<_, BadRow>>()?;
-        for (record, local_ref, key, made) in read {
-            if !self.holds(record) {
-                let profile = self.profile_slot(&key).unwrap_or_else(|| self.keep(key, made));
-                self.hold(record, local_ref, profile);
-            }
-        }
-        self.postings.post_many();
-        Ok(())
-    }
-
-    /// Takes a row of a register that another model made: its edges count no more and their rows go; records are compared
-    /// again. Settle with [`Linker::relink`] after the last row.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn take_over(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
-        if kind == RowKind::Record {
-            let row = rows::read_record(id, value)?;
-            if !self.holds(row.record) {
-                let profile = self.profile(row.key, &row.tokens);
-                self.place(row.record, row.local_ref, profile);
-            }
-            return Ok(());
-        }
-        match rows::read(kind, id, value)? {
-            Row::Edge(one, two, _) => self.rows.push(rows::edge(one, two, None)),
-            Row::Decision(one, two, decision) => {
-                self.pairs.decide(one, two, Some(decision));
-            }
-        }
-        Ok(())
-    }
-
-    /// Settles what was taken over and tells how it differs from `former`, which holds the same records under the model
-    /// that made the rows.
-    ///
-    /// # Errors
-    /// When one of the former's rows cannot be read.
-    pub fn relink(&mut self, mut former: Self) -> Result<Settled, BadRow> {
-        former.settle_restored()?;
-        let before = former.snapshot();
-        let asked = former.asked();
-        drop(former);
-        let settled = self.settle();
-        let after = self.snapshot();
-        // An edge that is there again is news of its weight, not of its end.
-        let rows: BTreeMap<_, _> = settled.rows.into_iter().map(|row| ((row.kind, row.id), row.value)).collect();
-        Ok(Settled {
-            changes: differences(&before, &after, &BTreeSet::new()),
-            touched_before: before.into_keys().collect(),
-            touched_after: after.into_keys().collect(),
-            // Everything is asked again: what it weighs is another.
-            reviews_withdrawn: asked.into_iter().collect(),
-            rows: rows.into_iter().map(|((kind, id), value)| RowChange { kind, id, value }).collect(),
-            ..settled
-        })
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        self.clusters().map(|(id, members)| (id, members.to_vec())).collect()
-    }
-
-    fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
-        self.questions.keys().copied().collect()
-    }
-
-    /// What changed for people when this register took the place of `former`, which holds the same records under another
-    /// key: only those are touched whose people differ.
-    pub fn in_place_of(&mut self, former: &Self) -> Settled {
-        let rows = self.take_rows();
-        let (before, after) = (former.snapshot(), self.snapshot());
-        let only = |one: &Snapshot, other: &Snapshot| {
-            one.iter().filter(|(id, members)| other.get(*id) != Some(*members)).map(|(id, _)| *id).collect()
-        };
-        let new = |one: &Self, other: &Self| -> BTreeSet<(RecordId, RecordId)> {
-            let questions = one.questions.iter();
-            questions
-                .filter(|(pair, question)| other.questions.get(pair) != Some(question))
-                .map(|(pair, _)| *pair)
-                .collect()
-        };
-        let raised = new(self, former).into_iter().filter_map(|(a, b)| self.possible_match(a, b));
-        Settled {
-            changes: differences(&before, &after, &BTreeSet::new()),
-            touched_before: only(&before, &after),
-            touched_after: only(&after, &before),
-            reviews_raised: raised.collect(),
-            reviews_withdrawn: new(former, self).into_iter().collect(),
-            rows,
-        }
-    }
-
     /// Is the record in the register?
     #[must_use]
     pub fn holds(&self, record: RecordId) -> bool {
@@ -482,7 +336,7 @@ impl Linker {
         self.record_of.get(&record.0, |slot| self.records[slot].id.0)
     }
 
-    fn profile_slot(&self, key: &ProfileKey) -> Option<u32> {
+    pub(super) fn profile_slot(&self, key: &ProfileKey) -> Option<u32> {
         self.profile_of.get(key, |slot| self.profiles[slot].key)
     }
 
@@ -549,6 +403,13 @@ impl Linker {
         self.dirty.extend(around);
     }
 
+    /// Marks those of whose profile an edge of that weight came or went. One below the bar joins nothing, and a partition
+    /// asks for the weights of all pairs, edge or none.
+    pub(super) fn mark_edge(&mut self, profile: u32, weight: i32) {
+        let records = self.profiles[profile].records.iter().copied();
+        if weight >= self.model.link { self.dirty.extend(records) } else { self.stirred.extend(records) }
+    }
+
     /// Rows that changed since the last settlement.
     pub fn take_rows(&mut self) -> Vec<RowChange> {
         let rows = std::mem::take(&mut self.rows);
@@ -571,7 +432,7 @@ impl Linker {
         slot
     }
 
-    fn keep(&mut self, key: ProfileKey, Made { features, keys, own_weight }: Made) -> u32 {
+    pub(super) fn keep(&mut self, key: ProfileKey, Made { features, keys, own_weight }: Made) -> u32 {
         let (records, edges) = (SmallVec::new(), SmallVec::new());
         let profile = Profile { key, features, run: Run::default(), own_weight, records, edges };
         let slot = self.profiles.insert(profile);
@@ -589,7 +450,7 @@ impl Linker {
     }
 
     /// A record and its place in every table; what it means for others is the caller's to see to.
-    fn hold(&mut self, id: RecordId, local_ref: LocalRefId, profile: u32) -> u32 {
+    pub(super) fn hold(&mut self, id: RecordId, local_ref: LocalRefId, profile: u32) -> u32 {
         let (unit, cluster) = (NONE, NONE);
         let record = Record { id, local_ref, shares_reference: false, profile, unit, cluster };
         let slot = self.records.insert(record);
@@ -609,26 +470,10 @@ impl Linker {
         self.postings.remove(slot, profile.run);
         self.profile_of.remove(&profile.key, slot);
         self.uncompared.remove(&slot);
-        for (other, _) in profile.edges {
+        for (other, weight) in profile.edges {
             self.rows.push(rows::edge(profile.key, self.profiles[other].key, None));
             self.profiles[other].edges.retain(|(neighbour, _)| *neighbour != slot);
-            self.dirty.extend(self.profiles[other].records.iter().copied());
-        }
-    }
-
-    /// After a restore: what the rows say need not be compared again.
-    fn take_restored_edges(&mut self) {
-        let edges = std::mem::take(&mut self.restored_edges);
-        // A row of a profile that is no more is left over from nothing: edges leave in the same transaction.
-        let place = |(one, two, weight): &(ProfileKey, ProfileKey, i32)| {
-            let (one, two) = (self.profile_slot(one)?, self.profile_slot(two)?);
-            Some([(one, (two, *weight)), (two, (one, *weight))])
-        };
-        let mut ends: Vec<(u32, (u32, i32))> = edges.par_iter().filter_map(place).flatten_iter().collect();
-        drop(edges);
-        ends.par_sort_unstable();
-        for of_one in ends.chunk_by(|one, other| one.0 == other.0) {
-            self.profiles[of_one[0].0].edges.extend(of_one.iter().map(|(_, edge)| *edge));
+            self.mark_edge(other, weight);
         }
     }
 }

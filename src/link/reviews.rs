@@ -35,16 +35,16 @@ const WORTH_SHARING: usize = 64;
 
 /// Possible matches of these people, each given by their records: for two clusters, the pair of records that says most.
 /// Questions about anybody else stand, as long as nothing changed between their own records and anybody's.
-pub(super) fn review(linker: &mut Linker, people: &[&[u32]], removed: &BTreeSet<RecordId>) -> Reviews {
+pub(super) fn review(linker: &mut Linker, people: &[SmallVec<[u32; 4]>], removed: &BTreeSet<RecordId>) -> Reviews {
     let shared: &Linker = linker;
     let ours: FxHashSet<u32> = people.iter().map(|records| shared.records[records[0]].cluster).collect();
-    let ask = |records: &&[u32]| questions(shared, records, &ours);
+    let ask = |records: &SmallVec<[u32; 4]>| questions(shared, records, &ours);
     let standing: BTreeMap<(RecordId, RecordId), Question> = if people.len() < WORTH_SHARING {
         people.iter().flat_map(ask).collect()
     } else {
         people.par_iter().flat_map_iter(ask).collect::<Vec<_>>().into_iter().collect()
     };
-    let touched = people.iter().copied().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
+    let touched = people.iter().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
     let mut told: BTreeSet<(RecordId, RecordId)> = BTreeSet::new();
     for one in touched {
         for &two in linker.reviews.get(&one).into_iter().flatten() {
@@ -110,7 +110,7 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((R
 }
 
 /// The records of a cluster.
-fn slots(linker: &Linker, cluster: u32) -> SmallVec<[u32; 4]> {
+pub(super) fn slots(linker: &Linker, cluster: u32) -> SmallVec<[u32; 4]> {
     linker.clusters[cluster].members.iter().filter_map(|member| linker.slot_of(*member)).collect()
 }
 

@@ -37,23 +37,24 @@ pub(super) enum Row {
     Decision(RecordId, RecordId, Decision),
 }
 
-/// Tokens as they stand at the end of a record's row.
-pub(super) fn tokens(tokens: &PersonTokens) -> Vec<u8> {
-    postcard::to_stdvec(tokens).expect("plain data serialises")
-}
-
 /// The key of tokens in that form.
-pub(super) fn profile_key(tokens: &[u8]) -> ProfileKey {
+fn profile_key(tokens: &[u8]) -> ProfileKey {
     let digest: [u8; 32] = Sha256::digest(tokens).into();
     *digest.first_chunk().expect("SHA-256 has 32 bytes")
 }
 
-pub(super) fn record(record: RecordId, head: &Head, tokens: &[u8]) -> RowChange {
-    let mut value = Vec::with_capacity(tokens.len() + 40);
-    value = postcard::to_extend(head, value).expect("plain data serialises");
-    value.extend_from_slice(tokens);
-    RowChange { kind: RowKind::Record, id: record.0.to_vec(), value: Some(value) }
+/// A record's row, and the key of its tokens.
+pub(super) fn record(record: RecordId, head: &Head, tokens: &PersonTokens) -> (RowChange, ProfileKey) {
+    let value = Vec::with_capacity(ROW_BYTES);
+    let value = postcard::to_extend(head, value).expect("plain data serialises");
+    let start = value.len();
+    let value = postcard::to_extend(tokens, value).expect("plain data serialises");
+    let key = profile_key(&value[start..]);
+    (RowChange { kind: RowKind::Record, id: record.0.to_vec(), value: Some(value) }, key)
 }
+
+/// Nearly every record's row is shorter.
+const ROW_BYTES: usize = 1280;
 
 pub(super) fn record_gone(record: RecordId) -> RowChange {
     RowChange { kind: RowKind::Record, id: record.0.to_vec(), value: None }

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::changes::{Settled, Snapshot, differences};
 use super::register::{Cluster, Linker, NONE};
-use super::reviews::review;
+use super::reviews::{review, slots};
 use super::rows;
 use super::units::{Person, Region, Unit, all, people, reach};
 use super::weigh::{Weight, weigh};
@@ -24,11 +24,14 @@ const WORTH_SHARING: usize = 64;
 pub(super) fn settle(linker: &mut Linker) -> Settled {
     compare(linker);
     let _stage = tracing::trace_span!(target: "stage", "cluster").entered();
-    let region = reach(linker);
+    let region = if linker.units.count() == 0 { all(linker) } else { reach(linker) };
     let mut parts = partition(linker, &region);
-    let (before, after) = replace(linker, &region, &mut parts);
+    let before = replace(linker, &region, &mut parts);
+    let people = parts.iter().flat_map(|parted| &parted.people).filter(|placed| placed.standing.is_none());
+    let after: Snapshot = people.map(|placed| (placed.id, linker.members(placed.id).to_vec())).collect();
     let removed = std::mem::take(&mut linker.removed);
-    let (raised, reviews_withdrawn) = review(linker, &restless(&region, &parts), &removed);
+    let people = restless(linker, &region, &parts);
+    let (raised, reviews_withdrawn) = review(linker, &people, &removed);
     Settled {
         reviews_raised: raised.into_iter().filter_map(|(a, b)| linker.possible_match(a, b)).collect(),
         changes: differences(&before, &after, &removed),
@@ -44,8 +47,8 @@ pub(super) fn settle_anew(linker: &mut Linker) {
     let region = all(linker);
     let mut parts = partition(linker, &region);
     replace(linker, &region, &mut parts);
-    review(linker, &restless(&region, &parts), &BTreeSet::new());
-    linker.dirty.clear();
+    let people = restless(linker, &region, &parts);
+    review(linker, &people, &BTreeSet::new());
     drop(linker.take_rows());
 }
 
@@ -67,7 +70,7 @@ fn compare(linker: &mut Linker) {
                     pairs.extend(others.map(|two| (one.min(*two), one.max(*two))));
                 }
             } else {
-                unsupported(linker, one);
+                unsupported(linker, one, &crossed.profiles);
             }
         }
     }
@@ -103,26 +106,27 @@ fn compare(linker: &mut Linker) {
     for (one, two, weight) in edges {
         linker.profiles[one].edges.push((two, weight));
         linker.profiles[two].edges.push((one, weight));
-        for profile in [one, two] {
-            linker.dirty.extend(linker.profiles[profile].records.iter().copied());
-        }
+        linker.mark_edge(one, weight);
+        linker.mark_edge(two, weight);
         linker.rows.push(rows::edge(linker.profiles[one].key, linker.profiles[two].key, Some(weight)));
     }
 }
 
-/// Drops the edges of a profile that no live key supports any more.
-fn unsupported(linker: &mut Linker, one: u32) {
+/// Drops the edges of a profile that no live key supports any more. Only those with whom it shares the key that blocks no
+/// longer are looked at.
+fn unsupported(linker: &mut Linker, one: u32, sharing: &[u32]) {
     let run = linker.profiles[one].run;
-    let edges = linker.profiles[one].edges.clone();
-    for (two, _) in edges {
+    let edges = linker.profiles[one].edges.iter().copied();
+    // Each edge is met from both ends.
+    let edges: SmallVec<[(u32, i32); 8]> = edges.filter(|(two, _)| one < *two && sharing.contains(two)).collect();
+    for (two, weight) in edges {
         if linker.postings.share(run, linker.profiles[two].run) {
             continue;
         }
         linker.profiles[one].edges.retain(|(other, _)| *other != two);
         linker.profiles[two].edges.retain(|(other, _)| *other != one);
-        for profile in [one, two] {
-            linker.dirty.extend(linker.profiles[profile].records.iter().copied());
-        }
+        linker.mark_edge(one, weight);
+        linker.mark_edge(two, weight);
         linker.rows.push(rows::edge(linker.profiles[one].key, linker.profiles[two].key, None));
     }
 }
@@ -173,17 +177,29 @@ fn first_by_id(linker: &Linker, person: &Person) -> RecordId {
 }
 
 /// People about whom questions may have changed: their records, or what is around these.
-fn restless<'a>(region: &Region, parts: &'a [Parted]) -> Vec<&'a [u32]> {
-    let people = parts.iter().flat_map(|parted| &parted.people);
-    let restless = people.filter(|Placed { person, standing, .. }| {
-        standing.is_none() || person.records.iter().any(|slot| region.changed.contains(slot))
-    });
-    restless.map(|placed| placed.person.records.as_slice()).collect()
+fn restless(linker: &mut Linker, region: &Region, parts: &[Parted]) -> Vec<SmallVec<[u32; 4]>> {
+    let stirred = std::mem::take(&mut linker.stirred);
+    let mut seen: FxHashSet<u32> = FxHashSet::default();
+    let mut restless = Vec::new();
+    for Placed { person, standing, .. } in parts.iter().flat_map(|parted| &parted.people) {
+        let changed = |slot: &u32| region.changed.contains(slot) || stirred.contains(slot);
+        if standing.is_none() || person.records.iter().any(changed) {
+            seen.insert(linker.records[person.records[0]].cluster);
+            restless.push(person.records.clone());
+        }
+    }
+    for record in stirred {
+        let cluster = linker.records[record].cluster;
+        if seen.insert(cluster) {
+            restless.push(slots(linker, cluster));
+        }
+    }
+    restless
 }
 
 /// Puts the new units and persons in the place of the old. What stands as it did is left alone; the rest comes back as it
-/// was and as it is.
-fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snapshot, Snapshot) {
+/// was.
+fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> Snapshot {
     let standing: FxHashSet<u32> =
         parts.iter().flat_map(|parted| &parted.people).filter_map(|placed| placed.standing).collect();
     let mut old_clusters: BTreeSet<u32> = std::mem::take(&mut linker.orphaned).into_iter().collect();
@@ -191,7 +207,7 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
         let clusters = linker.units.remove(*unit).records.into_iter().map(|record| linker.records[record].cluster);
         old_clusters.extend(clusters.filter(|cluster| *cluster != NONE));
     }
-    let (mut before, mut after) = (Snapshot::new(), Snapshot::new());
+    let mut before = Snapshot::new();
     for cluster in old_clusters.into_iter().filter(|cluster| !standing.contains(cluster)) {
         // Clusters still list records that were removed since, as they were told.
         let Cluster { id, members, .. } = linker.clusters.remove(cluster);
@@ -205,7 +221,6 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
                 let mut members: SmallVec<[RecordId; 1]> =
                     person.records.iter().map(|slot| linker.records[*slot].id).collect();
                 members.sort_unstable();
-                after.insert(*id, members.to_vec());
                 let slot = linker.clusters.insert(Cluster { id: *id, members, weakest: person.weakest });
                 linker.cluster_of.insert(slot, |slot| linker.clusters[slot].id.0);
                 slot
@@ -216,7 +231,7 @@ fn replace(linker: &mut Linker, region: &Region, parts: &mut [Parted]) -> (Snaps
             }
         }
     }
-    (before, after)
+    before
 }
 
 /// A cluster's id tells apart from its earliest record's: the two are used in different places.

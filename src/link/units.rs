@@ -65,7 +65,9 @@ pub(super) fn reach(linker: &mut Linker) -> Region {
 
 /// The units of all records, for a register that has none yet. A unit is found from its record in the lowest slot, by
 /// whichever thread looks there.
-pub(super) fn all(linker: &Linker) -> Region {
+pub(super) fn all(linker: &mut Linker) -> Region {
+    linker.dirty.clear();
+    let linker: &Linker = linker;
     let mut open: Vec<u32> = linker.records.slots().map(|(slot, _)| slot).collect();
     let mut units: Vec<SmallVec<[u32; 4]>> = Vec::new();
     let mut bars = linker.model.bars().peekable();

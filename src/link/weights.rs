@@ -5,7 +5,7 @@ use super::register::{Linker, NONE};
 use super::weigh::{Weight, weigh};
 
 /// From how many profiles on weights are kept; fewer are as soon compared again.
-const WORTH_KEEPING: usize = 8;
+const WORTH_KEEPING: usize = 4;
 
 /// Weights of all pairs of some profiles.
 pub(super) struct Weights {

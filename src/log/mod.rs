@@ -253,7 +253,8 @@ pub trait Log: Send {
     /// Commits a transaction. After an error nothing of it is visible, and the owner restores before polling again.
     fn commit(&mut self, transaction: Transaction) -> Result<(), LogError>;
 
-    /// Hands every live register row of a partition to `row`, in key order, and rewinds polling to the committed positions.
+    /// Hands every live register row of a partition to `row`, once each and in the order of the first bytes of their keys,
+    /// and rewinds polling to the committed positions.
     fn restore(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
 
     /// How it stands; a log that cannot be away and is never behind need not say.
@@ -285,7 +286,7 @@ pub trait Client: Send {
         wait: Duration,
     ) -> Result<Vec<StoredRecord>, LogError>;
 
-    /// Hands every committed register row of a partition to `row`, in key order, for looking things up.
+    /// Hands every committed register row of a partition to `row`, as [`Log::restore`] does, for looking things up.
     fn register(&mut self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError>;
 }
 

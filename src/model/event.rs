@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 pub use super::codes::*;
@@ -14,7 +14,7 @@ use super::tokens::PersonTokens;
 /// The day of a moment, in UTC.
 #[must_use]
 pub fn day(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
+    Offset::UTC.to_datetime(at).date()
 }
 
 /// What a person was in one event. A role belongs to the event, never to the person (domain: co-abuse).

@@ -31,7 +31,7 @@
 //! | An answer of a broker | `LARGEST_ANSWER`, 64 MiB (`log::kafka::wire`) | The connection ends |
 //! | Waits after a failed log | 100 ms doubling to 10 s (`BACKOFF`, `cli::daemon`) | Tried again for as long as it takes |
 //! | A wait for another process's lock on the file | 10 s (`BUSY_TIMEOUT`, `log::embedded`) | Tried again as after a failure |
-//! | The file's write-ahead log | 16,000 pages, then copied back; 128 MiB stay allocated | A reader that sleeps in the midst of a read holds the copying up |
+//! | The file's write-ahead log | 1,000 pages or one commit, then copied back; 128 MiB stay allocated | A reader that sleeps in the midst of a read holds the copying up |
 //! | A read by a subscriber | 500 records, 32 MiB | The next read has the rest |
 //! | Spans that wait for a collector | 2,048 (`ops::traces`), and 512 on their way for 5 s | Dropped, and counted as dropped or lost |
 //!
@@ -54,5 +54,5 @@
 //! |---|---|---|
 //! | How long a message may be opened | `message_days`, 31 | List entries are sealed anew before |
 //! | A recipient's, signer's key | Its `expires` | Held, and counted as held |
-//! | Transactions of a new day | All that changes with the day, in one | The one piece of work that grows with the register |
+//! | People looked at in one transaction of a new day | 500 (`pipeline::day`) | The next turn goes on; where other keys or another agreement came, it is everybody in one |
 //! | Faults told of one audit | `FAULTS_LISTED`, 1,000 | The rest is counted |

@@ -22,8 +22,8 @@ pub enum RowKind {
     Counters = b'c',
     /// Head of the audit chain (audit).
     AuditHead = b'h',
-    /// The linkage model and key epoch that a scope's rows were made with (pipeline). Before all others in key order, so
-    /// that whoever reads rows back knows by what to read them.
+    /// The linkage model and key epoch that a scope's rows were made with (pipeline). Its byte is the lowest, so that
+    /// whoever reads rows back knows by what to read them.
     MadeWith = b'M',
     /// The keys that a recipient was last told with (pipeline).
     ToldWith = b't',

@@ -32,12 +32,12 @@ impl ToldUnder {
 }
 
 impl Engine {
-    /// Puts on record that what is told rests on another agreement from here on.
-    pub(super) fn note_agreement(&mut self, now: Now, work: &mut Work) {
+    /// Puts on record that what is told rests on another agreement from here on; whether it does.
+    pub(super) fn note_agreement(&mut self, now: Now, work: &mut Work) -> bool {
         let agreement = &self.setup.agreement;
         let ours = ToldUnder::of(agreement);
         if self.holds_everything(now.as_of).is_some() || self.told_under.as_ref() == Some(&ours) {
-            return;
+            return false;
         }
         let value = postcard::to_allocvec(&ours).expect("a number and a digest have a plain form");
         work.change(self.partition, "", RowChange { kind: RowKind::Agreement, id: Vec::new(), value: Some(value) });
@@ -53,6 +53,7 @@ impl Engine {
             self.audit(AuditKind::Agreement, &scope, body, now, work);
         }
         self.told_under = Some(ours);
+        true
     }
 
     /// Who was told something and is no recipient any more: the policies know nothing of them, so it ends.

@@ -38,6 +38,7 @@ use crate::model::outcome::{Outcome, OutcomeCounts, RejectCode, Rejection};
 use crate::model::register::{RowChange, RowKind};
 
 mod agreed;
+mod day;
 mod erasure;
 mod evidence;
 mod linked;
@@ -74,6 +75,8 @@ pub struct Engine {
     chain: Chain,
     sealer: Sealer,
     assessed_as_of: Option<Date>,
+    /// Who is still to be looked at as of that day.
+    unseen: BTreeMap<ScopeId, Vec<ClusterId>>,
     /// What was told rests on this agreement.
     told_under: Option<ToldUnder>,
     /// Scopes whose register says what it was made with.
@@ -109,6 +112,7 @@ impl Engine {
             chain,
             sealer: Sealer::default(),
             assessed_as_of: None,
+            unseen: BTreeMap::new(),
             told_under: None,
             marked: BTreeSet::new(),
             key_epochs: BTreeMap::new(),
@@ -126,6 +130,7 @@ impl Engine {
     pub fn adopt(&mut self, setup: Arc<Setup>) {
         self.setup = setup;
         self.assessed_as_of = None;
+        self.unseen.clear();
         self.cannot_rekey.clear();
     }
 
@@ -180,45 +185,6 @@ impl Engine {
             self.settle(&scope, touched, now, rng, &mut work);
         }
         self.finish(work)
-    }
-
-    /// Has the day changed since `advance`, or was it never called?
-    #[must_use]
-    pub fn is_due(&self, now: Now) -> bool {
-        self.assessed_as_of != Some(now.as_of)
-    }
-
-    /// Looks at everybody again when the day has changed, or once after a restart: windows move, orders run out, retention
-    /// ends, the agreement may have changed. `None` when there is nothing to do.
-    pub fn advance(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Option<(Transaction, BatchReport)> {
-        if !self.is_due(now) {
-            return None;
-        }
-        self.assessed_as_of = Some(now.as_of);
-        let mut work = Work::new(rng);
-        self.tell_relinked(now, &mut work);
-        self.note_agreement(now, &mut work);
-        for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
-            if let Some(touched) = self.expire(&id, now, &mut work) {
-                self.settle(&id, touched, now, rng, &mut work);
-            }
-            let (keys, salts) = (Arc::clone(&self.setup.keys), &mut work.salts);
-            let former = self.former_recipients(&id);
-            let scope = self.scopes.get_mut(&id).expect("listed above");
-            scope.identities.reseal(&id, &keys, || {
-                let mut nonce = [0; 12];
-                salts.fill_bytes(&mut nonce);
-                nonce
-            });
-            self.take_back_earlier(&id, now, rng, &mut work);
-            let scope = self.scopes.get(&id).expect("listed above");
-            let everybody: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
-            let before = everybody.iter().copied().chain(scope.told.clusters()).collect();
-            self.publish(&id, People { before: &before, concerned: &everybody, former }, now, rng, &mut work);
-        }
-        self.tell_rotated(now, rng, &mut work);
-        let (transaction, report) = self.finish(work);
-        (!transaction.register.is_empty() || !transaction.outputs.is_empty()).then_some((transaction, report))
     }
 
     /// Findings of everybody as of a day, for summaries.

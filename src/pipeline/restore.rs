@@ -11,7 +11,7 @@ use crate::link::Linker;
 use crate::model::register::RowKind;
 
 impl Engine {
-    /// Takes one register row back in, in the order of keys. Call `finish_restore` after the last.
+    /// Takes one register row back in, in the order of kinds. Call `finish_restore` after the last.
     ///
     /// # Errors
     /// When the row has a form that this version cannot read, or was made with another linkage key.

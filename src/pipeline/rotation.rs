@@ -47,6 +47,15 @@ impl Engine {
         }
     }
 
+    /// Is a recipient told with other keys than before?
+    pub(super) fn has_other_keys(&self) -> bool {
+        let keys = &self.setup.keys;
+        self.told_with.iter().any(|(party, told)| {
+            let kid = keys.recipient(party).map(|key| key.kid());
+            told.output_epoch != keys.output_epoch() || kid.is_some_and(|kid| kid != told.kid)
+        })
+    }
+
     /// Notes what recipients are told with from now on, and says so to those whose key is another one than before: their
     /// whole list has been sealed to it in this very transaction.
     pub(super) fn tell_rotated(&mut self, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {

@@ -33,9 +33,10 @@ def run(*words: str | Path, **more) -> str:
 
 
 def pinned(image: str, where: str) -> None:
-    """An image is pinned by a digest, or by a tag that is a version."""
-    if "@sha256:" not in image and not re.search(r":v?\d+\.\d+\.\d+(-[a-z0-9.]+)?$", image):
-        sys.exit(f"{where}: {image} is not pinned by version or digest")
+    """An image has a tag that is a version, for readers, and a digest; ours has no digest before it is pushed."""
+    digest = "" if re.search(r"(^|/)priorityd:", image) else "@sha256:[0-9a-f]{64}"
+    if not re.search(rf":v?\d+\.\d+\.\d+(-[a-z0-9.]+)?{digest}$", image):
+        sys.exit(f"{where}: {image} is not pinned by version and digest")
 
 
 def dockerfile() -> None:

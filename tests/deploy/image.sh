@@ -1,17 +1,24 @@
 #!/bin/sh
-# Builds the image of deploy/Dockerfile and runs it, locked as the manifests lock it: image.sh PRIORITYD. Needs root, and of
-# Debian buildah, podman, runc and debootstrap. Compiling inside is left out: the stages after it begin from a fresh Debian 12
-# that holds the program given. What is tested is what is shipped: assembling, the user, the read-only root, the check.
+# Builds the image of deploy/Dockerfile and runs it, locked as the manifests lock it. Needs root, and of Debian buildah, podman,
+# runc and debootstrap.
+#
+#   image.sh PRIORITYD    begins after the stages that compile, from a fresh Debian 12 that holds the program given
+#   image.sh              every stage, from a fresh Debian 12 with gcc and rustup's toolchain of the version that the file
+#                         names, in place of the registry's image: an hour of processor time, so for a release
+#
+# IMAGE_BUILD_OPTIONS goes to buildah: --env=CARGO_PROFILE_RELEASE_OPT_LEVEL=0 compiles in a third of the time.
+#
+# What is tested is what is shipped: assembling, the user, the read-only root, the check.
 #
 # Storage is under target/ and nowhere else; where this machine can run no container, the same image runs in a chroot.
 set -eu
-program=$(realpath "$1")
+program=${1:+$(realpath "$1")}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dir="${CARGO_TARGET_DIR:-$root/target}/image"
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 work="$dir/work"
-export STORAGE_DRIVER=vfs
+export STORAGE_DRIVER="${STORAGE_DRIVER:-vfs}"
 store() {
     tool=$1
     shift
@@ -26,18 +33,36 @@ trap clean EXIT
 clean
 mkdir -p "$work"
 
-# The base: a minimal Debian with certificates and the one library that is not everywhere.
-if [ ! -e "$dir/base.done" ]; then
-    rm -rf "$dir/base"
-    debootstrap --variant=minbase --include=ca-certificates,zlib1g bookworm "$dir/base" http://deb.debian.org/debian > "$dir/debootstrap.log"
-    touch "$dir/base.done"
+# A base: base NAME PACKAGES PROGRAM… has those in it, or where folders are named, what they hold, under /usr/local.
+base() {
+    name=$1 packages=$2
+    shift 2
+    if [ ! -e "$dir/$name.done" ]; then
+        rm -rf "${dir:?}/$name"
+        debootstrap --variant=minbase --include="$packages" bookworm "$dir/$name" http://deb.debian.org/debian > "$dir/debootstrap.log"
+        touch "$dir/$name.done"
+    fi
+    cp -r "$@" "$dir/$name/usr/local/"
+    # Whom this machine trusts: it may reach the registry of crates through a proxy of its own.
+    cp /etc/ssl/certs/ca-certificates.crt "$dir/$name/etc/ssl/certs/"
+    from=$(store buildah from scratch)
+    store buildah add --quiet "$from" "$dir/$name" / > "$dir/add.log"
+    store buildah commit --quiet "$from" "localhost/$name" > "$dir/commit.log"
+    store buildah rm "$from" > "$dir/rm.log"
+}
+if [ -n "$program" ]; then
+    mkdir "$work/bin"
+    cp "$program" "$work/bin/priorityd"
+    base assemble ca-certificates,zlib1g "$work/bin"
+    replaced=ASSEMBLE_FROM=localhost/assemble
+else
+    rust=$(sed -n 's/^ARG RUST=.*:\([0-9.]*\)-bookworm.*/\1/p' "$root/deploy/Dockerfile")
+    toolchain=$(rustc "+$rust" --print sysroot)
+    base rust ca-certificates,gcc,g++,libc6-dev,make,perl,zlib1g-dev "$toolchain/bin" "$toolchain/lib"
+    replaced=RUST=localhost/rust
 fi
-cp "$program" "$dir/base/usr/local/bin/priorityd"
-from=$(store buildah from scratch)
-store buildah add --quiet "$from" "$dir/base" / > "$dir/add.log"
-store buildah commit --quiet "$from" localhost/assemble > "$dir/commit.log"
-store buildah rm "$from" > "$dir/rm.log"
-store buildah build --quiet --isolation chroot --format docker --build-arg ASSEMBLE_FROM=localhost/assemble \
+# shellcheck disable=SC2086 # the words are meant to be parted
+store buildah build --quiet --isolation chroot --format docker --build-arg "$replaced" ${IMAGE_BUILD_OPTIONS-} \
     --ignorefile "$root/deploy/Dockerfile.dockerignore" --file "$root/deploy/Dockerfile" --tag localhost/priorityd "$root" > "$dir/build.log"
 
 # It holds nothing but what it needs.
@@ -51,6 +76,9 @@ fi
 du -sh "$tree" | cut -f1 > "$dir/size"
 rm -rf "$dir/chroot"
 cp -a "$tree" "$dir/chroot"
+# What was built is what makes the keys.
+cp "$tree/usr/bin/priorityd" "$work/priorityd"
+program="$work/priorityd"
 store buildah umount "$mount" > "$dir/umount.log"
 store buildah rm "$mount" >> "$dir/umount.log"
 

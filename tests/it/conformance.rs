@@ -70,8 +70,13 @@ pub(crate) fn positions(records: &[FeedRecord]) -> Vec<Position> {
 pub(crate) fn restored(log: &mut dyn Log) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut rows = Vec::new();
     log.restore(0, &mut |key, value| rows.push((key.to_vec(), value.to_vec()))).expect("restore");
-    assert!(rows.is_sorted_by(|one, next| one.0 < next.0), "rows come in key order, each once");
-    rows.into_iter().collect()
+    assert!(
+        rows.is_sorted_by_key(|(key, _)| key.first().copied()),
+        "rows come in the order of their keys' first bytes"
+    );
+    let (handed, rows) = (rows.len(), BTreeMap::from_iter(rows));
+    assert_eq!(rows.len(), handed, "each once");
+    rows
 }
 
 /// Polls until the partition is there, and restores it.

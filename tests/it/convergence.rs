@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::date;
 use priorityd::disclose::told::{Digest, ToldAlert};
 use priorityd::log::memory::Faults;
 use priorityd::model::feed::FeedKind;
@@ -311,4 +312,37 @@ fn decisions_of_people_count_the_same_whenever_they_come() {
         hub.send(&shuffled);
         assert_same(&hub, &expected, &format!("storm {seed}"));
     }
+}
+
+/// A new day is not one transaction: whoever dies between two of its parts begins it anew, and nobody is told twice.
+#[test]
+fn a_new_day_comes_in_parts_and_may_be_begun_again() {
+    let city = City { bad_share: 0.0, ..City::new(12, 1_700, 10) }.play();
+    let (first, rest) = city.feeds.split_at(city.feeds.len() / 2);
+    let day = date(2026, 9, 1);
+    let mut calm = Hub::played(Office::shipped(), first);
+    let mut hub = Hub::played(Office::shipped(), first);
+    let before = hub.desks();
+    calm.wake_on(day);
+    hub.set_day(day);
+    assert!(hub.people().len() > 1_000, "they are too few for several parts");
+    assert!(hub.step() && hub.is_due(), "a part is done");
+    hub.restart();
+    // It gains its partition, and begins again.
+    assert!(hub.step() && hub.step() && hub.is_due());
+    hub.work();
+    assert!(!hub.is_due());
+    assert_eq!(hub.desks(), calm.desks());
+    assert_ne!(hub.desks(), before, "the day changes something");
+
+    let next = date(2026, 10, 1);
+    calm.wake_on(next);
+    calm.send(rest);
+    hub.set_day(next);
+    assert!(hub.step() && hub.is_due());
+    // Events come in the midst of it.
+    hub.publish(rest);
+    hub.work();
+    let lists = |hub: &Hub<'_>| hub.desks().into_iter().map(|(party, desk)| (party, desk.list)).collect::<Vec<_>>();
+    assert_eq!(lists(&hub), lists(&calm));
 }

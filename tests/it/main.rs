@@ -27,6 +27,7 @@ mod kafka_access;
 mod kafka_clients;
 mod kafka_commands;
 mod kafka_exactly_once;
+mod kafka_rekey;
 mod kafka_security;
 mod kafka_topics;
 mod kafka_watch;

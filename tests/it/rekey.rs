@@ -120,6 +120,47 @@ fn a_new_recipient_key_seals_the_whole_list_anew_and_says_when_it_is_done() {
 }
 
 #[test]
+fn a_service_reads_across_its_rotation_with_both_keys() {
+    let house = Deployed::new();
+    let mut daemon = house.start();
+    house.publish_all(&events(&[
+        "k1 idva.caseload_entry 2024-01-02 victim=sarah",
+        "i1 police.incident 2025-03-01 victim=sarah perpetrator=dean",
+    ]));
+    house.wait_for(&mut daemon, 2);
+    let before = house.subscribe("idva");
+    assert!(!before.inbox.is_empty());
+    let out = house.path("second").display().to_string();
+    std::fs::create_dir(&out).expect("made");
+    let rotated = house.keys(&["rotate", "recipient", "--party", "idva", "--out", &out]);
+    assert_eq!((rotated.code, rotated.err.as_str()), (0, ""));
+    daemon.hang_up();
+    house.wait_for_audit(&mut daemon, "key_rotated");
+    assert!(daemon.terminate().success());
+    let (first, second) = (house.key("idva"), format!("{out}/idva.2.jwk.json"));
+    let subscribe = |keys: &[&str]| {
+        let keys: Vec<_> = keys.iter().flat_map(|key| ["--key", key]).collect();
+        house.run(&[&["subscribe", "--recipient", "idva"], &keys[..]].concat())
+    };
+    for one in [&first, &second] {
+        let alone = subscribe(&[one]);
+        assert_eq!(alone.code, 65, "{}", alone.err);
+        assert!(alone.err.contains("sealed to another key; give the key"), "{}", alone.err);
+    }
+    for both in [[first.as_str(), &second], [&second, &first]] {
+        let read = subscribe(&both);
+        assert_eq!((read.code, read.err.as_str()), (0, ""));
+        for event in &before.inbox {
+            assert!(read.out.contains(text(&event["id"])), "an alert of before is missing");
+        }
+        assert!(read.out.contains("key_rotated"));
+    }
+    // Each of them must be the service's own, and is looked at.
+    assert_eq!(subscribe(&[&second, &house.key("up2u")]).code, 77);
+    assert_eq!(subscribe(&[&second, "none", "nothing"]).err.lines().count(), 2);
+}
+
+#[test]
 fn another_output_key_leaves_nothing_under_the_earlier_pseudonyms() {
     let rotated = Office::rotated(&[Purpose::Output]);
     let city = City { bad_share: 0.0, ..City::new(4, 600, 6) }.play();

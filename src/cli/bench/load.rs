@@ -18,6 +18,7 @@ use crate::cli::failure::{Failure, Kind};
 use crate::cli::format::Format;
 use crate::cli::house::Wish;
 use crate::cli::measure;
+use crate::cli::restart;
 use crate::log::{Client, Log, Polled};
 use crate::model::ids::{PartyId, ScopeId};
 use crate::pipeline::{Engine, Now, Setup};
@@ -33,6 +34,9 @@ pub(super) struct LoadArgs {
     /// Events between checkpoints
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(500..=1_000_000))]
     checkpoint: u32,
+    /// Months that the city plays: twice as many are half as many people, each with twice as many events
+    #[arg(long, default_value_t = MONTHS, value_parser = clap::value_parser!(u32).range(1..=1_200))]
+    months: u32,
     /// Records in one transaction at the most
     #[arg(long, default_value_t = 2_000)]
     batch_records: usize,
@@ -52,32 +56,51 @@ struct Checkpoint {
     events: u64,
     /// Of the daemon's side, since the checkpoint before.
     cpu_us_per_event: f64,
+    /// Of these: reading the feeds.
+    poll_us: f64,
+    /// And committing.
+    commit_us: f64,
     seconds: f64,
     /// Beyond what the city that makes the events takes.
     memory_mb: f64,
+}
+
+/// The register read back.
+#[derive(Debug, Serialize)]
+struct Restart {
+    what: &'static str,
+    /// Of the register: about three to an event.
+    rows: u64,
+    seconds: f64,
+    rows_per_second: f64,
+    cpu_seconds: f64,
 }
 
 /// Measures and prints.
 pub(super) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let house = Wish { name: "load", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
     let deployment = &house.deployment;
-    let city = City::new(args.seed, args.events / 2, MONTHS);
+    let people = u64::from(args.events / 2) * u64::from(MONTHS) / u64::from(args.months);
+    let city = City::new(args.seed, u32::try_from(people).unwrap_or(u32::MAX), args.months);
     let stage = city.stage();
     let before_mb = measure::rss_mb().unwrap_or(0.0);
     let setup = Arc::new(deployment.setup());
     let (mut publisher, mut log) = (deployment.publisher()?, deployment.log()?);
-    let mut engine = restored(log.as_mut(), &setup)?;
+    let (mut engine, _) = restored(log.as_mut(), &setup)?;
     let now = Now { as_of: city.end, at: Timestamp::now() };
     let mut events = 0;
     let mut measure = |what, publisher: &mut dyn Client, lines: &[Line], engine: &mut Engine, log: &mut dyn Log| {
         publish(publisher, &city.scope, lines)?;
-        let (cpu, begun) = (measure::cpu_seconds().unwrap_or(0.0), Instant::now());
-        let done = drain(log, engine, args.batch_records, now)?;
-        events += done;
+        let begun = Instant::now();
+        let took = drain(log, engine, args.batch_records, now)?;
+        events += took.events;
+        let per_event = |seconds: f64| seconds * 1e6 / took.events.max(1) as f64;
         let told = Checkpoint {
             what,
             events,
-            cpu_us_per_event: (measure::cpu_seconds().unwrap_or(0.0) - cpu) * 1e6 / done.max(1) as f64,
+            cpu_us_per_event: per_event(took.poll + took.process + took.commit),
+            poll_us: per_event(took.poll),
+            commit_us: per_event(took.commit),
             seconds: begun.elapsed().as_secs_f64(),
             memory_mb: measure::rss_mb().unwrap_or(0.0) - before_mb,
         };
@@ -95,9 +118,19 @@ pub(super) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<(), Failure> {
     }
     measure("burst", publisher.as_mut(), &again, &mut engine, log.as_mut())?;
     drop((engine, log));
-    let (mut log, begun) = (deployment.log()?, Instant::now());
-    let engine = restored(log.as_mut(), &setup)?;
-    writeln!(out, "restart: {:.2} s", begun.elapsed().as_secs_f64())?;
+    let mut log = deployment.log()?;
+    let (cpu, begun) = (measure::cpu_seconds().unwrap_or(0.0), Instant::now());
+    let (engine, rows) = restored(log.as_mut(), &setup)?;
+    let (seconds, cpu) = (begun.elapsed().as_secs_f64(), measure::cpu_seconds().unwrap_or(0.0) - cpu);
+    let told = Restart { what: "restart", rows, seconds, rows_per_second: rows as f64 / seconds, cpu_seconds: cpu };
+    match args.format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&told).expect("it has a JSON form"))?,
+        Format::Human => writeln!(
+            out,
+            "restart {rows:>9} rows in {seconds:.2} s, {:.0} a second; {cpu:.2} s of processor time",
+            told.rows_per_second
+        )?,
+    }
     drop((engine, log));
     house.clear_away()
 }
@@ -111,49 +144,60 @@ pub(super) fn publish(publisher: &mut dyn Client, scope: &ScopeId, lines: &[Line
     by_feed.into_iter().try_for_each(|(feed, lines)| Ok(publisher.publish(feed, scope, lines)?))
 }
 
-/// An engine with what the log holds.
-pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>) -> Result<Engine, Failure> {
-    let mut engine = Engine::new(Arc::clone(setup), 0);
+/// An engine with what the log holds, and how many rows that is.
+pub(super) fn restored(log: &mut dyn Log, setup: &Arc<Setup>) -> Result<(Engine, u64), Failure> {
     if !matches!(log.poll(1, Duration::ZERO)?, Polled::Gained(_)) {
         return Err(Failure::new(Kind::Bug, "a log that was just opened announces its partition"));
     }
-    let mut bad = None;
-    log.restore(0, &mut |key, value| bad = bad.or(engine.restore_row(key, value).err()))?;
-    if let Some(bad) = bad {
-        return Err(Failure::new(Kind::Bug, bad.to_string()));
-    }
-    engine.finish_restore().map_err(|bad| Failure::new(Kind::Bug, bad.to_string()))?;
-    Ok(engine)
+    Ok(restart::restored(log, setup, 0)?)
 }
 
-/// Takes in whatever is there; how many records that were.
-pub(super) fn drain(log: &mut dyn Log, engine: &mut Engine, batch: usize, now: Now) -> Result<u64, Failure> {
-    let (mut events, rng) = (0, &mut UnwrapErr(SysRng));
+/// What taking in a backlog came to, in seconds of processor time.
+#[derive(Default)]
+pub(super) struct Drained {
+    pub(super) events: u64,
+    poll: f64,
+    process: f64,
+    commit: f64,
+}
+
+/// Takes in whatever is there.
+pub(super) fn drain(log: &mut dyn Log, engine: &mut Engine, batch: usize, now: Now) -> Result<Drained, Failure> {
+    let (mut drained, rng) = (Drained::default(), &mut UnwrapErr(SysRng));
+    let cpu = || measure::cpu_seconds().unwrap_or(0.0);
+    let mut before = cpu();
+    let mut since = || {
+        let now = cpu();
+        now - std::mem::replace(&mut before, now)
+    };
     loop {
         let polled = {
             let _stage = tracing::trace_span!(target: "stage", "poll").entered();
             log.poll(batch, Duration::ZERO)?
         };
+        drained.poll += since();
         let Polled::Records(records) = polled else {
             return Err(Failure::new(Kind::Bug, "the partition stays while it is measured"));
         };
         if records.is_empty() {
-            return Ok(events);
+            return Ok(drained);
         }
         let (transaction, report) = engine.process(&records, now, rng);
-        events += report.outcomes.read;
+        drained.events += report.outcomes.read;
+        drained.process += since();
         let _stage = tracing::trace_span!(target: "stage", "commit").entered();
         log.commit(transaction)?;
+        drained.commit += since();
     }
 }
 
 fn print(told: &Checkpoint, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let Checkpoint { what, events, cpu_us_per_event, seconds, memory_mb } = told;
+    let Checkpoint { what, events, cpu_us_per_event, poll_us, commit_us, seconds, memory_mb } = told;
     match format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(told).expect("it has a JSON form"))?,
         Format::Human => writeln!(
             out,
-            "{what:<7} {events:>9} events, {cpu_us_per_event:>6.1} us of processor time an event, {memory_mb:>7.0} MB, {seconds:.1} s"
+            "{what:<7} {events:>9} events, {cpu_us_per_event:>6.1} us of processor time an event ({poll_us:.1} poll, {commit_us:.1} commit), {memory_mb:>7.0} MB, {seconds:.1} s"
         )?,
     }
     Ok(())

@@ -73,7 +73,7 @@ pub(super) fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<(), Failure>
     let one_core = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(cannot)?;
     let (stages, setup) = (Stages::default(), Arc::new(deployment.setup()));
     let mut log = deployment.log()?;
-    let mut engine = restored(log.as_mut(), &setup)?;
+    let (mut engine, _) = restored(log.as_mut(), &setup)?;
     let now = Now { as_of: city.end, at: Timestamp::now() };
     let flow = || timed(|| stages.during(|| drain(log.as_mut(), &mut engine, args.batch_records, now)));
     let begun = Instant::now();
@@ -81,7 +81,7 @@ pub(super) fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<(), Failure>
     // Stages are measured by the clock and the whole by its processor time: a stage's part is taken of the latter, so that a
     // busy machine does not show.
     let wall = begun.elapsed();
-    let events = events?;
+    let events = events?.events;
     let hash = deployment.keys.linkage(&city.scope).map(Pseudonymiser::new);
     let hash = hash.ok_or_else(|| Failure::new(Kind::Bug, "the house has no linkage key"))?;
     let validator = Validator::new(feed_contexts(&deployment.agreement));

@@ -159,7 +159,7 @@ fn services(house: &House) -> Result<Vec<Service>, Failure> {
                 party: recipient.party.clone(),
                 name: recipient.name.clone(),
                 client: subscriber(&house.deployment.settings.log)?,
-                reader: Reader::new(recipient.party.clone(), key, signers),
+                reader: Reader::new(recipient.party.clone(), vec![key], signers),
                 seen: 0,
                 alerts: 0,
                 corrections: 0,

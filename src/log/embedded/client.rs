@@ -124,7 +124,7 @@ impl EmbeddedClient {
     fn read_register(&mut self, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
         // One view of rows and totals, whatever the daemon commits meanwhile.
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(explain)?;
-        register::read(&sqlite, row)?;
+        register::read(&sqlite, |_, key, value| row(key, value))?;
         sqlite.commit().map_err(explain)
     }
 

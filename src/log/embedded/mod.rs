@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+use self::register::Places;
 use self::store::{Stream, damaged, explain};
 use crate::log::{
     AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, Rewrite, TopicRecord, Transaction,
@@ -53,6 +54,8 @@ pub struct EmbeddedLog {
     path: PathBuf,
     connection: Connection,
     feeds: Vec<Feed>,
+    /// Where the register's rows lie, once they were restored.
+    places: Places,
     state: State,
     /// Which feed the next poll starts with, so that a small poll serves each feed in turn.
     turn: usize,
@@ -100,6 +103,7 @@ impl EmbeddedLog {
             path: path.to_owned(),
             connection,
             feeds,
+            places: Places::default(),
             state: State::New,
             turn: 0,
             at_rest,
@@ -158,7 +162,7 @@ impl EmbeddedLog {
                 None => 0,
             };
         }
-        register::read(&self.connection, row)
+        register::read_back(&self.connection, &mut self.places, row)
     }
 
     fn write(&mut self, transaction: Transaction) -> Result<(), LogError> {
@@ -168,7 +172,7 @@ impl EmbeddedLog {
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         write_outputs(&sqlite, outputs, now_ms)?;
         rewrites.iter().try_for_each(|rewrite| write_again(&sqlite, rewrite))?;
-        register::write(&sqlite, register)?;
+        register::write(&sqlite, &mut self.places, register)?;
         for position in positions {
             write_position(&sqlite, &position, cutoff(now_ms, self.settings.feed_retention))?;
         }
@@ -177,7 +181,7 @@ impl EmbeddedLog {
     }
 }
 
-/// Page cache of the daemon: the upper levels of the register's tree and much of the rest.
+/// Page cache of the daemon: the ends of everything that grows, and what of the rest changes often.
 const CACHE_KIB: i64 = 128 << 10;
 
 /// How many records of a feed or a list one commit sweeps at least: more than a commit usually adds.

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use sha2::{Digest, Sha256};
 
+use super::register;
 use crate::log::LogError;
 
 /// Version of the tables below, kept in `user_version`. Raise it with every change and migrate the older ones.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// "prlg": tells our file from another program's.
 const APPLICATION_ID: i64 = 0x7072_6c67;
@@ -36,11 +37,18 @@ const SCHEMA: &str = "
         STRICT, WITHOUT ROWID;
     CREATE TABLE superseded (since_ms INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (since_ms, place))
         STRICT, WITHOUT ROWID;
-    CREATE TABLE register (key BLOB PRIMARY KEY NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL)
-        STRICT, WITHOUT ROWID;
+    CREATE TABLE register (place INTEGER PRIMARY KEY, sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL)
+        STRICT;
     CREATE TABLE register_totals (row_count INTEGER NOT NULL, row_sum INTEGER NOT NULL) STRICT;
     INSERT INTO register_totals VALUES (0, 0);
     CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
+";
+
+/// From version 1, whose register lay in the order of its keys.
+const TO_VERSION_2: &str = "
+    ALTER TABLE register RENAME TO register_by_key;
+    CREATE TABLE register (place INTEGER PRIMARY KEY, sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL)
+        STRICT;
 ";
 
 /// Says of which file an error is.
@@ -134,9 +142,9 @@ fn prepare_file(connection: &Connection, cache_kib: i64) -> Result<(), LogError>
     connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
     connection.pragma_update(None, "secure_delete", "ON").map_err(explain)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(explain)?;
-    // Rows of the register come in random order, so pages are changed again and again: the longer the write-ahead log
-    // may grow, the fewer times each is copied back.
-    pragma("wal_autocheckpoint", 16_000)?;
+    // What grows, grows at its end, so that hardly a page changes twice: to copy it back soon costs no more in all, and no
+    // commit long.
+    pragma("wal_autocheckpoint", 1_000)?;
     pragma("journal_size_limit", 128 << 20)?;
     pragma("cache_size", -cache_kib)?;
     migrate(connection)?;
@@ -160,34 +168,41 @@ fn migrate(connection: &Connection) -> Result<(), LogError> {
     let number = |name: &str| -> Result<i64, LogError> {
         connection.pragma_query_value(None, name, |row| row.get(0)).map_err(explain)
     };
-    let check = |version: i64, application: i64| match version {
-        SCHEMA_VERSION if application == APPLICATION_ID => Ok(true),
-        0 if application == 0 => Ok(false),
-        newer if application == APPLICATION_ID && newer > SCHEMA_VERSION => Err(LogError::Fatal(format!(
+    let version = || match (number("user_version")?, number("application_id")?) {
+        (0, 0) => Ok(0),
+        (version @ 1..=SCHEMA_VERSION, APPLICATION_ID) => Ok(version),
+        (newer, APPLICATION_ID) if newer > SCHEMA_VERSION => Err(LogError::Fatal(format!(
             "the file has schema version {newer}, this program knows up to {SCHEMA_VERSION}: use a newer priorityd"
         ))),
         _ => Err(LogError::Fatal("the file is not a priorityd log".into())),
     };
-    if check(number("user_version")?, number("application_id")?)? {
+    if version()? == SCHEMA_VERSION {
         return Ok(());
     }
     connection.execute_batch("BEGIN IMMEDIATE").map_err(explain)?;
-    let created = (|| {
-        // Another process may have created the tables while this one waited.
-        if check(number("user_version")?, number("application_id")?)? {
-            return Ok(());
+    let migrated = (|| {
+        // Another process may have done it while this one waited.
+        match version()? {
+            SCHEMA_VERSION => return Ok(()),
+            0 => {
+                let tables = "SELECT count(*) FROM sqlite_schema";
+                if connection.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(explain)? != 0 {
+                    return Err(LogError::Fatal("the file is not a priorityd log".into()));
+                }
+                connection.execute_batch(SCHEMA).map_err(explain)?;
+            }
+            _ => {
+                connection.execute_batch(TO_VERSION_2).map_err(explain)?;
+                register::shelve(connection)?;
+                connection.execute_batch("DROP TABLE register_by_key").map_err(explain)?;
+            }
         }
-        let tables = "SELECT count(*) FROM sqlite_schema";
-        if connection.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(explain)? != 0 {
-            return Err(LogError::Fatal("the file is not a priorityd log".into()));
-        }
-        connection.execute_batch(SCHEMA).map_err(explain)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(explain)
     })();
-    let end = if created.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
     connection.execute_batch(end).map_err(explain)?;
-    created
+    migrated
 }
 
 /// A feed or a topic: its number in the file and the offset its next record gets.

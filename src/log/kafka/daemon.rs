@@ -13,8 +13,8 @@ use super::REGISTER_TOPIC;
 use super::errors::{is_passing, sort, sort_code};
 use super::events::{Events, Rebalanced};
 use super::restore::Changelog;
-use super::settings::{KafkaSettings, daemon_prefix};
-use super::transactor::{GroupPositions, Outgoing, Transactor};
+use super::settings::KafkaSettings;
+use super::transactor::{GroupPositions, Outgoing, Turns};
 use crate::log::{
     FeedRecord, Header, Lag, Log, LogError, POLL_BYTES, Polled, Position, Standing, Transaction, feed_topic,
 };
@@ -27,7 +27,7 @@ pub struct KafkaLog {
     feeds: BTreeMap<String, PartyId>,
     /// How many partitions each feed has.
     partitions: i32,
-    transactor: Transactor,
+    transactors: Turns,
     changelog: Changelog,
     consumer: BaseConsumer<Events>,
     /// Our membership as of the last gain; see [`KafkaLog::membership`].
@@ -52,7 +52,7 @@ impl KafkaLog {
     /// Joins the group. An earlier instance of the same name is fenced, and what it left open is undone.
     pub fn open(settings: KafkaSettings, feeds: Vec<PartyId>) -> Result<Self, LogError> {
         // Fence first, then look: what is read afterwards cannot be changed by the one before.
-        let transactor = Transactor::open(&settings, &(daemon_prefix(&settings.group) + &settings.instance))?;
+        let transactors = Turns::open(&settings)?;
         let changelog = Changelog::open(&settings)?;
         let consumer = BaseConsumer::from_config_and_context(&settings.group_member()?, Events::default())
             .map_err(|error| sort("opening the consumer", &error))?;
@@ -63,7 +63,7 @@ impl KafkaLog {
             settings,
             feeds,
             partitions: 1,
-            transactor,
+            transactors,
             changelog,
             consumer,
             group: None,
@@ -241,7 +241,7 @@ impl KafkaLog {
             value: Some(&forward.payload),
             headers: &forward.headers,
         });
-        self.transactor.run(outputs.chain(register).chain(forwards), Some(GroupPositions { offsets: &offsets, group }))
+        self.transactors.run(outputs.chain(register).chain(forwards), Some(GroupPositions { offsets: &offsets, group }))
     }
 
     /// Where the group stands in a partition of each feed. Waits for transactions that are about to move it.

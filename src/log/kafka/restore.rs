@@ -48,7 +48,7 @@ impl Changelog {
         })
     }
 
-    /// Hands every live row to `row`, in key order. To be called after the positions of the partition were read.
+    /// Hands every live row to `row`, in the order of the first bytes of keys. To be called after the positions of the partition were read.
     pub(super) fn restore(&self, partition: i32, row: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), LogError> {
         (self.on_restore)(partition, 0.0);
         let Some((low, end)) = self.wait_for_open_transactions(partition)? else {
@@ -60,7 +60,7 @@ impl Changelog {
         let rows = self.read(partition, &|offset| (self.on_restore)(partition, share(offset).min(1.0)))?;
         (self.on_restore)(partition, 1.0);
         let mut rows: Vec<(Vec<u8>, Vec<u8>)> = rows.into_iter().collect();
-        rows.sort_unstable();
+        rows.sort_unstable_by_key(|(key, _)| key.first().copied());
         // Each is freed once it is handed over, for the owner now holds its own form of it.
         for (key, value) in rows {
             row(&key, &value);

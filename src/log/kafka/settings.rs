@@ -149,6 +149,8 @@ impl KafkaSettings {
         // As Java clients do it, so that a scope's records meet in one partition whoever sends them.
         config.set("partitioner", "murmur2");
         config.set("linger.ms", "1");
+        // That a record was delivered is seen by there being none on its way.
+        config.set("delivery.report.only.error", "true");
         config.set("queue.buffering.max.kbytes", "131072").set("queue.buffering.max.messages", "100000");
         // A topic that is not there is an answer, not something to wait for.
         config.set("topic.metadata.propagation.max.ms", "5000");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::REGISTER_TOPIC;
 use super::client::KafkaClient;
 use super::restore::Changelog;
-use super::settings::{KafkaSettings, daemon_prefix};
-use super::transactor::{Outgoing, Transactor};
+use super::settings::KafkaSettings;
+use super::transactor::{Outgoing, Turns};
 use crate::log::{Client, FeedRecord, LogError, RegisterRow, TopicRecord, feed_topic};
 
 /// Everything that a log of one partition holds.
@@ -28,7 +28,7 @@ const WHOLE_MOVE: Duration = Duration::from_secs(15 * 60);
 /// How long an empty topic is asked whether it is empty.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Writes it all or nothing. The daemon's transactional id is taken for it, so a daemon of the same instance, or a second
+/// Writes it all or nothing. The daemon's transactional ids are taken for it, so a daemon of the same instance, or a second
 /// move, is fenced; whoever comes second finds the topics taken.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Otherwise the log's, and nobody sees anything of what was written.
 pub fn settle_in(settings: &KafkaSettings, topics: &[String], contents: &Contents) -> Result<(), LogError> {
     let settings = KafkaSettings { transaction_timeout: WHOLE_MOVE, ..settings.clone() };
-    let mut transactor = Transactor::open(&settings, &(daemon_prefix(&settings.group) + &settings.instance))?;
+    let mut transactors = Turns::open(&settings)?;
     let mut client = KafkaClient::new(settings.clone());
     for topic in topics {
         if client.partitions(topic)? != 1 {
@@ -77,7 +77,7 @@ pub fn settle_in(settings: &KafkaSettings, topics: &[String], contents: &Content
         value: Some(&record.payload),
         headers: &record.headers,
     });
-    transactor.run(outputs.chain(register).chain(unread), None)?;
+    transactors.run(outputs.chain(register).chain(unread), None)?;
     // Committed is not yet seen: the brokers mark each partition after they have answered. Whoever looks next is to see it all.
     let written: BTreeSet<_> = contents.outputs.iter().map(|record| record.topic.as_str()).collect();
     let mut client = KafkaClient::new(settings.clone());

@@ -1,4 +1,4 @@
-//! The transactional producer: begin, send, drain, positions, commit, or abort.
+//! The transactional producer: begin, send, positions, drain, commit, or abort.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use rdkafka::util::Timeout;
 
 use super::errors::{sort, sort_code};
 use super::events::Events;
-use super::settings::KafkaSettings;
+use super::settings::{KafkaSettings, daemon_prefix};
 use super::watchdog::Watchdog;
 use crate::log::{Header, LogError};
 
@@ -42,6 +42,35 @@ pub(super) struct Transactor {
     transaction_timeout: Duration,
     /// The producer is of no more use; see [`Transactor::reopen`].
     broken: bool,
+}
+
+/// A daemon's two producers, which take turns: a transaction begins while the brokers still mark the partitions of the one
+/// before as committed. One producer would be told to wait for these marks, and librdkafka waits 20 ms.
+///
+/// Their transactions never overlap: one begins after the one before was committed or undone, so records and positions of
+/// the two have one order. Brokers that mark two commits in another order keep the later position.
+pub(super) struct Turns {
+    transactors: [Transactor; 2],
+}
+
+impl Turns {
+    /// Opens both and ends what earlier ones left behind.
+    pub(super) fn open(settings: &KafkaSettings) -> Result<Self, LogError> {
+        let name = daemon_prefix(&settings.group) + &settings.instance;
+        // No instance's name has a slash.
+        let second = format!("{name}/2");
+        Ok(Self { transactors: [Transactor::open(settings, &name)?, Transactor::open(settings, &second)?] })
+    }
+
+    /// Does all of it or nothing, as [`Transactor::run`].
+    pub(super) fn run<'a>(
+        &mut self,
+        records: impl Iterator<Item = Outgoing<'a>>,
+        positions: Option<GroupPositions<'_>>,
+    ) -> Result<(), LogError> {
+        self.transactors.swap(0, 1);
+        self.transactors[0].run(records, positions)
+    }
 }
 
 /// How long to pause while librdkafka's own threads talk to the broker: `BaseProducer::poll` with a wait of its own
@@ -173,14 +202,15 @@ impl Transactor {
         for record in records {
             self.send(&record, deadline)?;
         }
-        self.drain(deadline)?;
         let stuck = self.transaction_timeout + self.call_timeout;
+        // While records are on their way: the group's coordinator takes its time.
         if let Some(GroupPositions { offsets, group }) = positions {
             self.until(deadline, "sending positions", || {
                 self.watchdog
                     .over(stuck, || self.producer.send_offsets_to_transaction(offsets, group, self.call_timeout))
             })?;
         }
+        self.drain(deadline)?;
         // Without a timeout of its own: it is bounded by the transaction's, and one that ran out would leave open
         // whether the commit happened.
         self.until(deadline, "committing", || {

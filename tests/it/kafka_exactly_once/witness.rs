@@ -62,7 +62,7 @@ impl Desks {
     }
 
     fn desk(&self, party: &PartyId, key: &RecipientPrivateKey, topic: impl Fn(&str) -> Vec<Record>) -> Desk {
-        let mut opener = Opener::new(key, &self.signers, party);
+        let mut opener = Opener::new(std::slice::from_ref(key), &self.signers, party);
         let mut open = |(key, value): Record| -> (String, Option<Value>) {
             let key = String::from_utf8(key).expect("a text");
             let event = value.map(|value| {

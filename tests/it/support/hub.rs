@@ -353,6 +353,11 @@ impl<'a> Hub<'a> {
         self.engine.as_mut().expect("it has worked").adopt(Arc::clone(&office.setup));
     }
 
+    /// Is somebody still to be looked at as of the day?
+    pub(crate) fn is_due(&self) -> bool {
+        self.engine().is_due(self.now)
+    }
+
     /// One turn of the daemon; says whether there was anything to do.
     pub(crate) fn step(&mut self) -> bool {
         self.turn().expect("nothing goes wrong")
@@ -432,7 +437,8 @@ impl<'a> Hub<'a> {
             self.log.commit(transaction)?;
             hold(&mut self.held, report.held);
         }
-        if is_due && engine.awaits_redaction() {
+        let has_more = engine.is_due(self.now);
+        if is_due && !has_more && engine.awaits_redaction() {
             let lines = self.store.client().read(AUDIT_TOPIC, 0, 0, usize::MAX, Duration::ZERO)?;
             let lines = lines.into_iter().filter_map(|line| engine.redact(line).expect("as written"));
             let lines = lines.collect();
@@ -446,7 +452,7 @@ impl<'a> Hub<'a> {
             None => false,
         };
         if records.is_empty() {
-            return Ok(rekeyed);
+            return Ok(rekeyed || has_more);
         }
         let (transaction, report) = engine.process(&records, self.now, &mut self.rng);
         self.log.commit(transaction)?;
@@ -615,7 +621,7 @@ impl<'a> Hub<'a> {
     /// as they come, and lists as they stand today: of each entry the last record alone.
     fn open(&self, recipient: &PartyId, topic: &str) -> Vec<Message> {
         let key = self.office.private.get(recipient).expect("a recipient of the agreement");
-        let mut opener = Opener::new(key, &self.office.signers, recipient);
+        let mut opener = Opener::new(std::slice::from_ref(key), &self.office.signers, recipient);
         let records = self.topic(&topic_name(topic, recipient));
         let last: BTreeMap<_, _> = records.iter().map(|record| (record.key.clone(), record.offset)).collect();
         let mut open = |record: StoredRecord| {
@@ -636,7 +642,7 @@ impl<'a> Hub<'a> {
     pub(crate) fn opened(&self, recipient: &str, topic: &str) -> Vec<(String, Value)> {
         let recipient = super::events::party(recipient);
         let key = self.office.private.get(&recipient).expect("a recipient of the agreement");
-        let mut opener = Opener::new(key, &self.office.signers, &recipient);
+        let mut opener = Opener::new(std::slice::from_ref(key), &self.office.signers, &recipient);
         let open = |record: StoredRecord| {
             let value = record.value?;
             let message = std::str::from_utf8(&value).expect("a compact message");

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
@@ -19,6 +19,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
+use super::deployed::PATIENCE;
 use crate::embedded::TestKey;
 
 /// What a disk writes whole or not at all.
@@ -144,9 +145,18 @@ impl FileStore {
     }
 
     fn log(&self, feeds: Vec<PartyId>) -> FileLog {
-        let opened = EmbeddedLog::open_with(&self.path(), feeds, TestKey::shared(1), self.settings());
+        let deadline = Instant::now() + PATIENCE;
+        let opened = loop {
+            match EmbeddedLog::open_with(&self.path(), feeds.clone(), TestKey::shared(1), self.settings()) {
+                // Where another test starts a process, that one holds our lock too until it is another program.
+                Err(LogError::Fatal(why)) if why.contains("another daemon") && Instant::now() < deadline => {
+                    std::thread::yield_now();
+                }
+                opened => break opened,
+            }
+        };
         FileLog {
-            inner: Some(opened.expect("whatever happened to the file, it opens")),
+            inner: Some(Box::new(opened.expect("whatever happened to the file, it opens"))),
             path: self.path(),
             random: Arc::clone(&self.random),
             crashes: Arc::clone(&self.crashes),
@@ -156,7 +166,7 @@ impl FileStore {
 
 /// A daemon's side of a file; nothing is left of it after a crash.
 pub(crate) struct FileLog {
-    inner: Option<EmbeddedLog>,
+    inner: Option<Box<EmbeddedLog>>,
     path: PathBuf,
     random: Arc<Mutex<ChaCha8Rng>>,
     crashes: Arc<AtomicU32>,

@@ -40,5 +40,7 @@ fuzz_target!(init: { std::sync::LazyLock::force(&ROWS); }, |input: &[u8]| {
         return;
     }
     let mut rng = ChaCha20Rng::seed_from_u64(2);
-    drop(engine.advance(now(), &mut rng));
+    while engine.is_due(now()) {
+        drop(engine.advance(now(), &mut rng));
+    }
 });
