@@ -17,7 +17,7 @@ import json
 import random
 import subprocess
 
-NAMES = ("exact", "canonical", "phonetic", "initial")
+NAMES = ("exact", "phonetic", "initial")
 DATES = ("whole", "swapped", "year", "year_month", "month_day", "year_day")
 PLACES = ("unit", "sector", "district", "area")
 
@@ -27,6 +27,8 @@ def kinds(tokens):
     for name in ("given", "family"):
         if tokens[name]:
             yield from ((f"{name} name, {part}", tokens[name][part]) for part in NAMES)
+            yield from ((f"{name} name, one form", token) for token in tokens[name]["forms"])
+            yield f"{name} name, set of forms", tuple(tokens[name]["forms"])
             yield f"{name} name, deletion set", tuple(tokens[name]["deletions"])
             yield from ((f"{name} name, one deletion", token) for token in tokens[name]["deletions"])
     if tokens["middle"]:
