@@ -406,14 +406,16 @@ impl Names {
                 true => model.is_given_name(one.given.rarity, two.family.rarity),
                 false => model.is_given_name(two.given.rarity, one.family.rarity),
             };
-            let half = crossed / 2;
+            let one_differs = !is_given && matches!(first.max(second), NameLevel::Letter | NameLevel::Nothing);
+            // What may be the family's is what a home shares.
+            let family = if one_differs { crossed } else { crossed / 2 };
             *self = Self {
                 given_level: better,
-                given: crossed - half,
+                given: crossed - family,
                 family_level: better,
-                family: half,
+                family,
                 crossed: true,
-                one_differs: !is_given && matches!(first.max(second), NameLevel::Letter | NameLevel::Nothing),
+                one_differs,
                 single: false,
             };
         }

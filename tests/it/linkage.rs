@@ -10,9 +10,13 @@ use priorityd::model::register::RowKind;
 use priorityd::model::tokens::PersonTokens;
 use priorityd::normalise::normalise_identity;
 use priorityd::pseudonymise::Pseudonymiser;
+use priorityd::simulate::{City, Nature};
 use priorityd::validate::identity::{ClearIdentity, ClearText};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
+
+use crate::support::deployed::Deployed;
+use crate::support::events::events;
 
 /// A record as linkage gets it.
 #[derive(Clone)]
@@ -402,4 +406,39 @@ fn the_shipped_model_is_made_by_the_command_that_it_names() {
         text.lines().filter(|line| !line.starts_with("tool = ")).map(|line| format!("{line}\n")).collect()
     };
     assert_eq!(but_for_the_tool(&made.out), but_for_the_tool(shipped));
+}
+
+#[test]
+fn a_model_is_trained_on_what_the_register_holds() {
+    let city = City { bad_share: 0.0, ..City::new(5, 600, 4) }.play();
+    let distinct = city.truth.events.iter().filter(|event| event.nature != Nature::Duplicate).count();
+    let house = Deployed::new();
+    house.publish_all(&city.feeds);
+    let mut daemon = house.start();
+    house.wait_for(&mut daemon, distinct);
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", house.log());
+
+    let train = || house.run(&["train", "--version", "ours-1", "--on", "2026-11-22"]);
+    let ran = train();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(train().out, ran.out, "one register, one model");
+    let model = LinkageModel::parse(&ran.out).expect("a model");
+    let provenance = model.provenance().expect("it says where it comes from");
+    assert!(model.version() == "ours-1" && model.is_as_trained() && model.is_whole());
+    assert!(provenance.records >= 100 && provenance.feeds.contains(&"police".to_owned()), "{provenance:?}");
+    assert_eq!(provenance.linkage_key_epochs, ["portsmouth 1"]);
+    assert_eq!(provenance.parent, LinkageModel::published().version());
+    let rates = |text: &str| text.lines().filter(|line| line.contains("{ m =")).map(str::to_owned).collect::<Vec<_>>();
+    let (before, after) = (rates(LinkageModel::published().text()), rates(&ran.out));
+    assert_eq!(before.len(), after.len());
+    let learnt = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    assert!(learnt * 2 > before.len(), "{learnt} of {} rates", before.len());
+
+    let empty = Deployed::new();
+    empty.publish_all(&events(&["i1 police.incident 2025-03-01 victim=sarah perpetrator=dean"]));
+    let mut daemon = empty.start();
+    empty.wait_for(&mut daemon, 1);
+    assert!(daemon.terminate().success());
+    let ran = empty.run(&["train", "--version", "ours-1"]);
+    assert!(ran.code == 65 && ran.err.contains("fewer than a hundred"), "{} {}", ran.code, ran.err);
 }
