@@ -21,7 +21,7 @@ use crate::link::{LinkageModel, Linker, Provenance, Truth};
 use crate::log::Polled;
 use crate::model::ids::ScopeId;
 use crate::model::register::RowKind;
-use crate::pipeline::read_key;
+use crate::pipeline::{linkage_scope, read_key};
 use crate::pseudonymise::Pseudonymiser;
 use crate::simulate::City;
 
@@ -98,8 +98,8 @@ pub(super) fn run(args: &TrainArgs, out: &mut dyn Write) -> Result<(), Failure> 
     };
     let records = material.linker.record_count();
     let trained = match records {
-        0 => parent.clone(),
-        1..100 => {
+        0 if args.config.is_none() && args.simulate.is_none() && args.files.is_empty() => parent.clone(),
+        0..100 => {
             let line = "fewer than a hundred records: too few to learn anything from";
             return Err(Failure::new(Kind::BadData, line));
         }
@@ -260,11 +260,12 @@ fn of_register(config: &Path, scope: Option<&ScopeId>, parent: &LinkageModel) ->
             ));
         }
     };
+    let ours = linkage_scope(scope, key.epoch());
     let mut is_bad = false;
     for partition in partitions {
         log.restore(partition, &mut |key, value| {
             let Some((kind @ (RowKind::Record | RowKind::Decision), of, id)) = read_key(key) else { return };
-            is_bad |= of == scope.as_str() && material.linker.take_over(kind, id, value).is_err();
+            is_bad |= of == ours && material.linker.take_over(kind, id, value).is_err();
         })?;
     }
     if is_bad {

@@ -56,6 +56,7 @@ mod status;
 mod subject;
 mod work;
 
+pub use self::rekey::under as linkage_scope;
 pub use self::restore::BadRegister;
 pub use self::setup::{Now, Setup, feed_contexts};
 pub use self::status::HEARTBEAT;

@@ -322,7 +322,8 @@ impl Scope {
 }
 
 /// Where rows of linkage stand: their scope and the epoch of their tokens.
-pub(super) fn under(scope: &ScopeId, epoch: u32) -> String {
+#[must_use]
+pub fn under(scope: &ScopeId, epoch: u32) -> String {
     format!("{scope}@{epoch}")
 }
 
