@@ -34,7 +34,8 @@ pub(super) struct LoadArgs {
     /// Events between checkpoints
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(500..=1_000_000))]
     checkpoint: u32,
-    /// Months that the city plays: twice as many are half as many people, each with twice as many events
+    /// Months that the city plays: twice as many are half as many people, each with twice as many events. What a feed no
+    /// longer retains is not held
     #[arg(long, default_value_t = MONTHS, value_parser = clap::value_parser!(u32).range(1..=1_200))]
     months: u32,
     /// Records in one transaction at the most
