@@ -345,6 +345,7 @@ impl Log for KafkaLog {
         if !self.owned.contains_key(&partition) {
             return Err(LogError::Aborted(format!("partition {partition} is not ours")));
         }
+        self.transactors.mend()?;
         // Positions first: once they are known, whatever may still move them or the changelog is refused.
         for (feed, next) in self.positions(partition)? {
             self.cursors.insert((feed, partition), Cursor { committed: next, next });

@@ -40,7 +40,7 @@ pub(super) struct Transactor {
     watchdog: Watchdog,
     call_timeout: Duration,
     transaction_timeout: Duration,
-    /// The producer is of no more use; see [`Transactor::reopen`].
+    /// The producer is of no more use; see [`Turns::mend`].
     broken: bool,
 }
 
@@ -68,8 +68,18 @@ impl Turns {
         records: impl Iterator<Item = Outgoing<'a>>,
         positions: Option<GroupPositions<'_>>,
     ) -> Result<(), LogError> {
+        self.mend()?;
         self.transactors.swap(0, 1);
         self.transactors[0].run(records, positions)
+    }
+
+    /// Ends what a producer left open that could not undo it: until then nobody sees what comes after, not from the other
+    /// producer either, and no position can be read.
+    ///
+    /// # Errors
+    /// [`LogError::Retriable`] while no broker answers.
+    pub(super) fn mend(&mut self) -> Result<(), LogError> {
+        self.transactors.iter_mut().filter(|transactor| transactor.broken).try_for_each(Transactor::reopen)
     }
 }
 
@@ -130,9 +140,6 @@ impl Transactor {
         records: impl Iterator<Item = Outgoing<'a>>,
         positions: Option<GroupPositions<'_>>,
     ) -> Result<(), LogError> {
-        if self.broken {
-            self.reopen()?;
-        }
         let deadline = Instant::now() + self.transaction_timeout;
         let begun = self.producer.begin_transaction().map_err(|error| sort("beginning a transaction", &error));
         let Err(error) = begun.and_then(|()| self.fill_and_commit(records, positions, deadline)) else { return Ok(()) };
@@ -183,7 +190,7 @@ impl Transactor {
             }
             Some(_) | None => {
                 self.broken = true;
-                // Where this does not succeed the next transaction tries again, or the broker's patience ends it.
+                // Where this does not succeed, whoever restores tries again, or the broker's patience ends it.
                 match self.reopen() {
                     Ok(()) | Err(LogError::Retriable(_)) => Err(LogError::Aborted(error.into_why())),
                     Err(refused) => Err(refused),
