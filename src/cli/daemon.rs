@@ -263,7 +263,7 @@ impl Worker {
             }
             if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
                 self.commit_waiting(waiting)?;
-                self.log.commit(transaction)?;
+                self.commit(Computed { transaction, ..Computed::default() })?;
             }
         }
         Ok(())

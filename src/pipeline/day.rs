@@ -72,12 +72,17 @@ impl Engine {
             let scope = self.scopes.get(&id).expect("listed above");
             let linked: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
             let everybody: BTreeSet<_> = linked.iter().copied().chain(scope.told.clusters()).collect();
-            if at_once || !former.is_empty() {
-                let people = People { before: &everybody, concerned: &linked, former };
-                self.publish(&id, people, now, rng, work);
-            } else if !everybody.is_empty() {
-                self.unseen.insert(id, everybody.into_iter().collect());
-            }
+            let nobody = BTreeSet::new();
+            let (before, concerned) = if at_once || !former.is_empty() {
+                (&everybody, &linked)
+            } else {
+                if !everybody.is_empty() {
+                    self.unseen.insert(id.clone(), everybody.iter().copied().collect());
+                }
+                (&nobody, &nobody)
+            };
+            // With nobody to look at, what expired and what was sealed anew is written all the same.
+            self.publish(&id, People { before, concerned, former }, now, rng, work);
         }
     }
 

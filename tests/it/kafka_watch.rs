@@ -104,8 +104,8 @@ fn readiness_and_metrics_follow_the_daemon_through_its_days() {
     site.publish("i2 police.incident 2025-03-02 victim=sarah perpetrator=dean");
     site.wait_for("/metrics", 200, "priorityd_events_total{outcome=\"accepted\"} 2");
 
-    // Somebody takes its name: at its next commit it hears of it, says so, and leaves.
-    let heir = site.producer("priorityd-1");
+    // Somebody takes its name, of both its producers: at its next commit it hears of it, says so, and leaves.
+    let heir = ["priorityd-1", "priorityd-1/2"].map(|name| site.producer(name));
     site.publish("i3 police.incident 2025-03-03 victim=sarah perpetrator=dean");
     site.wait_for("/readyz", 503, "fenced: another instance has taken over");
     site.wait_for("/livez", 503, "fenced");
