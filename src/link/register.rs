@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::Decision;
 use super::calibrate::Truth;
 use super::changes::{PossibleMatch, Settled};
-use super::compare::Features;
+use super::compare::{Ceiling, Features, Sketch};
 use super::index::{Index, References};
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
@@ -17,7 +17,7 @@ use super::postings::{Postings, Run};
 use super::restored::Arriving;
 use super::reviews::{Question, bars_between};
 use super::rows::{self, Head, ProfileKey};
-use super::slab::Slab;
+use super::slab::{Beside, Slab};
 use super::units::Unit;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
@@ -53,6 +53,7 @@ pub(super) struct Profile {
 /// What follows from tokens alone.
 pub(super) struct Made {
     features: Features,
+    sketch: Sketch,
     keys: SmallVec<[u32; 64]>,
     own_weight: i32,
 }
@@ -64,7 +65,7 @@ impl Made {
         keys.sort_unstable();
         keys.dedup();
         let own_weight = weigh::weigh(model, &features, &features).total;
-        Self { features, keys, own_weight }
+        Self { sketch: Sketch::of(&features), features, keys, own_weight }
     }
 }
 
@@ -81,9 +82,12 @@ pub(super) struct Cluster {
 /// changed. In between, clusters are those of the last settlement.
 pub struct Linker {
     pub(super) model: Arc<LinkageModel>,
+    pub(super) ceiling: Ceiling,
     pub(super) records: Slab<Record>,
     pub(super) record_of: Index,
     pub(super) profiles: Slab<Profile>,
+    /// Of each profile, in a table of their own: those of many candidates are read for each that is compared.
+    pub(super) sketches: Beside<Sketch>,
     pub(super) profile_of: Index,
     pub(super) postings: Postings,
     pub(super) references: References,
@@ -117,10 +121,12 @@ impl Linker {
     pub fn new(model: Arc<LinkageModel>) -> Self {
         let postings = Postings::new(model.block_limit);
         Self {
+            ceiling: Ceiling::of(&model),
             model,
             records: Slab::new(),
             record_of: Index::new(),
             profiles: Slab::new(),
+            sketches: Beside::default(),
             profile_of: Index::new(),
             postings,
             references: References::new(),
@@ -165,7 +171,7 @@ impl Linker {
         });
         let maps = self.record_of.bytes() + self.profile_of.bytes() + self.references.bytes() + self.cluster_of.bytes();
         let slabs = self.records.bytes() + self.profiles.bytes() + self.units.bytes() + self.clusters.bytes();
-        slabs + maps + self.postings.bytes() + profiles.chain(clusters).chain(units).sum::<usize>()
+        slabs + self.sketches.bytes() + maps + self.postings.bytes() + profiles.chain(clusters).chain(units).sum::<usize>()
     }
 
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
@@ -173,6 +179,7 @@ impl Linker {
     pub fn calibrate(&mut self) {
         self.postings.post();
         self.model = Arc::new(super::calibrate::fit(self, &Truth::default(), true));
+        self.ceiling = Ceiling::of(&self.model);
         for profile in self.profiles.held_mut() {
             profile.own_weight = weigh::weigh(&self.model, &profile.features, &profile.features).total;
         }
@@ -432,10 +439,11 @@ impl Linker {
         slot
     }
 
-    pub(super) fn keep(&mut self, key: ProfileKey, Made { features, keys, own_weight }: Made) -> u32 {
+    pub(super) fn keep(&mut self, key: ProfileKey, Made { features, sketch, keys, own_weight }: Made) -> u32 {
         let (records, edges) = (SmallVec::new(), SmallVec::new());
         let profile = Profile { key, features, run: Run::default(), own_weight, records, edges };
         let slot = self.profiles.insert(profile);
+        self.sketches.put(slot, sketch);
         self.profiles[slot].run = self.postings.insert(slot, &keys);
         self.profile_of.insert(slot, |slot| self.profiles[slot].key);
         slot

@@ -90,11 +90,16 @@ fn compare(linker: &mut Linker) {
             shared.postings.candidates(one, shared.profiles[one].run, found);
         }
         let _stage = tracing::trace_span!(target: "stage", "compare").entered();
-        let touched = found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch());
-        std::hint::black_box(touched);
-        // Of two fresh profiles the one in the lower slot finds the pair.
-        let others = found.iter().filter(|two| one < **two || !is_fresh.contains(two));
-        others.filter_map(|&two| edge(one, two)).collect()
+        let sketches = &shared.sketches;
+        std::hint::black_box(found.iter().fold(0, |all, two| all ^ sketches[*two].touch()));
+        let mine = &sketches[one];
+        found.retain(|two| {
+            shared.ceiling.most(&shared.model, mine, &sketches[*two]) >= shared.model.review
+                // Of two fresh profiles the one in the lower slot finds the pair.
+                && (one < *two || !is_fresh.contains(two))
+        });
+        std::hint::black_box(found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch()));
+        found.iter().filter_map(|&two| edge(one, two)).collect()
     };
     let mut edges: Vec<(u32, u32, i32)> = if fresh.len() < WORTH_SHARING {
         let mut found = Vec::new();
