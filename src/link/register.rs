@@ -15,7 +15,7 @@ use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
 use super::restored::Arriving;
-use super::reviews::{Question, bars_between};
+use super::reviews::{Asked, Question, bars_between};
 use super::rows::{self, Head, ProfileKey};
 use super::slab::{Beside, Slab};
 use super::units::Unit;
@@ -95,10 +95,8 @@ pub struct Linker {
     pub(super) units: Slab<Unit>,
     pub(super) clusters: Slab<Cluster>,
     pub(super) cluster_of: Index,
-    /// Possible matches as last told, by record; kept both ways round.
-    pub(super) reviews: FxHashMap<RecordId, SmallVec<[RecordId; 1]>>,
-    /// How each of them was put, the smaller id first.
-    pub(super) questions: FxHashMap<(RecordId, RecordId), Question>,
+    /// Possible matches as last told, by record, and how each was put; kept both ways round.
+    pub(super) reviews: FxHashMap<RecordId, SmallVec<[(RecordId, Question); 1]>>,
     /// Profiles that were not compared yet.
     pub(super) uncompared: FxHashSet<u32>,
     /// Records whose surroundings changed.
@@ -135,7 +133,6 @@ impl Linker {
             clusters: Slab::new(),
             cluster_of: Index::new(),
             reviews: FxHashMap::default(),
-            questions: FxHashMap::default(),
             uncompared: FxHashSet::default(),
             dirty: FxHashSet::default(),
             stirred: FxHashSet::default(),
@@ -171,7 +168,11 @@ impl Linker {
         });
         let maps = self.record_of.bytes() + self.profile_of.bytes() + self.references.bytes() + self.cluster_of.bytes();
         let slabs = self.records.bytes() + self.profiles.bytes() + self.units.bytes() + self.clusters.bytes();
-        slabs + self.sketches.bytes() + maps + self.postings.bytes() + profiles.chain(clusters).chain(units).sum::<usize>()
+        slabs
+            + self.sketches.bytes()
+            + maps
+            + self.postings.bytes()
+            + profiles.chain(clusters).chain(units).sum::<usize>()
     }
 
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
@@ -320,17 +321,20 @@ impl Linker {
     /// Compares two held records in full.
     #[must_use]
     pub fn compare(&self, a: RecordId, b: RecordId) -> Option<Comparison> {
-        let (slot, other) = (self.slot_of(a)?, self.slot_of(b)?);
+        Some(self.compare_slots(self.slot_of(a)?, self.slot_of(b)?))
+    }
+
+    fn compare_slots(&self, slot: u32, other: u32) -> Comparison {
         let (one, two) = (&self.records[slot], &self.records[other]);
         let (first, second) = (&self.profiles[one.profile].features, &self.profiles[two.profile].features);
         let mut comparison = weigh::explain(&self.model, first, second, self.share_reference(slot, other));
-        if self.pairs.is_forbidden(a, b) {
+        if self.pairs.is_forbidden(one.id, two.id) {
             comparison.vetoes.push(Veto::Parties);
         }
-        if self.pairs.decision(a, b) == Some(Decision::Different) {
+        if self.pairs.decision(one.id, two.id) == Some(Decision::Different) {
             comparison.vetoes.push(Veto::Decided);
         }
-        Some(comparison)
+        comparison
     }
 
     /// Is the record in the register?
@@ -376,6 +380,12 @@ impl Linker {
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
         let bars = bars_between(self, a, b);
         self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison, bars })
+    }
+
+    /// The same for one that was just found.
+    pub(super) fn asked_about(&self, Asked { slots: (slot, other), question, .. }: Asked) -> PossibleMatch {
+        let (a, b) = (self.records[slot].id, self.records[other].id);
+        PossibleMatch { a, b, comparison: self.compare_slots(slot, other), bars: question.vetoes() }
     }
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.

@@ -1,14 +1,12 @@
-//! One line of memory about a person, which shows of most pairs that the evidence can't reach the review bar: most
-//! candidates are let go with it, and never compared in full.
+//! A person in two lines of memory, which show of most pairs that the evidence can't reach the review bar: nearly all
+//! candidates are let go by them, half of those by the first, and are never compared in full.
 //!
-//! Values stand in it as bytes. Unequal bytes are unequal values; equal bytes may be equal values, and count as whatever
+//! Values stand in them as bytes. Unequal bytes are unequal values; equal bytes may be equal values, and count as whatever
 //! that can be worth at most. So nothing that a comparison would find is missed.
 
-use super::super::model::{
-    ADDRESS, DATE, FAMILY, GIVEN, LinkageModel, MIDDLE, NUMBER, POSTCODE, SHARED_MIDDLE, Table,
-};
+use super::super::model::{ADDRESS, DATE, FAMILY, GIVEN, LinkageModel, MIDDLE, NUMBER, POSTCODE, SHARED_MIDDLE, Table};
 use super::{AddressLevel, DateLevel, Features, MiddleLevel, Name, NameLevel, NumberLevel, PostcodeLevel, Short};
-use crate::model::tokens::{ADDRESS_WORDS, DATE_DIGITS, NumberKind, POSTCODE_DELETIONS};
+use crate::model::tokens::{ADDRESS_WORDS, DATE_DIGITS, NAME_DELETIONS, NAME_FORMS, NumberKind, POSTCODE_DELETIONS};
 
 /// Frequency terms count in steps of 1/8 bit here, rounded up.
 const STEP: i32 = 32;
@@ -28,10 +26,18 @@ const SHARED: u8 = 1 << 5;
 /// Has several numbers of one kind, for which there is no room.
 const CROWDED: u8 = 1 << 6;
 
-/// One person in one line of memory; 0 stands for a missing value.
+/// One person; 0 stands for a missing value.
+#[derive(Clone, Copy, Default)]
+pub(in crate::link) struct Sketch {
+    /// All that most pairs need.
+    rough: Rough,
+    names: Names,
+}
+
+/// One line of memory.
 #[derive(Clone, Copy, Default)]
 #[repr(align(64))]
-pub(in crate::link) struct Sketch {
+struct Rough {
     wildcards: [u8; DATE_DIGITS],
     postcodes: [u8; POSTCODE_DELETIONS],
     words: [u8; ADDRESS_WORDS],
@@ -55,14 +61,55 @@ struct Brief {
     rarity: i8,
 }
 
+/// The line beside it: what names resemble.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Names {
+    given: Alike,
+    family: Alike,
+}
+
+/// What a name resembles.
+#[derive(Clone, Copy, Default)]
+struct Alike {
+    /// There are so many that bytes would often be equal.
+    deletions: [u16; NAME_DELETIONS],
+    forms: [u8; NAME_FORMS],
+    phonetic: u8,
+}
+
 impl Brief {
     fn of(name: &Name) -> Self {
         Self { exact: byte(name.exact), initial: byte(name.initial), rarity: steps(name.rarity) }
     }
 }
 
+impl Alike {
+    fn of(name: &Name) -> Self {
+        let deletion = |value: Short| u16::try_from(value % u32::from(u16::MAX)).expect("it is below 2^16");
+        Self { deletions: name.deletions.map(deletion), forms: name.forms.map(byte), phonetic: byte(name.phonetic) }
+    }
+}
+
 impl Sketch {
     pub(in crate::link) fn of(features: &Features) -> Self {
+        let names = Names { given: Alike::of(&features.given), family: Alike::of(&features.family) };
+        Self { rough: Rough::of(features), names }
+    }
+
+    /// Do both have a number of one kind?
+    pub(in crate::link) fn has_number_like(&self, other: &Self) -> bool {
+        self.rough.numbers.iter().zip(&other.rough.numbers).any(|(one, two)| *one != 0 && *two != 0)
+    }
+
+    /// Something of its first line, for the sake of reading it.
+    pub(in crate::link) fn touch(&self) -> u8 {
+        self.rough.flags
+    }
+}
+
+impl Rough {
+    fn of(features: &Features) -> Self {
         let Features { given, family, date, place, home, middle, .. } = features;
         let mut numbers = [0; NumberKind::ALL.len()];
         let mut flags = 0;
@@ -95,11 +142,6 @@ impl Sketch {
             flags,
         }
     }
-
-    /// Something of it, for the sake of reading it.
-    pub(in crate::link) fn touch(&self) -> u8 {
-        self.flags
-    }
 }
 
 fn byte(value: Short) -> u8 {
@@ -131,38 +173,72 @@ pub(in crate::link) struct Ceiling {
 /// What a name is worth at most.
 struct NameCeiling {
     exact: i32,
-    /// The best of what resembles, the frequency term aside.
-    resembling: i32,
-    unlike: i32,
+    /// By which levels of resemblance may hold, a bit each; the frequency term aside.
+    resembling: [i32; 1 << 3],
+    /// By whether they may share their first letter.
+    unlike: [i32; 2],
     alternative: i32,
     letter: [i32; 2],
+}
+
+/// All levels of resemblance.
+const ANY: usize = (1 << 3) - 1;
+
+/// Two names.
+#[derive(Clone, Copy)]
+struct Two<'a> {
+    brief: (Brief, Brief),
+    /// Where it is to be looked at.
+    alike: Option<(&'a Alike, &'a Alike)>,
+    /// Is one of them a letter?
+    letter: bool,
+    /// Are there other names?
+    others: bool,
 }
 
 impl NameCeiling {
     fn of(table: &Table) -> Self {
         let at = |level: NameLevel| table[level as usize];
+        let levels = [NameLevel::Nickname, NameLevel::Deletion, NameLevel::Phonetic];
+        let best = |set: usize| (0..3).filter(|bit| set >> bit & 1 == 1).map(|bit| at(levels[bit])).max();
         Self {
             exact: at(NameLevel::Exact),
-            resembling: at(NameLevel::Nickname).max(at(NameLevel::Deletion)).max(at(NameLevel::Phonetic)),
-            unlike: at(NameLevel::Letter).max(at(NameLevel::Nothing)),
+            resembling: std::array::from_fn(|set| best(set).unwrap_or(i32::MIN / 2)),
+            unlike: [at(NameLevel::Nothing), at(NameLevel::Nothing).max(at(NameLevel::Letter))],
             alternative: at(NameLevel::Alternative),
             letter: [at(NameLevel::Nothing), at(NameLevel::Nothing).max(at(NameLevel::Initial))],
         }
     }
 
-    /// `letter` is whether one of the two is a letter, `others` whether there are other names.
-    fn most(&self, model: &LinkageModel, (one, two): (Brief, Brief), letter: bool, others: bool) -> i32 {
+    fn most(&self, model: &LinkageModel, Two { brief: (one, two), alike, letter, others }: Two<'_>) -> i32 {
         let rarity = mean(one.rarity, two.rarity);
+        let initial = usize::from(one.initial == two.initial);
         let own = if one.exact == 0 || two.exact == 0 {
             0
         } else if letter {
-            self.letter[usize::from(one.initial == two.initial)]
+            self.letter[initial]
         } else {
-            let inexact = (self.resembling + model.fuzzy(rarity)).max(self.unlike);
+            let levels = alike.map_or(ANY, |(one, two)| one.levels(two));
+            let inexact = (self.resembling[levels] + model.fuzzy(rarity)).max(self.unlike[initial]);
             if one.exact == two.exact { inexact.max(self.exact + rarity) } else { inexact }
         };
         let rarer = i32::from(one.rarity.max(two.rarity)) * STEP;
         if others { own.max(self.alternative + rarer) } else { own }
+    }
+}
+
+impl Alike {
+    /// Which levels of resemblance may hold, a bit each.
+    fn levels(&self, other: &Self) -> usize {
+        let mut hits = [0; NAME_DELETIONS];
+        for second in &other.deletions {
+            for (hit, first) in hits.iter_mut().zip(&self.deletions) {
+                *hit |= u16::from(first == second);
+            }
+        }
+        let deletion = hits.iter().fold(0, |all, hit| all | hit) != 0;
+        let [a, b, c, d] = other.forms;
+        bits([meet(&self.forms, [a, b, c, d, a, b, c, d]), deletion, self.phonetic == other.phonetic])
     }
 }
 
@@ -195,42 +271,61 @@ impl Ceiling {
     }
 
     /// At least what [`weigh`](super::super::weigh::weigh) finds of the two under the same model; the least number of all
-    /// where it is sure to find that they differ in a number, which is final.
-    pub(in crate::link) fn most(&self, model: &LinkageModel, one: &Sketch, two: &Sketch) -> i32 {
-        if one.flags & two.flags & SINGLE != 0 || (one.flags | two.flags) & CROWDED != 0 {
+    /// where it is sure to find that they differ in a number, which is final. How names resemble is looked at only where
+    /// the rest leaves the bar in reach.
+    pub(in crate::link) fn most(&self, model: &LinkageModel, bar: i32, one: &Sketch, two: &Sketch) -> i32 {
+        let (first, second) = (&one.rough, &two.rough);
+        if first.flags & second.flags & SINGLE != 0 || (first.flags | second.flags) & CROWDED != 0 {
             return i32::MAX;
         }
-        let Some(numbers) = numbers(model, one, two) else { return i32::MIN };
-        let (place, home) = (self.place(model, one, two), self.home(model, one, two));
+        let Some(numbers) = numbers(model, first, second) else { return i32::MIN };
+        let (place, home) = (self.place(model, first, second), self.home(model, first, second));
         let at_home = place.max(0) + home.max(0);
+        let rest = self.base + middle(model, first, second) + self.date(model, first, second) + place + home + numbers;
         // It takes less than a bit from each bit of what is shared, so that the most evidence makes the most of the sum.
         let excess = |family: i32| (at_home + family.max(0)).saturating_sub(model.household_cap).max(0);
-        let (straight, crossed) = self.names(model, one, two);
-        let names = (straight[0] + straight[1] - excess(straight[1])).max(crossed - excess(crossed.div_euclid(2) - 1));
-        self.base + names + middle(model, one, two) + self.date(model, one, two) + place + home + numbers
+        let with_names = |look: bool| {
+            let ([given, family], crossed) = self.names(model, one, two, look);
+            // Crossed, a half or all of it counts as the family name.
+            let crossed = crossed - excess(crossed.div_euclid(2) - 1);
+            rest + (given + family - excess(family)).max(crossed)
+        };
+        let most = with_names(false);
+        if most < bar { most } else { with_names(true) }
     }
 
     /// Given and family name as they stand, and both together in each other's place. The cap on both is not counted, and
     /// neither is what names of one custom say together: they only take away.
-    fn names(&self, model: &LinkageModel, one: &Sketch, two: &Sketch) -> ([i32; 2], i32) {
-        let either = one.flags | two.flags;
+    fn names(&self, model: &LinkageModel, one: &Sketch, two: &Sketch, look: bool) -> ([i32; 2], i32) {
+        let either = one.rough.flags | two.rough.flags;
         let others = either & (OTHER_GIVEN | OTHER_FAMILY) != 0;
-        let given = (one.given, two.given);
-        let family = (one.family, two.family);
-        let straight = [
-            self.given.most(model, given, either & GIVEN_LETTER != 0, either & OTHER_GIVEN != 0),
-            self.family.most(model, family, either & FAMILY_LETTER != 0, others),
-        ];
+        let given = Two {
+            brief: (one.rough.given, two.rough.given),
+            alike: look.then_some((&one.names.given, &two.names.given)),
+            letter: either & GIVEN_LETTER != 0,
+            others: either & OTHER_GIVEN != 0,
+        };
+        let family = Two {
+            brief: (one.rough.family, two.rough.family),
+            alike: look.then_some((&one.names.family, &two.names.family)),
+            letter: either & FAMILY_LETTER != 0,
+            others,
+        };
         let across = |one: &Sketch, two: &Sketch| {
-            let names = (one.given, two.family);
-            let letter = one.flags & GIVEN_LETTER != 0 || two.flags & FAMILY_LETTER != 0;
-            self.given.most(model, names, letter, others) + self.family.most(model, names, letter, others)
+            let names = Two {
+                brief: (one.rough.given, two.rough.family),
+                alike: look.then_some((&one.names.given, &two.names.family)),
+                letter: one.rough.flags & GIVEN_LETTER != 0 || two.rough.flags & FAMILY_LETTER != 0,
+                others,
+            };
+            self.given.most(model, names) + self.family.most(model, names)
         };
         // Two for what halving and halving again round away.
-        (straight, (across(one, two) + across(two, one)).div_euclid(2) + 2 + model.crossed)
+        let crossed = (across(one, two) + across(two, one)).div_euclid(2) + 2 + model.crossed;
+        ([self.given.most(model, given), self.family.most(model, family)], crossed)
     }
 
-    fn date(&self, model: &LinkageModel, one: &Sketch, two: &Sketch) -> i32 {
+    fn date(&self, model: &LinkageModel, one: &Rough, two: &Rough) -> i32 {
         let ([whole, swapped, year_month, month_day, year_day, year], other) = (one.date, two.date);
         if whole == 0 || other[0] == 0 {
             return 0;
@@ -247,14 +342,14 @@ impl Ceiling {
         if whole == other[0] { inexact.max(exact) } else { inexact }
     }
 
-    fn place(&self, model: &LinkageModel, one: &Sketch, two: &Sketch) -> i32 {
+    fn place(&self, model: &LinkageModel, one: &Rough, two: &Rough) -> i32 {
         let ([unit, sector, district, area], other) = (one.place, two.place);
         if district == 0 || other[2] == 0 {
             return 0;
         }
         let units = unit != 0 && other[0] != 0;
         let inexact = self.postcode[bits([
-            units && meet(one.postcodes, two.postcodes),
+            units && meet(&one.postcodes, two.postcodes),
             sector != 0 && sector == other[1],
             district == other[2],
             area == other[3],
@@ -263,7 +358,7 @@ impl Ceiling {
         if units && unit == other[0] { inexact.max(exact) } else { inexact }
     }
 
-    fn home(&self, model: &LinkageModel, one: &Sketch, two: &Sketch) -> i32 {
+    fn home(&self, model: &LinkageModel, one: &Rough, two: &Rough) -> i32 {
         let ([whole, number_street, uprn], other) = (one.home, two.home);
         let table = &model.tables[ADDRESS];
         let mut most = i32::MIN;
@@ -285,7 +380,7 @@ impl Ceiling {
 }
 
 /// The second names.
-fn middle(model: &LinkageModel, one: &Sketch, two: &Sketch) -> i32 {
+fn middle(model: &LinkageModel, one: &Rough, two: &Rough) -> i32 {
     let ([exact, initial], [other, other_initial]) = (one.middle, two.middle);
     if initial == 0 || other_initial == 0 {
         return 0;
@@ -306,7 +401,7 @@ fn middle(model: &LinkageModel, one: &Sketch, two: &Sketch) -> i32 {
 }
 
 /// All numbers together; `None` where two differ that no one person has both of.
-fn numbers(model: &LinkageModel, one: &Sketch, two: &Sketch) -> Option<i32> {
+fn numbers(model: &LinkageModel, one: &Rough, two: &Rough) -> Option<i32> {
     let at = |level: NumberLevel| model.tables[NUMBER][level as usize];
     let (mut sum, mut any) = (0, false);
     for ((kind, one), two) in NumberKind::ALL.iter().zip(one.numbers).zip(two.numbers) {
@@ -331,9 +426,13 @@ fn bits<const N: usize>(flags: [bool; N]) -> usize {
     flags.iter().rev().fold(0, |bits, flag| bits << 1 | usize::from(*flag))
 }
 
-/// May two lists share an element?
-fn meet<const N: usize>(one: [u8; N], two: [u8; N]) -> bool {
-    one.iter().fold(false, |any, one| two.iter().fold(any, |any, two| any | (one == two)))
+/// May two lists share an element? All eight of the second are looked at in one go.
+fn meet(one: &[u8], two: [u8; 8]) -> bool {
+    const LOWEST: u64 = u64::from_ne_bytes([1; 8]);
+    let two = u64::from_ne_bytes(two);
+    // The highest bit of the lowest byte that is zero comes out set, and none where none is.
+    let zero = |bytes: u64| bytes.wrapping_sub(LOWEST) & !bytes & LOWEST << 7;
+    one.iter().fold(0, |found, byte| found | zero(two ^ (LOWEST * u64::from(*byte)))) != 0
 }
 
 #[cfg(test)]
@@ -378,7 +477,11 @@ mod tests {
         let mut numbers = SmallVec::new();
         for kind in NumberKind::ALL {
             for _ in 0..random.random_range(0..6_u32).saturating_sub(4) + u32::from(random.random_ratio(1, 50)) {
-                numbers.push(NumberTokens { kind, exact: token(random), deletions: others(random).into_iter().collect() });
+                numbers.push(NumberTokens {
+                    kind,
+                    exact: token(random),
+                    deletions: others(random).into_iter().collect(),
+                });
             }
         }
         numbers
@@ -440,9 +543,11 @@ mod tests {
             let (mut let_go, mut exceeded) = (0, 0);
             for (one, first) in people.iter().zip(&sketches) {
                 for (two, second) in people.iter().zip(&sketches) {
-                    let most = ceiling.most(&model, first, second);
                     let weight = weigh(&model, one, two);
+                    let rough = ceiling.most(&model, i32::MAX, first, second);
+                    let most = ceiling.most(&model, i32::MIN, first, second);
                     assert!(most >= weight.total || (most == i32::MIN && weight.different_numbers));
+                    assert!(rough >= most);
                     let_go += u32::from(most < model.review);
                     exceeded += u32::from(most == weight.total);
                 }
