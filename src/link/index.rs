@@ -73,6 +73,11 @@ impl References {
         Self { one: Index::new(), several: FxHashMap::default() }
     }
 
+    /// The record that has a reference by itself.
+    pub(super) fn lone(&self, reference: LocalRefId, reference_of: impl Fn(u32) -> LocalRefId) -> Option<u32> {
+        self.one.get(&reference.0, |slot| reference_of(slot).0)
+    }
+
     /// The records that share a reference; none where only one record has it.
     pub(super) fn sharing(&self, reference: LocalRefId) -> &[u32] {
         self.several.get(&reference).map_or(&[], SmallVec::as_slice)

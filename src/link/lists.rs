@@ -40,9 +40,29 @@ struct Class {
     free: Vec<u32>,
 }
 
+/// The class of the smallest block that holds so many entries.
+fn class_of(entries: usize) -> usize {
+    entries.next_power_of_two().trailing_zeros() as usize
+}
+
 impl Lists {
+    /// Makes room for lists of these sizes.
+    pub(super) fn make_room(&mut self, sizes: &[usize]) {
+        let mut counts: Vec<usize> = Vec::new();
+        for class in sizes.iter().map(|size| class_of(*size)) {
+            counts.resize(counts.len().max(class + 1), 0);
+            counts[class] += 1;
+        }
+        if self.classes.len() < counts.len() {
+            self.classes.resize_with(counts.len(), Class::default);
+        }
+        for (class, count) in counts.into_iter().enumerate() {
+            self.classes[class].blocks.reserve_exact(count << class);
+        }
+    }
+
     pub(super) fn make(&mut self, entries: &[u32]) -> List {
-        let class = entries.len().next_power_of_two().trailing_zeros() as usize;
+        let class = class_of(entries.len());
         let size = 1 << class;
         if self.classes.len() <= class {
             self.classes.resize_with(class + 1, Class::default);

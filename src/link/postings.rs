@@ -75,29 +75,29 @@ impl Postings {
             }
             return;
         }
-        let mut counts = vec![0; self.shards.len()];
-        for (_, run) in &waiting {
-            self.keys.of(*run).iter().for_each(|key| counts[shard_of(*key)] += 1);
+        let part = waiting.len().div_ceil(rayon::current_num_threads());
+        let parts: Vec<_> = waiting.par_chunks(part).map(|part| self.by_shard(part)).collect();
+        drop(waiting);
+        let mut by_shard: Vec<Vec<Vec<(u32, u32)>>> = vec![Vec::new(); self.shards.len()];
+        for part in parts {
+            by_shard.iter_mut().zip(part).for_each(|(parts, part)| parts.push(part));
         }
-        let mut by_shard: Vec<Vec<(u32, u32)>> = counts.into_iter().map(Vec::with_capacity).collect();
-        for (profile, run) in waiting {
-            self.keys.of(run).iter().for_each(|key| by_shard[shard_of(*key)].push((*key, profile)));
-        }
-        let post = |(shard, postings): (&mut Shard, Vec<(u32, u32)>)| {
-            for (key, profile) in postings {
-                shard.insert(key, profile);
-            }
-        };
-        self.shards.par_iter_mut().zip(by_shard).for_each(post);
+        self.shards.par_iter_mut().zip(by_shard).for_each(|(shard, parts)| shard.insert_many(parts.concat()));
         let crossed = self.shards.iter().enumerate().filter(|(_, shard)| !shard.crossed.is_empty());
         self.crossed.extend(crossed.map(|(shard, _)| shard));
     }
 
-    /// Posts what waits, once it is so much that all cores are busy with it.
-    pub(super) fn post_many(&mut self) {
-        if self.waiting.len() >= WORTH_SHARING * 64 {
-            self.post();
+    /// Keys and profiles, by the shard that they go to.
+    fn by_shard(&self, profiles: &[(u32, Run)]) -> Vec<Vec<(u32, u32)>> {
+        let mut counts = vec![0; self.shards.len()];
+        for (_, run) in profiles {
+            self.keys.of(*run).iter().for_each(|key| counts[shard_of(*key)] += 1);
         }
+        let mut by_shard: Vec<Vec<(u32, u32)>> = counts.into_iter().map(Vec::with_capacity).collect();
+        for (profile, run) in profiles {
+            self.keys.of(*run).iter().for_each(|key| by_shard[shard_of(*key)].push((*key, *profile)));
+        }
+        by_shard
     }
 
     /// Takes a profile out.
@@ -212,6 +212,44 @@ impl Shard {
     fn new(limit: usize) -> Self {
         let (hot, crossed) = (FxHashMap::default(), FxHashMap::default());
         Self { limit, slots: Vec::new(), used: 0, lists: Lists::default(), hot, crossed }
+    }
+
+    /// Takes in many postings: into an empty shard key by key, in one go and at their size.
+    fn insert_many(&mut self, mut postings: Vec<(u32, u32)>) {
+        if self.used > 0 || postings.is_empty() {
+            for (key, profile) in postings {
+                self.insert(key, profile);
+            }
+            return;
+        }
+        postings.sort_unstable();
+        let mut sizes = Vec::new();
+        for sharing in postings.chunk_by(|one, other| one.0 == other.0).map(<[_]>::len) {
+            self.used += 1;
+            if (2..=self.limit).contains(&sharing) {
+                sizes.push(sharing);
+            }
+        }
+        // Midway between the widest and the narrowest that growth makes it.
+        self.slots = vec![Slot { key: 0, place: NOWHERE }; self.used * 10 / 7 + 1];
+        self.lists.make_room(&sizes);
+        let mut profiles: Vec<u32> = Vec::new();
+        for sharing in postings.chunk_by(|one, other| one.0 == other.0) {
+            let key = sharing[0].0;
+            profiles.clear();
+            profiles.extend(sharing.iter().map(|(_, profile)| *profile));
+            let place = match profiles.as_slice() {
+                [only] => Place::One(*only),
+                some if some.len() <= self.limit => Place::Many(self.lists.make(some)),
+                many => {
+                    self.hot.insert(key, many.to_vec());
+                    self.crossed.insert(key, true);
+                    Place::Hot
+                }
+            };
+            let at = self.find(key);
+            self.slots[at] = Slot { key, place: place.pack() };
+        }
     }
 
     /// Whether the key crossed the limit by it.
@@ -434,6 +472,32 @@ mod tests {
         let run = index.insert(9, &[7, 1]);
         index.remove(9, run);
         assert!(index.take_crossed().is_empty());
+    }
+
+    #[test]
+    fn many_at_once_are_as_good_as_one_by_one() {
+        let keys = |profile: u32| {
+            [spread(profile / 40), spread((1 << 20) | (profile % 977)), spread((1 << 21) | (profile / 3))]
+        };
+        let (mut at_once, mut one_by_one) = (Postings::new(32), Postings::new(32));
+        let runs: Vec<[Run; 2]> = (0..5000)
+            .map(|profile| {
+                let run = one_by_one.insert(profile, &keys(profile));
+                one_by_one.post();
+                [at_once.insert(profile, &keys(profile)), run]
+            })
+            .collect();
+        for (profile, [run, other]) in (0..).zip(&runs) {
+            assert_eq!(candidates(&mut at_once, profile, *run), candidates(&mut one_by_one, profile, *other));
+        }
+        let crossed = |postings: &mut Postings| postings.take_crossed().len();
+        assert_eq!((crossed(&mut at_once), crossed(&mut one_by_one)), (125, 125), "forty share each key of the first");
+        // And go on as such.
+        for postings in [&mut at_once, &mut one_by_one] {
+            postings.remove(7, runs[7][0]);
+            postings.insert(7, &[1, 2]);
+        }
+        assert_eq!(candidates(&mut at_once, 8, runs[8][0]), candidates(&mut one_by_one, 8, runs[8][1]));
     }
 
     #[test]

@@ -351,6 +351,11 @@ impl Linker {
         self.profile_of.get(key, |slot| self.profiles[slot].key)
     }
 
+    /// The one record that has a reference, where only one has.
+    pub(super) fn lone(&self, reference: LocalRefId) -> Option<u32> {
+        self.references.lone(reference, |slot| self.records[slot].local_ref)
+    }
+
     fn cluster_slot(&self, cluster: ClusterId) -> Option<u32> {
         self.cluster_of.get(&cluster.0, |slot| self.clusters[slot].id.0)
     }

@@ -2,6 +2,7 @@
 //! model or key, with what that changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -9,7 +10,7 @@ use super::changes::{Settled, Snapshot, differences};
 use super::register::{Linker, Made};
 use super::reviews::Question;
 use super::rows::{self, BadRow, ProfileKey, Row};
-use crate::model::ids::RecordId;
+use crate::model::ids::{LocalRefId, RecordId};
 use crate::model::register::{RowChange, RowKind};
 
 /// Rows that came back and count for nothing yet. Those of records lie end to end: many are read side by side.
@@ -18,7 +19,17 @@ pub(super) struct Arriving {
     bytes: Vec<u8>,
     /// Where each begins, where its id ends, and where it ends.
     rows: Vec<(usize, usize, usize)>,
+    /// Read, and not taken in yet.
+    read: Vec<Result<Arrived, BadRow>>,
     edges: Vec<(ProfileKey, ProfileKey, i32)>,
+}
+
+/// A record's row, read.
+struct Arrived {
+    record: RecordId,
+    local_ref: LocalRefId,
+    key: ProfileKey,
+    made: Made,
 }
 
 /// The same list without what is in it, to be filled again.
@@ -53,24 +64,34 @@ impl Linker {
         Ok(())
     }
 
-    /// Reads the rows that wait, on all cores. Edges come as rows, so nothing of them is to be compared.
+    /// Reads the rows that wait, on all cores, while one of them takes in those that were read before.
     fn read_arriving(&mut self) -> Result<(), BadRow> {
-        let Arriving { bytes, rows, edges } = std::mem::take(&mut self.arriving);
-        let model = &self.model;
-        let read = |(start, middle, end): &(usize, usize, usize)| {
+        let Arriving { bytes, rows, read, edges } = std::mem::take(&mut self.arriving);
+        let model = Arc::clone(&self.model);
+        let arrived = |(start, middle, end): &(usize, usize, usize)| {
             let row = rows::read_record(&bytes[*start..*middle], &bytes[*middle..*end])?;
-            Ok((row.record, row.local_ref, row.key, Made::of(&row.tokens, model)))
+            let made = Made::of(&row.tokens, &model);
+            Ok(Arrived { record: row.record, local_ref: row.local_ref, key: row.key, made })
         };
-        let read: Vec<Result<_, BadRow>> = rows.par_iter().map(read).collect();
+        let (next, taken) = rayon::join(|| rows.par_iter().map(arrived).collect(), || self.take_in(read));
+        self.arriving = Arriving { bytes: cleared(bytes), rows: cleared(rows), read: next, edges };
+        taken
+    }
+
+    /// Takes in records whose rows were read. Edges come as rows, so nothing of them is to be compared.
+    fn take_in(&mut self, read: Vec<Result<Arrived, BadRow>>) -> Result<(), BadRow> {
+        // Looked up once before: what is looked up for many in a row waits for memory side by side.
+        let sought = read.iter().flatten().map(|Arrived { record, key, local_ref, .. }| {
+            u32::from(self.holds(*record)) ^ self.profile_slot(key).unwrap_or(0) ^ self.lone(*local_ref).unwrap_or(0)
+        });
+        std::hint::black_box(sought.fold(0, |all, found| all ^ found));
         for row in read {
-            let (record, local_ref, key, made) = row?;
+            let Arrived { record, local_ref, key, made } = row?;
             if !self.holds(record) {
                 let profile = self.profile_slot(&key).unwrap_or_else(|| self.keep(key, made));
                 self.hold(record, local_ref, profile);
             }
         }
-        self.arriving = Arriving { bytes: cleared(bytes), rows: cleared(rows), edges };
-        self.postings.post_many();
         Ok(())
     }
 
@@ -128,6 +149,8 @@ impl Linker {
     /// When one of the rows cannot be read.
     pub fn settle_restored(&mut self) -> Result<(), BadRow> {
         self.read_arriving()?;
+        let read = std::mem::take(&mut self.arriving.read);
+        self.take_in(read)?;
         self.take_edges();
         // Keys that crossed the limit on the way in did so before the edges were written.
         self.postings.post();

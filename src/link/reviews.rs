@@ -105,10 +105,13 @@ pub(super) fn review(linker: &mut Linker, people: &[SmallVec<[u32; 4]>], removed
     (standing, withdrawn)
 }
 
+/// A cluster, the highest weight between one of its records and one of a person's, and which two these are.
+type Best = (u32, i64, Pair, (u32, u32));
+
 /// Whom people would be asked about for one person; where the other is among `ours` too, one of the two asks for both.
 fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> SmallVec<[Asked; 4]> {
     let here = linker.records[records[0]].cluster;
-    let mut best: SmallVec<[(u32, i64, Pair, (u32, u32)); 4]> = SmallVec::new();
+    let mut best: SmallVec<[Best; 4]> = SmallVec::new();
     for &slot in records {
         let record = &linker.records[slot];
         neighbours(linker, slot, linker.model.review, |other, edge| {
@@ -138,7 +141,7 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> SmallVe
             decided.filter_map(|other| Some(linker.records[linker.slot_of(other)?].cluster)).collect();
         best.retain(|(there, ..)| !decided.contains(there));
     }
-    let asked = |(_, weight, pair, slots): (u32, i64, Pair, (u32, u32))| {
+    let asked = |(_, weight, pair, slots): Best| {
         let other = if linker.records[slots.0].cluster == here { slots.1 } else { slots.0 };
         Asked { pair, slots, question: Question { weight, bars: bars(linker, records, &beside(linker, other)) } }
     };

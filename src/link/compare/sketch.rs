@@ -437,7 +437,7 @@ fn meet(one: &[u8], two: [u8; 8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rand::{Rng, RngExt, SeedableRng};
+    use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha20Rng;
     use smallvec::SmallVec;
 
@@ -527,7 +527,7 @@ mod tests {
         features.date.rarity = rarity();
         features.place.rarity = rarity();
         features.full_name = rarity().saturating_mul(4);
-        features.is_middle_shared = random.next_u32() % 4 == 0;
+        features.is_middle_shared = random.random_ratio(1, 4);
         features
     }
 
