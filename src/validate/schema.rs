@@ -248,7 +248,7 @@ fn collect(
 }
 
 /// The same schema without the rule on unknown fields.
-fn loosened(mut schema: Value) -> Value {
+pub(super) fn loosened(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(fields) => {
             fields.remove("unevaluatedProperties");
