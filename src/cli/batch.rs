@@ -2,12 +2,16 @@
 //! in, committed.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::Arc;
 
 use getrandom::SysRng;
 use rand::rand_core::UnwrapErr;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
+use super::failure::{Failure, Kind};
 use crate::log::{FeedRecord, LogError, Polled, Transaction};
 use crate::pipeline::{BatchReport, Engine, Now, ReadBatch, Reader};
 
@@ -115,6 +119,27 @@ impl Read {
         span.record("rejected", computed.report.outcomes.rejected);
         drop(span);
         Ok(Computed { batch: Some(batch), ..computed })
+    }
+}
+
+/// The threads that read ahead while one takes in what was read: all cores but that one's, so that it is not held up.
+pub(super) struct Readers(ThreadPool);
+
+impl Readers {
+    /// Starts them.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn start() -> Result<Arc<Self>, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let pool = ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).build();
+        let cannot = |_| Failure::new(Kind::Bug, "no thread can be started to read on");
+        pool.map(|pool| Arc::new(Self(pool))).map_err(cannot)
+    }
+
+    /// Reads on them.
+    pub(super) fn read(&self, fresh: Fresh) -> Read {
+        self.0.install(|| fresh.read())
     }
 }
 

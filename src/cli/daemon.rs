@@ -5,7 +5,6 @@
 //! in their order; when one is not, everything after it is dropped with it, and polled again.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, ScopedJoinHandle};
@@ -15,11 +14,10 @@ use getrandom::SysRng;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rand::rand_core::UnwrapErr;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use super::batch::{Computed, Engines, Fresh, InHand, polled};
+use super::batch::{Computed, Engines, Fresh, InHand, Readers, polled};
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
@@ -47,8 +45,7 @@ pub(super) struct Worker {
     pub log: Box<dyn Log>,
     pub duties: Duties,
     pub batch_records: usize,
-    /// Who reads what comes next while one batch is taken in: see [`readers`].
-    pub readers: Arc<ThreadPool>,
+    pub readers: Arc<Readers>,
     pub poll_wait: Duration,
     /// Act as if it were this day; today without it.
     pub as_of: Option<Date>,
@@ -227,7 +224,7 @@ impl Worker {
             (Some(fresh), None, None) => hand.read = Some(fresh.read()),
             (fresh, read, computed) => std::thread::scope(|threads| {
                 let readers = Arc::clone(&self.readers);
-                let reading = fresh.map(|fresh| threads.spawn(move || readers.install(|| fresh.read())));
+                let reading = fresh.map(|fresh| threads.spawn(move || readers.read(fresh)));
                 let taking = read.map(|read| threads.spawn(|| read.take_in(engines, now)));
                 let committed = computed.map_or(Ok(()), |computed| self.commit(computed));
                 let taken = taking.map(done).transpose();
@@ -400,16 +397,6 @@ fn done<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The threads that read ahead while one takes in what was read: all cores but that one's, so that it is not held up.
-///
-/// # Errors
-/// No thread can be started.
-pub(super) fn readers() -> Result<Arc<ThreadPool>, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).build();
-    threads.map(Arc::new).map_err(|_| Failure::new(Kind::Bug, "no thread can be started to read on"))
-}
-
 /// How long one commit may take before it is said that the daemon hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -431,7 +418,7 @@ impl Running {
             duties: Duties::new(subscriber(&deployment.settings.log)?),
             watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
             batch_records: deployment.settings.batch_records,
-            readers: readers()?,
+            readers: Readers::start()?,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,
             metrics: Arc::clone(&metrics),

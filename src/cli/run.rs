@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::daemon::{Worker, readers};
+use super::batch::Readers;
+use super::daemon::Worker;
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
@@ -88,7 +89,7 @@ async fn serve(deployment: &Arc<Deployment>, metrics: Arc<Metrics>, levels: &Lev
         log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
         duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
-        readers: readers()?,
+        readers: Readers::start()?,
         poll_wait,
         as_of: settings.as_of,
         metrics: Arc::clone(&metrics),
