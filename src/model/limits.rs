@@ -44,6 +44,7 @@
 //! | Records partitioned together | `unit_limit`, 128 (the model's) | Looked at by a higher bar, where they fall apart |
 //! | Links, records in one audit line | 200, 5,000 (`pipeline::evidence`) | Further lines continue it |
 //! | Records hashed anew, rows deleted in one step of a rotation | 500 (`pipeline::rekey`) | The next turn goes on |
+//! | Names of parties, clauses, tools that are kept once | 4,096 (`model::text`) | Each further one is a copy of its own |
 //! | Records of a feed, of a topic | 2^40 | Refused |
 //! | Slots of a register | 2^32 records | The daemon ends |
 //! | Processed feed records, superseded entries | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |
