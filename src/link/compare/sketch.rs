@@ -102,9 +102,9 @@ impl Sketch {
         self.rough.numbers.iter().zip(&other.rough.numbers).any(|(one, two)| *one != 0 && *two != 0)
     }
 
-    /// Something of its first line, for the sake of reading it.
+    /// Something of both lines, for the sake of reading them.
     pub(in crate::link) fn touch(&self) -> u8 {
-        self.rough.flags
+        self.rough.flags ^ self.names.given.phonetic
     }
 }
 
@@ -186,10 +186,10 @@ const ANY: usize = (1 << 3) - 1;
 
 /// Two names.
 #[derive(Clone, Copy)]
-struct Two<'a> {
+struct Two {
     brief: (Brief, Brief),
-    /// Where it is to be looked at.
-    alike: Option<(&'a Alike, &'a Alike)>,
+    /// Which levels of resemblance may hold, a bit each.
+    levels: usize,
     /// Is one of them a letter?
     letter: bool,
     /// Are there other names?
@@ -210,7 +210,7 @@ impl NameCeiling {
         }
     }
 
-    fn most(&self, model: &LinkageModel, Two { brief: (one, two), alike, letter, others }: Two<'_>) -> i32 {
+    fn most(&self, model: &LinkageModel, Two { brief: (one, two), levels, letter, others }: Two) -> i32 {
         let rarity = mean(one.rarity, two.rarity);
         let initial = usize::from(one.initial == two.initial);
         let own = if one.exact == 0 || two.exact == 0 {
@@ -218,7 +218,6 @@ impl NameCeiling {
         } else if letter {
             self.letter[initial]
         } else {
-            let levels = alike.map_or(ANY, |(one, two)| one.levels(two));
             let inexact = (self.resembling[levels] + model.fuzzy(rarity)).max(self.unlike[initial]);
             if one.exact == two.exact { inexact.max(self.exact + rarity) } else { inexact }
         };
@@ -298,23 +297,24 @@ impl Ceiling {
     /// neither is what names of one custom say together: they only take away.
     fn names(&self, model: &LinkageModel, one: &Sketch, two: &Sketch, look: bool) -> ([i32; 2], i32) {
         let either = one.rough.flags | two.rough.flags;
+        let levels = |one: &Alike, two: &Alike| if look { one.levels(two) } else { ANY };
         let others = either & (OTHER_GIVEN | OTHER_FAMILY) != 0;
         let given = Two {
             brief: (one.rough.given, two.rough.given),
-            alike: look.then_some((&one.names.given, &two.names.given)),
+            levels: levels(&one.names.given, &two.names.given),
             letter: either & GIVEN_LETTER != 0,
             others: either & OTHER_GIVEN != 0,
         };
         let family = Two {
             brief: (one.rough.family, two.rough.family),
-            alike: look.then_some((&one.names.family, &two.names.family)),
+            levels: levels(&one.names.family, &two.names.family),
             letter: either & FAMILY_LETTER != 0,
             others,
         };
         let across = |one: &Sketch, two: &Sketch| {
             let names = Two {
                 brief: (one.rough.given, two.rough.family),
-                alike: look.then_some((&one.names.given, &two.names.family)),
+                levels: levels(&one.names.given, &two.names.family),
                 letter: one.rough.flags & GIVEN_LETTER != 0 || two.rough.flags & FAMILY_LETTER != 0,
                 others,
             };
