@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::format::Format;
 use super::measure::{cpu_seconds, peak_rss_mb};
-use super::tables::{Columns, TableError};
+use super::tables::{BlindRow, Columns, TableError};
 use crate::keys::linkage::LinkageKey;
 use crate::link::{LinkageModel, Linker};
 use crate::model::frequencies::Frequencies;
@@ -165,7 +165,7 @@ fn link(
     hash: &Pseudonymiser,
 ) -> Result<(Vec<Row>, Linker), LinkError> {
     let mut rows = Vec::new();
-    let mut people = Vec::new();
+    let mut people: Vec<Vec<BlindRow>> = Vec::new();
     for (file, path) in args.files.iter().enumerate() {
         let table = fs::File::open(path).map_err(|error| LinkError::File(path.clone(), error.kind()))?;
         let table = map
@@ -173,20 +173,23 @@ fn link(
             .map_err(|error| LinkError::Table(path.clone(), error))?;
         // Each file is an agency.
         let agency: PartyId = format!("file{file}").parse().expect("a valid name");
-        for row in table.blind(hash, &agency, 0) {
-            rows.push(Row { file, id: row.id, truth: row.truth, record: row.record });
-            people.push((row.record, row.agency, row.local_ref, row.tokens));
-        }
+        let mut blind = table.blind(hash, &agency, 0);
+        // Tokens are much, and stay where they are.
+        rows.extend(blind.iter_mut().map(|row| {
+            let (id, truth) = (std::mem::take(&mut row.id), row.truth.take());
+            Row { file, id, truth, record: row.record }
+        }));
+        people.push(blind);
     }
     // The file at hand is an epoch of its own: its frequencies are frozen before the first comparison.
     let frequencies = if args.frozen {
         hash.public_frequencies()
     } else {
-        Frequencies::counted(people.iter().map(|(_, _, _, tokens)| tokens))
+        Frequencies::counted(people.iter().flatten().map(|row| &row.tokens))
     };
     let mut linker = Linker::ephemeral(Arc::new(model.with_frequencies(frequencies)));
-    for (record, agency, local_ref, tokens) in people {
-        linker.insert(record, agency, local_ref, tokens);
+    for row in people.into_iter().flatten() {
+        linker.insert(row.record, row.agency, row.local_ref, row.tokens);
     }
     if !args.frozen {
         linker.calibrate();
