@@ -1,5 +1,5 @@
-//! A person in two lines of memory, which show of most pairs that the evidence can't reach the review bar: nearly all
-//! candidates are let go by them, half of those by the first, and are never compared in full.
+//! A person in two lines of memory, which show of most pairs that the evidence can't reach the review bar: those are never
+//! compared in full. The first line lets go of half of all candidates, the second looks at what names resemble.
 //!
 //! Values stand in them as bytes. Unequal bytes are unequal values; equal bytes may be equal values, and count as whatever
 //! that can be worth at most. So nothing that a comparison would find is missed.
