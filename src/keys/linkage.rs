@@ -110,9 +110,10 @@ impl FieldKey {
 
     /// HMAC-SHA-256 over the parts, each preceded by its length as four big-endian bytes.
     #[must_use]
-    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub fn mac(&self, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; 32] {
         let mut inner = Hash::after_block(self.inner);
         for part in parts {
+            let part = part.as_ref();
             let length = u32::try_from(part.len()).expect("a hashed part is far below 4 GiB");
             inner.update(&length.to_be_bytes());
             inner.update(part);

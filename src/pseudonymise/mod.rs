@@ -288,6 +288,6 @@ fn each_part<'a>(identity: &'a NormalIdentity, mut part: impl FnMut(&'static str
     }
 }
 
-fn cut(key: &FieldKey, parts: &[&[u8]]) -> [u8; 16] {
+fn cut(key: &FieldKey, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; 16] {
     *key.mac(parts).first_chunk().expect("HMAC-SHA-256 has 32 bytes")
 }
