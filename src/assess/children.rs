@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::findings::{add_evidence, back, of_appearance, triggered_by};
-use super::history::{Appearance, reports};
+use super::history::{Appearance, Past, reports};
 use crate::config::rules::Rules;
 use crate::model::event::{CaseState, Detail, Role};
 use crate::model::finding::{Counterpart, Finding, FindingKind};
 use crate::model::ids::ClusterId;
 
 /// Everything about children.
-pub(super) fn findings(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Finding>) {
+pub(super) fn findings(past: &Past<'_>, rules: &Rules, found: &mut Vec<Finding>) {
+    let history = past.history.as_slice();
     // A child who was there is a victim in their own right (Domestic Abuse Act 2021 s3): the bare fact, and nobody else's.
     let bare =
         |report| Finding { counterparts: Vec::new(), ..triggered_by(FindingKind::NewReport, Role::Child, &report) };
@@ -19,7 +20,7 @@ pub(super) fn findings(history: &[Appearance<'_>], rules: &Rules, found: &mut Ve
         mash_contacts(history, role, rules, found);
     }
     for role in [Role::Victim, Role::Perpetrator] {
-        linked_to_open_child(history, role, found);
+        linked_to_open_child(past, role, found);
     }
 }
 
@@ -48,11 +49,12 @@ fn mash_contacts(history: &[Appearance<'_>], role: Role, rules: &Rules, found: &
 }
 
 /// Reports of somebody who, when they came, was named in the open plan of a child.
-fn linked_to_open_child(history: &[Appearance<'_>], role: Role, found: &mut Vec<Finding>) {
+fn linked_to_open_child(past: &Past<'_>, role: Role, found: &mut Vec<Finding>) {
+    let history = past.history.as_slice();
     if !history.iter().any(|entry| matches!(entry.event.detail, Detail::SocialCareAssessment { .. })) {
         return;
     }
-    for report in reports(history, role) {
+    for report in past.reports(role) {
         let mut plans: BTreeMap<ClusterId, (&Appearance<'_>, Counterpart, CaseState)> = BTreeMap::new();
         for plan in history.iter().filter(|plan| plan.event.occurred_at <= report.at && !plan.me.under_16) {
             let Detail::SocialCareAssessment { state, .. } = plan.event.detail else { continue };
@@ -64,7 +66,7 @@ fn linked_to_open_child(history: &[Appearance<'_>], role: Role, found: &mut Vec<
         if open.is_empty() {
             continue;
         }
-        let mut finding = triggered_by(FindingKind::LinkedToOpenChild, role, &report);
+        let mut finding = triggered_by(FindingKind::LinkedToOpenChild, role, report);
         finding.counterparts = open.iter().map(|(_, child, _)| *child).collect();
         add_evidence(&mut finding, open.iter().map(|(plan, ..)| plan.id));
         found.push(finding);

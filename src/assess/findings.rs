@@ -6,8 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::history::{Appearance, Report, reports};
-use super::standing::Courts;
+use super::history::{Appearance, Past, Report};
 use super::{children, disclosure_scheme, orders, pathways, routing};
 use crate::config::rules::Rules;
 use crate::model::event::{Answer, Detail, Role, day};
@@ -16,12 +15,12 @@ use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
 
 /// Every finding about the person whose history this is, by id.
 #[must_use]
-pub fn findings(history: &[Appearance<'_>], as_of: Date, rules: &Rules) -> Vec<Finding> {
+pub fn findings(past: &Past<'_>, as_of: Date, rules: &Rules) -> Vec<Finding> {
     let mut found = Vec::new();
-    let courts = Courts::of(history);
+    let history = past.history.as_slice();
     for role in [Role::Victim, Role::Perpetrator] {
-        let reports = reports(history, role);
-        let standings: Vec<_> = reports.iter().map(|report| courts.standing(report)).collect();
+        let reports = past.reports(role);
+        let standings: Vec<_> = reports.iter().map(|report| past.courts.standing(report)).collect();
         for at in 0..reports.len() {
             let life = Life { history, before: &reports[..at], standings: &standings[..=at], role, rules };
             of_report(&life, &reports[at], &mut found);
@@ -33,8 +32,8 @@ pub fn findings(history: &[Appearance<'_>], as_of: Date, rules: &Rules) -> Vec<F
     several_agencies(history, &mut found);
     routing::unrouted(history, as_of, &rules.routing, &mut found);
     disclosure_scheme::overdue(history, as_of, rules, &mut found);
-    children::findings(history, rules, &mut found);
-    found.extend(both_roles(history));
+    children::findings(past, rules, &mut found);
+    found.extend(both_roles(past));
     found.sort_by_key(|finding| finding.id);
     found
 }
@@ -123,6 +122,9 @@ fn of_report(life: &Life<'_>, report: &Report, found: &mut Vec<Finding>) {
 /// Abuse between the same two people after a MARAC referral, reported by any agency, crime or not.
 fn marac_repeats(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Finding>) {
     let referrals = || history.iter().filter(|entry| matches!(entry.event.detail, Detail::MaracReferral { .. }));
+    if referrals().next().is_none() {
+        return;
+    }
     let mut seen = BTreeSet::new();
     for abuse in history.iter().filter(|entry| !entry.me.under_16) {
         let is_abuse = matches!(
@@ -190,9 +192,8 @@ fn several_agencies(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
 
 /// The first report that shows the person in the other role.
 #[must_use]
-pub fn both_roles(history: &[Appearance<'_>]) -> Option<Finding> {
-    let (as_victim, as_perpetrator) = (reports(history, Role::Victim), reports(history, Role::Perpetrator));
-    let (victim, perpetrator) = (as_victim.first()?, as_perpetrator.first()?);
+pub fn both_roles(past: &Past<'_>) -> Option<Finding> {
+    let (victim, perpetrator) = (past.reports(Role::Victim).first()?, past.reports(Role::Perpetrator).first()?);
     let victim_is_later = (victim.at, victim.trigger) > (perpetrator.at, perpetrator.trigger);
     let (first, then, role) =
         if victim_is_later { (perpetrator, victim, Role::Victim) } else { (victim, perpetrator, Role::Perpetrator) };

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use smallvec::SmallVec;
 
 use super::ledger::{Ledger, LedgerEvent, Participant};
+use super::standing::Courts;
 use crate::model::event::{Detail, OffenceFamily, Role, day};
 use crate::model::finding::Counterpart;
 use crate::model::ids::{ClusterId, EventId, RecordId};
@@ -21,7 +23,7 @@ pub struct Appearance<'a> {
     /// The person in it.
     pub me: Participant,
     /// Everybody else in it.
-    pub others: Vec<Counterpart>,
+    pub others: SmallVec<[Counterpart; 2]>,
 }
 
 impl Appearance<'_> {
@@ -41,6 +43,35 @@ impl Appearance<'_> {
             Role::Child | Role::Witness => return Vec::new(),
         };
         self.others.iter().filter(|other| other.role == across).copied().collect()
+    }
+}
+
+/// A history, and what nearly every rule asks of it: read once.
+pub struct Past<'a> {
+    /// The events, by time.
+    pub history: Vec<Appearance<'a>>,
+    /// What came of allegations.
+    pub courts: Courts,
+    as_victim: Vec<Report>,
+    as_perpetrator: Vec<Report>,
+}
+
+impl<'a> Past<'a> {
+    /// Reads a history.
+    #[must_use]
+    pub fn of(history: Vec<Appearance<'a>>) -> Self {
+        let (as_victim, as_perpetrator) = (reports(&history, Role::Victim), reports(&history, Role::Perpetrator));
+        Self { courts: Courts::of(&history), as_victim, as_perpetrator, history }
+    }
+
+    /// The reports in which the person is a party on that side, by time.
+    #[must_use]
+    pub fn reports(&self, role: Role) -> &[Report] {
+        match role {
+            Role::Victim => &self.as_victim,
+            Role::Perpetrator => &self.as_perpetrator,
+            Role::Child | Role::Witness => &[],
+        }
     }
 }
 

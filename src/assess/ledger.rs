@@ -21,7 +21,7 @@ use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
 use crate::model::outcome::Outcome;
-use crate::model::register::{RowChange, RowKind};
+use crate::model::register::{RowChange, RowKind, row_value};
 
 /// One person in one event in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct LedgerEvent {
     /// Who took part, in the order of the event.
     pub participants: Vec<Participant>,
 }
+
+/// Room for the row of nearly every event.
+const ROW_BYTES: usize = 192;
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -115,7 +118,8 @@ pub struct Ledger {
     cases: FxHashMap<LocalRefId, BTreeSet<CaseStep>>,
     decisions: Decisions,
     erasures: Erasures,
-    changed: BTreeSet<EventId>,
+    /// Each may come more than once.
+    changed: Vec<EventId>,
 }
 
 impl Ledger {
@@ -145,7 +149,7 @@ impl Ledger {
             in_force: None,
         };
         self.entries.insert(id, entry);
-        self.changed.insert(id);
+        self.changed.push(id);
         if let Some(erased) = self.erasures.enter(&event.facts.detail, event.facts.recorded_at) {
             let mut acceptance = self.erase(&erased);
             self.settle_tree(event, false, &mut acceptance);
@@ -170,7 +174,7 @@ impl Ledger {
         }
         for id in self.stubs_over(stub_is_over) {
             let supersedes = self.entries.remove(&id).and_then(|stub| stub.supersedes);
-            self.changed.insert(id);
+            self.changed.push(id);
             if let Some(earlier) = supersedes {
                 remove_from(&mut self.superseded_by, earlier, &id);
             }
@@ -218,7 +222,7 @@ impl Ledger {
             let before = *entry.in_force.replace(Box::new(left)).expect("in force above");
             unindex(&mut self.by_record, &mut self.cases, id, &before);
             index(&mut self.by_record, &mut self.cases, id, entry.in_force.as_ref().expect("put there above"));
-            self.changed.insert(id);
+            self.changed.push(id);
             acceptance.narrowed.push((id, before));
         }
         acceptance
@@ -227,7 +231,7 @@ impl Ledger {
     /// Leaves of an event its stub.
     fn forget(&mut self, id: EventId, acceptance: &mut Acceptance) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        self.changed.insert(id);
+        self.changed.push(id);
         if let Some(event) = entry.in_force.take() {
             unindex(&mut self.by_record, &mut self.cases, id, &event);
             self.decisions.leave(id, &event);
@@ -290,17 +294,14 @@ impl Ledger {
 
     /// Rows changed since the last call, by id.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
-        std::mem::take(&mut self.changed)
-            .into_iter()
-            .map(|id| RowChange {
-                kind: RowKind::Event,
-                id: id.0.to_vec(),
-                value: self
-                    .entries
-                    .get(&id)
-                    .map(|entry| postcard::to_allocvec(entry).expect("a ledger entry has a plain form")),
-            })
-            .collect()
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        let row = |id: EventId| {
+            let value = self.entries.get(&id).map(|entry| row_value(entry, ROW_BYTES));
+            RowChange { kind: RowKind::Event, id: id.0.to_vec(), value }
+        };
+        changed.into_iter().map(row).collect()
     }
 
     /// Takes a row back in after a restart.
@@ -332,7 +333,7 @@ impl Ledger {
             if let Some(event) = entry.in_force.take_if(|event| !is_erasure(&event.detail)) {
                 unindex(&mut self.by_record, &mut self.cases, member, &event);
                 self.decisions.leave(member, &event);
-                self.changed.insert(member);
+                self.changed.push(member);
                 acceptance.left.push((member, *event));
             }
         }

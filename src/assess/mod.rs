@@ -52,10 +52,11 @@ pub fn assess(
 ) -> Assessed {
     let mut history = history::appearances(ledger, records, cluster_of);
     history.retain(|appearance| appearance.on() <= as_of);
-    let findings = findings::findings(&history, as_of, rules);
+    let past = history::Past::of(history);
+    let findings = findings::findings(&past, as_of, rules);
     let profiles = [Role::Victim, Role::Perpetrator]
         .into_iter()
-        .filter_map(|role| profile::profile(&history, &findings, role, as_of, rules))
+        .filter_map(|role| profile::profile(&past, &findings, role, as_of, rules))
         .collect();
     Assessed { cluster, findings, profiles, cases: cases(ledger, records) }
 }
@@ -77,8 +78,8 @@ pub fn awaits_review(
     if !(seen_as(Role::Victim) && seen_as(Role::Perpetrator)) {
         return false;
     }
-    let history = history::appearances(ledger, records, cluster_of);
-    let found = findings::both_roles(&history);
+    let past = history::Past::of(history::appearances(ledger, records, cluster_of));
+    let found = findings::both_roles(&past);
     found.is_some_and(|finding| ledger.decision(Subject::Finding(finding.id)) != Some(Judgement::Seen))
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::history::{Appearance, reports};
-use super::standing::{self, Courts};
+use super::history::{Appearance, Past};
+use super::standing;
 use super::{matac, orders, pathways};
 use crate::config::rules::Rules;
 use crate::model::event::{
@@ -16,16 +16,10 @@ use crate::model::finding::{Finding, FindingKind, Intelligence, Profile, RiskBas
 
 /// The profile in a role, or `None` when no report in that role lies within the list window as of the date.
 #[must_use]
-pub fn profile(
-    history: &[Appearance<'_>],
-    findings: &[Finding],
-    role: Role,
-    as_of: Date,
-    rules: &Rules,
-) -> Option<Profile> {
+pub fn profile(past: &Past<'_>, findings: &[Finding], role: Role, as_of: Date, rules: &Rules) -> Option<Profile> {
     let since = as_of.saturating_sub(i64::from(rules.list_days).days());
     let within = |on: Date| (since..=as_of).contains(&on);
-    let all = reports(history, role);
+    let (history, all) = (past.history.as_slice(), past.reports(role));
     let in_window = all.partition_point(|report| report.on() < since);
     let reports = &all[in_window..];
     let (first, last) = (reports.first()?, reports.last()?);
@@ -43,15 +37,14 @@ pub fn profile(
         Tier::Single
     };
     let is_perpetrator = role == Role::Perpetrator;
-    let courts = Courts::of(history);
     let standings =
-        if is_perpetrator { standing::standings(history, &courts, reports, within) } else { BTreeMap::new() };
+        if is_perpetrator { standing::standings(history, &past.courts, reports, within) } else { BTreeMap::new() };
     let risk = if is_perpetrator { None } else { in_role(history, role).rev().find_map(graded) };
     let in_role = || in_role(history, role);
     let agencies: BTreeSet<_> = history
         .iter()
         .filter(|entry| entry.event.detail.says_who_is_known())
-        .map(|entry| entry.event.agency.clone())
+        .map(|entry| &entry.event.agency)
         .collect();
     Some(Profile {
         role,
@@ -59,7 +52,7 @@ pub fn profile(
         tier: is_perpetrator.then_some(tier),
         reports: u32::try_from(reports.len()).unwrap_or(u32::MAX),
         counterparts: u32::try_from(counterparts.len()).unwrap_or(u32::MAX),
-        agencies: agencies.into_iter().collect(),
+        agencies: agencies.into_iter().cloned().collect(),
         first_on: first.on(),
         last_on: last.on(),
         drops_off: last.on().saturating_add(i64::from(rules.list_days).days()),
@@ -73,7 +66,7 @@ pub fn profile(
         cohorts: cohorts(in_role()),
         mappa_level: mappa_level(in_role()),
         reviewed_risk: if is_perpetrator { in_role().rev().find_map(reviewed) } else { None },
-        score: if is_perpetrator { matac::score(&courts, &all, as_of, rules.matac_days) } else { None },
+        score: if is_perpetrator { matac::score(&past.courts, all, as_of, rules.matac_days) } else { None },
         intelligence: intelligence(in_role().filter(|entry| within(entry.on()))),
         both_roles: findings.iter().any(|finding| finding.kind == FindingKind::BothRoles),
         findings: by_kind,

@@ -11,7 +11,7 @@ pub fn canonical_json(value: &Value) -> Vec<u8> {
     out
 }
 
-fn render(value: &Value, out: &mut Vec<u8>) {
+pub(super) fn render(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {
             serde_json::to_writer(out, value).expect("writing to memory cannot fail");
@@ -25,22 +25,19 @@ fn render(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        Value::Object(fields) => render_fields(fields.iter().map(|(name, field)| (name.as_str(), field)), out),
+        Value::Object(fields) => {
+            let mut fields: SmallVec<[_; 16]> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            out.push(b'{');
+            for (index, (name, field)) in fields.into_iter().enumerate() {
+                separate(index, out);
+                render_text(name, out);
+                out.push(b':');
+                render(field, out);
+            }
+            out.push(b'}');
+        }
     }
-}
-
-/// Renders an object of these fields, each name once.
-pub(super) fn render_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a Value)>, out: &mut Vec<u8>) {
-    let mut fields: SmallVec<[(&str, &Value); 16]> = fields.collect();
-    fields.sort_unstable_by_key(|(name, _)| *name);
-    out.push(b'{');
-    for (index, (name, field)) in fields.into_iter().enumerate() {
-        separate(index, out);
-        render_text(name, out);
-        out.push(b':');
-        render(field, out);
-    }
-    out.push(b'}');
 }
 
 fn render_text(text: &str, out: &mut Vec<u8>) {

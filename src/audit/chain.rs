@@ -10,9 +10,10 @@ use std::str::FromStr;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::canonical::{canonical_json, render_fields};
+use super::canonical::canonical_json;
 use super::merkle::Edge;
-use crate::model::ids::{ScopeId, hex};
+use super::said::Said;
+use crate::model::ids::{ScopeId, push_hex};
 
 /// What was done, in the words of section 62 of the Data Protection Act 2018; a rejection is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,24 +117,30 @@ pub struct Chain {
     partition: i32,
     head: Head,
     edge: Edge,
+    /// The time of the last record, and its text.
+    at: (i64, String),
 }
 
 impl Chain {
     /// Goes on where the register's row says, or starts a chain.
     pub fn resume(partition: i32, row: Option<&[u8]>) -> Result<Self, BadHead> {
-        let Some(row) = row else { return Ok(Self { partition, head: Head::default(), edge: Edge::default() }) };
+        let Some(row) = row else { return Ok(Self::at(partition, Head::default(), Edge::default())) };
         let [2, rest @ ..] = row else { return Err(BadHead) };
         let (seq, rest) = rest.split_first_chunk::<8>().ok_or(BadHead)?;
         let (hash, rest) = rest.split_first_chunk::<32>().ok_or(BadHead)?;
         let (subtrees, []) = rest.as_chunks::<32>() else { return Err(BadHead) };
         let head = Head { seq: u64::from_be_bytes(*seq), hash: *hash };
-        Ok(Self { partition, head, edge: Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)? })
+        Ok(Self::at(partition, head, Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)?))
+    }
+
+    fn at(partition: i32, head: Head, edge: Edge) -> Self {
+        Self { partition, head, edge, at: (0, String::new()) }
     }
 
     /// Goes on after a head, as somebody would who forges what follows.
     #[cfg(test)]
     pub(super) fn after(head: Head) -> Self {
-        Self { partition: 0, head, edge: Edge::default() }
+        Self::at(0, head, Edge::default())
     }
 
     /// The register row's value: version, number, hash, and the edge of the tree.
@@ -156,32 +163,63 @@ impl Chain {
     }
 
     /// Adds a record. What is said holds ids, codes and counts, and all that explains the operation; `salt` must be random.
-    pub fn append(&mut self, at_ms: i64, kind: AuditKind, scope: &ScopeId, said: Value, salt: [u8; 16]) -> AuditLine {
-        let previous = self.head;
+    pub fn append(
+        &mut self,
+        at_ms: i64,
+        kind: AuditKind,
+        scope: &ScopeId,
+        said: impl Into<Said>,
+        salt: [u8; 16],
+    ) -> AuditLine {
+        let (said, previous) = (said.into(), self.head);
         let seq = previous.seq + 1;
-        let (body, subject) = part(&said, salt);
-        // The canonical form of the record as it is hashed and as it is kept, around parts that are rendered once. Times,
-        // kinds and scopes have nothing in them that JSON would escape.
-        let (at, kind) = (timestamp(at_ms), kind.as_str());
-        let (partition, number) = (self.partition.to_string(), seq.to_string());
-        let mut begun = [r#"{"at":""#, &at, r#"","body":"#, &body].concat();
-        let mut ended = [r#","scope":""#, scope.as_str(), r#"","seq":"#, &number].concat();
-        if let Some(subject) = &subject {
-            let commitment = hex(&commitment_of(subject.as_bytes()));
-            begun.extend([r#","commitment":""#, &commitment, "\""]);
+        let mut quoted = Vec::with_capacity(34);
+        quoted.push(b'"');
+        push_hex(&salt, &mut quoted);
+        quoted.push(b'"');
+        let mut subject = Vec::with_capacity(768);
+        let has_subject = said.render(|name| !is_nobodys(name), Some((SALT, &quoted)), &mut subject);
+
+        // The canonical form of the record as it is hashed lies within the one that is kept, around what is rendered once.
+        // Times, kinds and scopes have nothing in them that JSON would escape.
+        let mut line = Vec::with_capacity(subject.len() + 768);
+        line.extend_from_slice(b"{\"at\":\"");
+        line.extend_from_slice(self.timestamp(at_ms).as_bytes());
+        line.extend_from_slice(b"\",\"body\":");
+        said.render(is_nobodys, None, &mut line);
+        if has_subject {
+            line.extend_from_slice(b",\"commitment\":\"");
+            push_hex(&commitment_of(&subject), &mut line);
+            line.push(b'"');
         }
-        let record = [&begun, r#","kind":""#, kind, r#"","partition":"#, &partition, &ended, "}"].concat();
-        let hash = hash_of(&previous.hash, record.as_bytes());
+        let amid = format!(r#","kind":"{kind}","partition":{}"#, self.partition);
+        let ended = format!(r#","scope":"{}","seq":{seq}"#, scope.as_str());
+        let hash = hash_of(&previous.hash, &[&line, amid.as_bytes(), ended.as_bytes(), b"}"]);
         self.head = Head { seq, hash };
         self.edge.push(&hash);
-        if let Some(subject) = &subject {
-            ended.extend([r#","subject":"#, subject]);
+        line.extend_from_slice(b",\"hash\":\"");
+        push_hex(&hash, &mut line);
+        line.push(b'"');
+        line.extend_from_slice(amid.as_bytes());
+        line.extend_from_slice(b",\"previous\":\"");
+        push_hex(&previous.hash, &mut line);
+        line.push(b'"');
+        line.extend_from_slice(ended.as_bytes());
+        if has_subject {
+            line.extend_from_slice(b",\"subject\":");
+            line.extend_from_slice(&subject);
         }
-        let (before, its_own) = (hex(&previous.hash), hex(&hash));
-        let hashed =
-            [&begun, r#","hash":""#, &its_own, r#"","kind":""#, kind, r#"","partition":"#, &partition].concat();
-        let json = [&hashed, r#","previous":""#, &before, "\"", &ended, "}"].concat();
-        AuditLine { seq, previous: previous.hash, hash, json: json.into_bytes() }
+        line.push(b'}');
+        AuditLine { seq, previous: previous.hash, hash, json: line }
+    }
+
+    /// RFC 3339 in UTC with milliseconds always, so that times compare as text. The records of one batch have one time.
+    fn timestamp(&mut self, at_ms: i64) -> &str {
+        if self.at.0 != at_ms || self.at.1.is_empty() {
+            let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+            self.at = (at_ms, format!("{instant:.3}"));
+        }
+        &self.at.1
     }
 }
 
@@ -224,20 +262,8 @@ const NOBODYS: [&str; 32] = [
 /// What makes a commitment tell nothing.
 pub(super) const SALT: &str = "salt";
 
-/// Parts what a record says into its body and, if it is about somebody, its subject: each as canonical JSON.
-fn part(said: &Value, salt: [u8; 16]) -> (String, Option<String>) {
-    let text = |rendered: Vec<u8>| String::from_utf8(rendered).expect("JSON is text");
-    let Value::Object(fields) = said else { return (text(canonical_json(said)), None) };
-    let fields = || fields.iter().map(|(name, field)| (name.as_str(), field));
-    let is_nobodys = |(name, _): &(&str, &Value)| NOBODYS.binary_search(name).is_ok();
-    let (mut body, mut subject) = (Vec::with_capacity(256), Vec::with_capacity(512));
-    render_fields(fields().filter(is_nobodys), &mut body);
-    if fields().all(|field| is_nobodys(&field)) {
-        return (text(body), None);
-    }
-    let salt = Value::String(hex(&salt));
-    render_fields(fields().filter(|field| !is_nobodys(field)).chain([(SALT, &salt)]), &mut subject);
-    (text(body), Some(text(subject)))
+fn is_nobodys(name: &[u8]) -> bool {
+    NOBODYS.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
 }
 
 /// What the chain keeps of a subject: SHA-256 over the length-prefixed label and canonical JSON, salt included.
@@ -246,31 +272,27 @@ pub(super) fn commitment(subject: &Value) -> [u8; 32] {
 }
 
 fn commitment_of(subject: &[u8]) -> [u8; 32] {
-    labelled_hash(&[b"priorityd/v1/audit-subject", subject])
+    labelled_hash(&[&[b"priorityd/v1/audit-subject"], &[subject]])
 }
 
 /// The hash of a record without its two hashes: SHA-256 over the length-prefixed label, previous hash, canonical JSON.
 pub(super) fn record_hash(previous: &[u8; 32], record: &Value) -> [u8; 32] {
-    hash_of(previous, &canonical_json(record))
+    hash_of(previous, &[&canonical_json(record)])
 }
 
-fn hash_of(previous: &[u8; 32], record: &[u8]) -> [u8; 32] {
-    labelled_hash(&[b"priorityd/v1/audit", previous, record])
+/// The record comes in pieces.
+fn hash_of(previous: &[u8; 32], record: &[&[u8]]) -> [u8; 32] {
+    labelled_hash(&[&[b"priorityd/v1/audit"], &[previous], record])
 }
 
-fn labelled_hash(parts: &[&[u8]]) -> [u8; 32] {
+fn labelled_hash(parts: &[&[&[u8]]]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(u64::try_from(part.len()).expect("a length fits 64 bits").to_be_bytes());
-        hash.update(part);
+    for pieces in parts {
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        hash.update(u64::try_from(length).expect("a length fits 64 bits").to_be_bytes());
+        pieces.iter().for_each(|piece| hash.update(piece));
     }
     hash.finalize().into()
-}
-
-/// RFC 3339 in UTC with milliseconds always, so that times compare as text.
-fn timestamp(at_ms: i64) -> String {
-    let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{instant:.3}")
 }
 
 #[cfg(test)]
@@ -278,6 +300,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::ids::hex;
 
     #[test]
     fn the_first_record_is_this() {

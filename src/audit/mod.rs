@@ -13,6 +13,7 @@ pub mod explain;
 mod find;
 mod heads;
 mod merkle;
+mod said;
 mod subject;
 mod verify;
 
@@ -21,5 +22,6 @@ pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Head};
 pub use self::find::{AuditRecord, Query, Unreadable, redacted};
 pub use self::heads::SignedHead;
 pub use self::merkle::{Tree, goes_on, is_included};
+pub use self::said::Said;
 pub use self::subject::{LookedAt, Shared, Subject};
 pub use self::verify::{AuditFault, ChainsVerifier, PartitionFault, Verified, Verifier, verify};

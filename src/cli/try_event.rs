@@ -151,7 +151,7 @@ fn recipients<'a>(agreement: &'a Agreement, person: &PreviewedPerson) -> Vec<Tol
                     let view = View { channel: *channel, about: person.role, named_by: *named_by, findings };
                     let grant = agreement.policies.grant(recipient, view);
                     if grant.tells() {
-                        by_clause.entry(grant.clause().to_owned()).or_default().push(*kind);
+                        by_clause.entry(grant.clause().to_string()).or_default().push(*kind);
                     }
                 }
                 told.extend(by_clause.into_iter().map(|(clause, findings)| Told {

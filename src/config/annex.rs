@@ -119,7 +119,7 @@ fn of_recipient(out: &mut String, agreement: &Agreement, recipient: &Recipient) 
                     let view = View { channel: *channel, about: *about, named_by: *named_by, findings };
                     let grant = agreement.policies.grant(&recipient.party, view);
                     if grant.tells() {
-                        let said = (grant.clause().to_owned(), fields_of(&grant));
+                        let said = (grant.clause().to_string(), fields_of(&grant));
                         kinds_by.entry(said).or_default().push(*kind);
                     }
                 }

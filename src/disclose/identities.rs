@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::keys::KeyRing;
 use crate::model::ids::{RecordId, ScopeId};
-use crate::model::register::{RowChange, RowKind};
+use crate::model::register::{RowChange, RowKind, row_value};
 use crate::model::sealed::{PERSON, Sealed};
 
 /// A person as their agency wrote them down. Leaves only inside a message sealed to a recipient whom the agreement lets
@@ -27,7 +27,8 @@ pub struct OpenedPerson {
 #[derive(Default)]
 pub struct Identities {
     sealed: FxHashMap<RecordId, Sealed>,
-    changed: std::collections::BTreeSet<RecordId>,
+    /// Each may come more than once.
+    changed: Vec<RecordId>,
 }
 
 impl Identities {
@@ -35,7 +36,7 @@ impl Identities {
     pub fn insert(&mut self, record: RecordId, sealed: Sealed) {
         let changed = &mut self.changed;
         self.sealed.entry(record).or_insert_with(|| {
-            changed.insert(record);
+            changed.push(record);
             sealed
         });
     }
@@ -43,7 +44,7 @@ impl Identities {
     /// Forgets a record that no event in force names any more.
     pub fn remove(&mut self, record: RecordId) {
         if self.sealed.remove(&record).is_some() {
-            self.changed.insert(record);
+            self.changed.push(record);
         }
     }
 
@@ -71,7 +72,7 @@ impl Identities {
             let clear = keys.vault_of(sealed.epoch).and_then(|key| key.open(PERSON, &context, sealed));
             if let Some(clear) = clear {
                 *sealed = vault.seal(PERSON, &context, nonce(), &clear);
-                changed.insert(*record);
+                changed.push(*record);
                 resealed += 1;
             }
         }
@@ -80,17 +81,14 @@ impl Identities {
 
     /// Rows changed since the last call, by record.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
-        std::mem::take(&mut self.changed)
-            .into_iter()
-            .map(|record| RowChange {
-                kind: RowKind::Identity,
-                id: record.0.to_vec(),
-                value: self
-                    .sealed
-                    .get(&record)
-                    .map(|sealed| postcard::to_allocvec(sealed).expect("sealed bytes have a plain form")),
-            })
-            .collect()
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        let row = |record: RecordId| {
+            let value = self.sealed.get(&record).map(|sealed| row_value(sealed, sealed.bytes.len() + 8));
+            RowChange { kind: RowKind::Identity, id: record.0.to_vec(), value }
+        };
+        changed.into_iter().map(row).collect()
     }
 
     /// Takes a row back in after a restart; `None` when it is not one of ours.

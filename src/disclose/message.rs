@@ -1,9 +1,9 @@
 //! The CloudEvent around a message's body (CloudEvents 1.0), as it is signed and sealed.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::body::Body;
 use super::decide::{Message, MessageKind};
 use super::told::Digest;
 use crate::model::ids::{ScopeId, hex};
@@ -41,19 +41,18 @@ pub fn cloud_event(
 ) -> Option<Zeroizing<Vec<u8>>> {
     let days = i64::from(message.message_days);
     let expires = now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
-    let mut event = json!({
-        "specversion": "1.0",
-        "id": message.id,
-        "source": format!("urn:priorityd:hub:{scope}"),
-        "type": message.kind.event_type()?,
-        "time": now,
-        "datacontenttype": "application/json",
-        "recipient": message.recipient,
-        "expirytime": expires,
-        "data": Value::Object(message.body.clone()?),
-    });
+    let mut event = Body::default();
+    event.add("specversion", "1.0");
+    event.add("id", &message.id);
+    event.add("source", format_args!("urn:priorityd:hub:{scope}"));
+    event.add("type", message.kind.event_type()?);
+    event.add("time", now);
+    event.add("datacontenttype", "application/json");
+    event.add("recipient", &message.recipient);
+    event.add("expirytime", expires);
+    event.add_body("data", message.body.as_ref()?);
     if let Some(revision) = revision {
-        event["revision"] = json!(hex(&revision));
+        event.add("revision", hex(&revision));
     }
-    Some(Zeroizing::new(serde_json::to_vec(&event).expect("an event has a JSON form")))
+    Some(event.close())
 }

@@ -3,6 +3,8 @@
 //! Owns the sealed identities, what each recipient was told, the views and the sealing. Opens an identity only to put it
 //! into a message that is sealed to a recipient whom the agreement lets see it.
 
+mod around;
+pub mod body;
 pub mod decide;
 pub mod identities;
 mod jose;

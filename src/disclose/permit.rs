@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use jiff::ToSpan;
-use serde_json::{Map, Value};
 
-use super::decide::Desk;
+use super::around::Around;
+use super::body::Body;
+use super::decide::{Desk, Served};
 use super::view::{self, Naming};
 use crate::assess::Assessed;
-use crate::config::agreement::{Channel, Field, Grant, Kinds, NamedBy, Recipient, View};
+use crate::config::agreement::{Channel, Decided, Field, Grant, Kinds, NamedBy, Recipient, View, Ways};
 use crate::model::event::Role;
 use crate::model::finding::{Finding, Profile};
 use crate::model::ids::{ClusterId, RecordId};
@@ -57,29 +58,22 @@ impl Desk<'_> {
     /// The grant and the body of an alert, or why there is none: the recipient's own, or that of one whom it stands in for.
     pub(super) fn alert(
         &self,
-        recipient: &Recipient,
-        person: &Assessed,
+        one: &Served<'_>,
+        around: &Around<'_>,
         finding: &Finding,
-    ) -> Result<(Arc<Grant>, Map<String, Value>), No> {
-        let own = self.alert_of(recipient, recipient, person, finding);
-        let concerns_staff = |of: &Recipient| self.concerns_staff(of, person.cluster);
+        (own, everybodys): (&Ways, &Decided),
+    ) -> Result<(Arc<Grant>, Body), No> {
+        let recipient = one.recipient;
+        let own = self.alert_of(recipient, recipient, around, finding, own);
         if own.is_ok() {
-            return if concerns_staff(recipient) { Err(No::StaffConflict) } else { own };
+            return if concerns_staff(recipient, around) { Err(No::StaffConflict) } else { own };
         }
-        let stands_in = |of: &&Recipient| of.conflicts_to.as_ref() == Some(&recipient.party);
-        match self.agreement.recipients.iter().find(stands_in) {
-            Some(of) if concerns_staff(of) && !concerns_staff(recipient) => {
-                self.alert_of(of, recipient, person, finding)
+        match one.stands_in_for {
+            Some((of, place)) if concerns_staff(of, around) && !concerns_staff(recipient, around) => {
+                self.alert_of(of, recipient, around, finding, place.map_or(&[][..], |place| &everybodys[place]))
             }
             Some(_) | None => own,
         }
-    }
-
-    /// Does somebody whom it concerns, the person or anybody who shares an event with them, work for the recipient?
-    fn concerns_staff(&self, recipient: &Recipient, cluster: ClusterId) -> bool {
-        let Some(staff) = &recipient.staff else { return false };
-        let works_there = |other| (self.cases_of)(other).get(staff).is_some_and(|entry| entry.open);
-        works_there(cluster) || (self.neighbours_of)(cluster).into_iter().any(works_there)
     }
 
     /// An alert in the view of `recipient`, for the inbox of `to`.
@@ -87,13 +81,14 @@ impl Desk<'_> {
         &self,
         recipient: &Recipient,
         to: &Recipient,
-        person: &Assessed,
+        around: &Around<'_>,
         finding: &Finding,
-    ) -> Result<(Arc<Grant>, Map<String, Value>), No> {
+        ways: &Ways,
+    ) -> Result<(Arc<Grant>, Body), No> {
         let since = self.as_of.saturating_sub(i64::from(self.rules.alert_days).days());
-        let findings = Kinds::from_iter([finding.kind]);
-        let (mut grant, named_by) = self.granted(recipient, person, Channel::Alert, finding.role, findings)?;
+        let (mut grant, named_by) = granted(recipient, around.person, finding.role, ways)?;
         if to.party != recipient.party {
+            let findings = Kinds::from_iter([finding.kind]);
             let view = View { channel: Channel::Alert, about: finding.role, named_by, findings };
             grant = self.agreement.policies.grant_in_stead(&recipient.party, &to.party, view);
             if !grant.tells() {
@@ -104,29 +99,30 @@ impl Desk<'_> {
             return Err(No::TooOld);
         }
         let others = finding.counterparts.iter().map(|other| other.cluster);
-        self.check_people(recipient, person.cluster, finding.role, named_by, others)?;
-        let naming = self.naming(recipient, person, named_by, finding.record)?;
-        let perpetrators = if grant.has(Field::PerpetratorIdentity) {
+        self.check_people(recipient, around, finding.role, named_by, others)?;
+        let naming = naming(recipient, around, named_by, finding.record)?;
+        let perpetrators: Vec<_> = if grant.has(Field::PerpetratorIdentity) {
             let across = finding.counterparts.iter().filter(|other| other.role == Role::Perpetrator);
             // Who is a victim elsewhere may be the victim here: nobody is named as a perpetrator before a human has looked.
             let across = across.filter(|other| !(self.awaits_review)(other.cluster));
-            across.filter_map(|other| self.open(other.record)).collect()
+            across.filter_map(|other| around.open(other.record)).collect()
         } else {
             Vec::new()
         };
-        let body = view::alert(finding, &grant, naming, perpetrators);
+        let body = view::alert(finding, &grant, naming, &perpetrators);
         Ok((grant, body))
     }
 
     /// The grant and the body of a list entry, or why there is none.
-    pub(super) fn list_entry(
+    pub(super) fn list_entry<'w>(
         &self,
         recipient: &Recipient,
-        person: &Assessed,
-    ) -> Result<(Arc<Grant>, Map<String, Value>), No> {
+        around: &Around<'_>,
+        ways: impl Iterator<Item = (&'w Profile, &'w Ways)>,
+    ) -> Result<(Arc<Grant>, Body), No> {
         let mut no = No::Ungranted;
-        for profile in &person.profiles {
-            match self.entry_in_role(recipient, person, profile) {
+        for (profile, ways) in ways {
+            match self.entry_in_role(recipient, around, profile, ways) {
                 Ok(granted) => return Ok(granted),
                 Err(No::Ungranted) => {}
                 Err(other) => no = other,
@@ -138,60 +134,37 @@ impl Desk<'_> {
     fn entry_in_role(
         &self,
         recipient: &Recipient,
-        person: &Assessed,
+        around: &Around<'_>,
         profile: &Profile,
-    ) -> Result<(Arc<Grant>, Map<String, Value>), No> {
-        let findings: Kinds = profile.findings.keys().copied().collect();
-        let (grant, named_by) = self.granted(recipient, person, Channel::List, profile.role, findings)?;
-        if self.concerns_staff(recipient, person.cluster) {
+        ways: &Ways,
+    ) -> Result<(Arc<Grant>, Body), No> {
+        let (grant, named_by) = granted(recipient, around.person, profile.role, ways)?;
+        if concerns_staff(recipient, around) {
             return Err(No::StaffConflict);
         }
-        let others = (self.neighbours_of)(person.cluster);
-        self.check_people(recipient, person.cluster, profile.role, named_by, others)?;
-        let naming = self.naming(recipient, person, named_by, profile.record)?;
+        self.check_people(recipient, around, profile.role, named_by, around.neighbours().iter().copied())?;
+        let naming = naming(recipient, around, named_by, profile.record)?;
         // An entry may rest on one finding and be silent about another: each kind is asked about by itself.
         let told = |kind| {
             let findings = Kinds::from_iter([kind]);
             let view = View { channel: Channel::List, about: profile.role, named_by, findings };
             self.agreement.policies.grant(&recipient.party, view).has(Field::Findings)
         };
-        let body = view::list_entry(profile, &grant, naming, (self.confidence_of)(person.cluster), told);
+        let body = view::list_entry(profile, &grant, naming, (self.confidence_of)(around.person.cluster), told);
         Ok((grant, body))
-    }
-
-    /// What the policies grant, with the first way of naming that they let through and the caseload bears.
-    fn granted(
-        &self,
-        recipient: &Recipient,
-        person: &Assessed,
-        channel: Channel,
-        about: Role,
-        findings: Kinds,
-    ) -> Result<(Arc<Grant>, NamedBy), No> {
-        let mut no = No::Ungranted;
-        for (named_by, grant) in self.agreement.policies.ways(&recipient.party, channel, about, findings).iter() {
-            let case = person.cases.get(&recipient.party).filter(|case| case.role == about);
-            match (named_by, case) {
-                (NamedBy::Name | NamedBy::Pseudonym, _) => return Ok((Arc::clone(grant), *named_by)),
-                (NamedBy::OwnReference, Some(case)) if case.open => return Ok((Arc::clone(grant), *named_by)),
-                (NamedBy::OwnReference, Some(_)) => no = No::CaseClosed,
-                (NamedBy::OwnReference, None) => no = No::NotInCaseload,
-            }
-        }
-        Err(no)
     }
 
     /// What is known of the people forbids what the policies let through.
     fn check_people(
         &self,
         recipient: &Recipient,
-        cluster: ClusterId,
+        around: &Around<'_>,
         about: Role,
         named_by: NamedBy,
         others: impl IntoIterator<Item = ClusterId>,
     ) -> Result<(), No> {
         let has_victim = |other: ClusterId| {
-            let cases = (self.cases_of)(other);
+            let cases = around.cases_of(other);
             cases.get(&recipient.party).is_some_and(|case| case.open && case.role == Role::Victim)
         };
         // The inbox that the victim's messages come to is not one where the perpetrator is spoken of.
@@ -201,26 +174,42 @@ impl Desk<'_> {
         // The service that supports a victim hears of its own client whatever else is said of them: a counter-allegation
         // must not silence it. Everything else waits for a human.
         let own_victim = about == Role::Victim && named_by == NamedBy::OwnReference;
-        if self.agreement.hold_both_roles && !own_victim && (self.awaits_review)(cluster) {
+        if self.agreement.hold_both_roles && !own_victim && around.awaits_review() {
             return Err(No::BothRoles);
         }
         Ok(())
     }
+}
 
-    fn naming(
-        &self,
-        recipient: &Recipient,
-        person: &Assessed,
-        named_by: NamedBy,
-        record: RecordId,
-    ) -> Result<Naming, No> {
-        Ok(match named_by {
-            NamedBy::Pseudonym => Naming::Pseudonym,
-            NamedBy::OwnReference => {
-                let case = person.cases.get(&recipient.party).ok_or(No::NotInCaseload)?;
-                Naming::OwnReference(self.open(case.record).ok_or(No::NotInCaseload)?)
-            }
-            NamedBy::Name => self.open(record).map_or(Naming::Pseudonym, Naming::Named),
-        })
+/// Does somebody whom it concerns, the person or anybody who shares an event with them, work for the recipient?
+fn concerns_staff(recipient: &Recipient, around: &Around<'_>) -> bool {
+    let Some(staff) = &recipient.staff else { return false };
+    let works_there = |other| around.cases_of(other).get(staff).is_some_and(|entry| entry.open);
+    works_there(around.person.cluster) || around.neighbours().iter().copied().any(works_there)
+}
+
+/// What the policies grant, with the first way of naming that they let through and the caseload bears.
+fn granted(recipient: &Recipient, person: &Assessed, about: Role, ways: &Ways) -> Result<(Arc<Grant>, NamedBy), No> {
+    let mut no = No::Ungranted;
+    for (named_by, grant) in ways {
+        let case = person.cases.get(&recipient.party).filter(|case| case.role == about);
+        match (named_by, case) {
+            (NamedBy::Name | NamedBy::Pseudonym, _) => return Ok((Arc::clone(grant), *named_by)),
+            (NamedBy::OwnReference, Some(case)) if case.open => return Ok((Arc::clone(grant), *named_by)),
+            (NamedBy::OwnReference, Some(_)) => no = No::CaseClosed,
+            (NamedBy::OwnReference, None) => no = No::NotInCaseload,
+        }
     }
+    Err(no)
+}
+
+fn naming(recipient: &Recipient, around: &Around<'_>, named_by: NamedBy, record: RecordId) -> Result<Naming, No> {
+    Ok(match named_by {
+        NamedBy::Pseudonym => Naming::Pseudonym,
+        NamedBy::OwnReference => {
+            let case = around.person.cases.get(&recipient.party).ok_or(No::NotInCaseload)?;
+            Naming::OwnReference(around.open(case.record).ok_or(No::NotInCaseload)?)
+        }
+        NamedBy::Name => around.open(record).map_or(Naming::Pseudonym, Naming::Named),
+    })
 }

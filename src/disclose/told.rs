@@ -1,15 +1,21 @@
 //! What each recipient was told, so that they hear each thing once and hear again when it changes (I3, I6).
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use smallvec::SmallVec;
 
+use super::body::Body;
 use super::decide::{Message, MessageKind};
 use crate::keys::output::OutputKey;
 use crate::model::ids::{ClusterId, FindingId, PartyId, hex};
-use crate::model::register::{RowChange, RowKind};
+use crate::model::register::{RowChange, RowKind, row_value};
+use crate::model::text::Text;
+
+/// Room for nearly every row.
+const ROW_BYTES: usize = 192;
 
 /// A digest of what was said; compared, never shown.
 pub type Digest = [u8; 16];
@@ -24,22 +30,71 @@ pub struct ToldAlert {
     /// Of the body as last said.
     pub digest: Digest,
     /// The clause it was told under.
-    pub clause: String,
+    pub clause: Text,
 }
 
+/// What is noted for each recipient, by name. Few recipients are told any one thing: a list takes a tenth of a tree's room.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ByParty<T>(Vec<(PartyId, T)>);
+
+impl<T> Default for ByParty<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> ByParty<T> {
+    /// What is noted for one.
+    #[must_use]
+    pub fn get(&self, party: &PartyId) -> Option<&T> {
+        self.0.iter().find(|(known, _)| known == party).map(|(_, noted)| noted)
+    }
+
+    fn insert(&mut self, party: &PartyId, noted: T) {
+        match self.0.binary_search_by(|(known, _)| known.cmp(party)) {
+            Ok(at) => self.0[at].1 = noted,
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (party.clone(), noted));
+            }
+        }
+    }
+
+    fn remove(&mut self, party: &PartyId) {
+        self.0.retain(|(known, _)| known != party);
+    }
+}
+
+/// One finding as it was told.
 #[derive(Default, Serialize, Deserialize)]
-struct AlertRow {
+pub struct AlertRow {
     /// The linked person it was last about.
     cluster: ClusterId,
-    to: BTreeMap<PartyId, ToldAlert>,
+    to: ByParty<ToldAlert>,
+}
+
+impl AlertRow {
+    /// What one recipient was told.
+    #[must_use]
+    pub fn to(&self, recipient: &PartyId) -> Option<&ToldAlert> {
+        self.to.get(recipient)
+    }
+
+    /// Does it stand with anybody?
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.to.0.iter().any(|(_, told)| told.live)
+    }
 }
 
 /// What all recipients of one scope were told.
 #[derive(Default)]
 pub struct Told {
     alerts: FxHashMap<FindingId, AlertRow>,
-    by_cluster: FxHashMap<ClusterId, BTreeSet<FindingId>>,
-    lists: FxHashMap<ClusterId, BTreeMap<PartyId, Digest>>,
+    /// Each list sorted.
+    by_cluster: FxHashMap<ClusterId, SmallVec<[FindingId; 1]>>,
+    lists: FxHashMap<ClusterId, ByParty<Digest>>,
     changed_alerts: BTreeSet<FindingId>,
     changed_lists: BTreeSet<ClusterId>,
 }
@@ -49,6 +104,18 @@ impl Told {
     #[must_use]
     pub fn findings_of(&self, clusters: impl IntoIterator<Item = ClusterId>) -> BTreeSet<FindingId> {
         clusters.into_iter().filter_map(|cluster| self.by_cluster.get(&cluster)).flatten().copied().collect()
+    }
+
+    /// What anybody was ever told of a finding.
+    #[must_use]
+    pub fn of(&self, finding: FindingId) -> Option<&AlertRow> {
+        self.alerts.get(&finding)
+    }
+
+    /// What anybody's list says of a person.
+    #[must_use]
+    pub fn lists_of(&self, cluster: ClusterId) -> Option<&ByParty<Digest>> {
+        self.lists.get(&cluster)
     }
 
     /// What one recipient was told of a finding.
@@ -71,7 +138,7 @@ impl Told {
 
     /// Notes what one recipient was told of a finding, and whom it is about now.
     pub fn set_alert(&mut self, finding: FindingId, cluster: ClusterId, recipient: &PartyId, told: ToldAlert) {
-        self.alerts.entry(finding).or_default().to.insert(recipient.clone(), told);
+        self.alerts.entry(finding).or_default().to.insert(recipient, told);
         self.move_alert(finding, cluster);
         self.changed_alerts.insert(finding);
     }
@@ -82,14 +149,25 @@ impl Told {
         let before = std::mem::replace(&mut row.cluster, cluster);
         if before != cluster {
             self.changed_alerts.insert(finding);
-            if let Some(findings) = self.by_cluster.get_mut(&before) {
-                findings.remove(&finding);
-                if findings.is_empty() {
-                    self.by_cluster.remove(&before);
-                }
+            self.unlink(before, finding);
+        }
+        self.link(cluster, finding);
+    }
+
+    fn link(&mut self, cluster: ClusterId, finding: FindingId) {
+        let findings = self.by_cluster.entry(cluster).or_default();
+        if let Err(at) = findings.binary_search(&finding) {
+            findings.insert(at, finding);
+        }
+    }
+
+    fn unlink(&mut self, cluster: ClusterId, finding: FindingId) {
+        if let Entry::Occupied(mut findings) = self.by_cluster.entry(cluster) {
+            findings.get_mut().retain(|other| *other != finding);
+            if findings.get().is_empty() {
+                findings.remove();
             }
         }
-        self.by_cluster.entry(cluster).or_default().insert(finding);
     }
 
     /// What one recipient's list says of a person.
@@ -106,18 +184,19 @@ impl Told {
     /// Everybody who was told anything.
     #[must_use]
     pub fn parties(&self) -> BTreeSet<PartyId> {
-        let lists = self.lists.values().flat_map(BTreeMap::keys);
-        lists.chain(self.alerts.values().flat_map(|row| row.to.keys())).cloned().collect()
+        let lists = self.lists.values().flat_map(|row| row.0.iter().map(|(party, _)| party));
+        let alerts = self.alerts.values().flat_map(|row| row.to.0.iter().map(|(party, _)| party));
+        lists.chain(alerts).cloned().collect()
     }
 
     /// Notes what one recipient's list says of a person, or that it says nothing any more.
     pub fn set_listed(&mut self, cluster: ClusterId, recipient: &PartyId, digest: Option<Digest>) {
         let row = self.lists.entry(cluster).or_default();
         match digest {
-            Some(digest) => row.insert(recipient.clone(), digest),
+            Some(digest) => row.insert(recipient, digest),
             None => row.remove(recipient),
-        };
-        if row.is_empty() {
+        }
+        if row.0.is_empty() {
             self.lists.remove(&cluster);
         }
         self.changed_lists.insert(cluster);
@@ -126,15 +205,8 @@ impl Told {
     /// Forgets findings that cannot come again, where everybody who was told of them was told that they fell away.
     pub fn forget(&mut self, findings: &BTreeSet<FindingId>) {
         for finding in findings {
-            let Some(row) = self.alerts.get(finding).filter(|row| row.to.values().all(|told| !told.live)) else {
-                continue;
-            };
-            if let Some(others) = self.by_cluster.get_mut(&row.cluster) {
-                others.remove(finding);
-                if others.is_empty() {
-                    self.by_cluster.remove(&row.cluster);
-                }
-            }
+            let Some(row) = self.alerts.get(finding).filter(|row| !row.is_live()) else { continue };
+            self.unlink(row.cluster, *finding);
             self.alerts.remove(finding);
             self.changed_alerts.insert(*finding);
         }
@@ -144,7 +216,7 @@ impl Told {
     #[must_use]
     pub fn lists(&self) -> BTreeMap<&PartyId, Vec<Digest>> {
         let mut lists: BTreeMap<_, Vec<Digest>> = BTreeMap::new();
-        for (recipient, digest) in self.lists.values().flatten() {
+        for (recipient, digest) in self.lists.values().flat_map(|row| &row.0) {
             lists.entry(recipient).or_default().push(*digest);
         }
         lists.values_mut().for_each(|list| list.sort_unstable());
@@ -153,7 +225,7 @@ impl Told {
 
     /// Whom a recipient's list names, and which of its alerts stand.
     fn standing(&self, recipient: &PartyId) -> (Vec<ClusterId>, Vec<(FindingId, ClusterId, ToldAlert)>) {
-        let listed = self.lists.iter().filter(|(_, row)| row.contains_key(recipient)).map(|(cluster, _)| *cluster);
+        let listed = self.lists.iter().filter(|(_, row)| row.get(recipient).is_some()).map(|(cluster, _)| *cluster);
         let alerts = self.alerts.iter().filter_map(|(finding, row)| {
             let told = row.to.get(recipient).filter(|told| told.live)?;
             Some((*finding, row.cluster, told.clone()))
@@ -169,12 +241,12 @@ impl Told {
         let alerts = std::mem::take(&mut self.changed_alerts).into_iter().map(|id| RowChange {
             kind: RowKind::Alerted,
             id: id.0.to_vec(),
-            value: self.alerts.get(&id).map(plain),
+            value: self.alerts.get(&id).map(|row| row_value(row, ROW_BYTES)),
         });
         let lists = std::mem::take(&mut self.changed_lists).into_iter().map(|id| RowChange {
             kind: RowKind::Listed,
             id: id.0.to_vec(),
-            value: self.lists.get(&id).map(plain),
+            value: self.lists.get(&id).map(|row| row_value(row, ROW_BYTES)),
         });
         alerts.chain(lists).collect()
     }
@@ -184,7 +256,7 @@ impl Told {
         let id: [u8; 16] = id.try_into().ok()?;
         if kind == RowKind::Alerted {
             let row: AlertRow = postcard::from_bytes(value).ok()?;
-            self.by_cluster.entry(row.cluster).or_default().insert(FindingId(id));
+            self.link(row.cluster, FindingId(id));
             self.alerts.insert(FindingId(id), row);
         } else {
             self.lists.insert(ClusterId(id), postcard::from_bytes(value).ok()?);
@@ -212,7 +284,7 @@ pub fn take_back(told: &mut Told, recipient: &PartyId, message_days: u32, earlie
             kind: MessageKind::Tombstone,
             id: name("list", &cluster.0),
             body: None,
-            clause: String::new(),
+            clause: Text::default(),
             cluster,
             finding: None,
             message_days,
@@ -220,12 +292,12 @@ pub fn take_back(told: &mut Told, recipient: &PartyId, message_days: u32, earlie
     }
     for (finding, cluster, alert) in alerts {
         let corrects = alert_id(earlier, finding, alert.generation);
-        let body = json!({"corrects": corrects, "reason": "changed", "clause": alert.clause});
+        let body = correction(&corrects, "changed", &alert.clause);
         messages.push(Message {
             recipient: recipient.clone(),
             kind: MessageKind::Correction,
             id: name(&format!("correction/{}", alert.generation), &finding.0),
-            body: body.as_object().cloned(),
+            body: Some(body),
             clause: alert.clause.clone(),
             cluster,
             finding: Some(finding),
@@ -236,6 +308,11 @@ pub fn take_back(told: &mut Told, recipient: &PartyId, message_days: u32, earlie
     messages
 }
 
-fn plain<T: Serialize>(row: &T) -> Vec<u8> {
-    postcard::to_allocvec(row).expect("rows have a plain form")
+/// What a correction says.
+pub(super) fn correction(corrects: &str, reason: &str, clause: &str) -> Body {
+    let mut body = Body::default();
+    body.add("corrects", corrects);
+    body.add("reason", reason);
+    body.add("clause", clause);
+    body
 }

@@ -3,9 +3,13 @@
 //! A view is made of a finding or a profile, which hold ids, counts, dates and codes, and of an opened person, who has a
 //! name, a date of birth and a reference: no type in here has a place for an address.
 
+use std::rc::Rc;
+
 use jiff::civil::Date;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::body::Body;
 use super::identities::OpenedPerson;
 use crate::config::agreement::{Field, Grant};
 use crate::model::event::Role;
@@ -16,33 +20,33 @@ pub enum Naming {
     /// Not at all, beyond the pseudonym of the message.
     Pseudonym,
     /// By the recipient's own reference.
-    OwnReference(OpenedPerson),
+    OwnReference(Rc<OpenedPerson>),
     /// By name.
-    Named(OpenedPerson),
+    Named(Rc<OpenedPerson>),
 }
 
 /// The body of an alert, without its id.
 #[must_use]
-pub fn alert(finding: &Finding, grant: &Grant, naming: Naming, perpetrators: Vec<OpenedPerson>) -> Map<String, Value> {
+pub fn alert(finding: &Finding, grant: &Grant, naming: Naming, perpetrators: &[Rc<OpenedPerson>]) -> Body {
     let facts = &finding.facts;
-    let mut view = View { grant, body: Map::new() };
-    view.always("kind", json!(finding.kind.as_str()));
-    view.always("headline", json!(finding.kind.headline()));
-    view.always("role", json!(finding.role));
+    let mut view = View { grant, body: Body::default() };
+    view.body.add("kind", finding.kind.as_str());
+    view.body.add("headline", finding.kind.headline());
+    view.body.add("role", finding.role);
     view.name(naming);
-    view.grant(Field::Week, "week", Some(json!(iso_week(finding.on))));
-    view.grant(Field::Date, "date", Some(json!(finding.on)));
-    view.grant(Field::OffenceFamily, "offence_family", facts.offence_family.map(|family| json!(family)));
+    view.grant(Field::Week, "week", Some(iso_week(finding.on)));
+    view.grant(Field::Date, "date", Some(finding.on));
+    view.grant(Field::OffenceFamily, "offence_family", facts.offence_family);
     view.grant(Field::Risk, "risk", facts.risk.map(|(from, to)| json!({"from": from, "to": to})));
-    view.grant(Field::Agencies, "agencies", (!facts.agencies.is_empty()).then(|| json!(facts.agencies)));
-    view.grant(Field::Reports, "reports", facts.reports.map(|count| json!(count)));
-    view.grant(Field::Counterparts, "counterparts", facts.distinct_counterparts.map(|count| json!(count)));
-    view.grant(Field::NewCounterparty, "new_counterparty", facts.new_counterparty.map(|is_new| json!(is_new)));
+    view.grant(Field::Agencies, "agencies", (!facts.agencies.is_empty()).then_some(&facts.agencies));
+    view.grant(Field::Reports, "reports", facts.reports);
+    view.grant(Field::Counterparts, "counterparts", facts.distinct_counterparts);
+    view.grant(Field::NewCounterparty, "new_counterparty", facts.new_counterparty);
     view.grant(Field::Order, "order", facts.order.map(|state| order(&state, grant)));
-    view.grant(Field::Programme, "programme", facts.programme.map(|programme| json!(programme)));
-    view.grant(Field::Service, "service", facts.service.as_ref().map(|service| json!(service)));
-    view.grant(Field::Standing, "standing", facts.standing.map(|standing| json!(standing)));
-    let named: Vec<_> = perpetrators.iter().map(person).collect();
+    view.grant(Field::Programme, "programme", facts.programme);
+    view.grant(Field::Service, "service", facts.service.as_ref());
+    view.grant(Field::Standing, "standing", facts.standing);
+    let named: Vec<_> = perpetrators.iter().map(|opened| person(opened)).collect();
     view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then_some(Value::Array(named)));
     view.body
 }
@@ -55,7 +59,7 @@ pub fn list_entry(
     naming: Naming,
     confidence: &str,
     may_tell: impl Fn(FindingKind) -> bool,
-) -> Map<String, Value> {
+) -> Body {
     let findings = grant.has(Field::Findings).then(|| {
         let told = profile.findings.iter().filter(|(kind, _)| may_tell(**kind));
         Value::Object(told.map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect())
@@ -63,38 +67,38 @@ pub fn list_entry(
     let orders: Vec<_> = profile.orders.iter().map(|state| order(state, grant)).collect();
     let flags: &[&str] = if profile.both_roles { &["both_roles"] } else { &[] };
     let is_perpetrator = profile.role == Role::Perpetrator;
-    let mut view = View { grant, body: Map::new() };
-    view.always("role", json!(profile.role));
-    view.always("flags", json!(flags));
+    let mut view = View { grant, body: Body::default() };
+    view.body.add("role", profile.role);
+    view.body.add("flags", flags);
     view.name(naming);
-    view.grant(Field::Tier, "tier", profile.tier.map(|tier| json!(tier)));
+    view.grant(Field::Tier, "tier", profile.tier);
     let reviewed = profile.reviewed_risk.map(|(tool, level)| json!({"tool": tool, "level": level}));
     view.grant(Field::Tier, "reviewed_risk", reviewed);
     view.grant(Field::Findings, "findings", findings);
-    view.grant(Field::Reports, "reports", Some(json!(profile.reports)));
-    view.grant(Field::Counterparts, "counterparts", Some(json!(profile.counterparts)));
-    view.grant(Field::Agencies, "agencies", Some(json!(profile.agencies)));
-    view.grant(Field::Week, "first_week", Some(json!(iso_week(profile.first_on))));
-    view.grant(Field::Week, "last_week", Some(json!(iso_week(profile.last_on))));
-    view.grant(Field::Date, "last_date", Some(json!(profile.last_on)));
-    view.grant(Field::Standing, "standing", profile.standing.map(|standing| json!(standing)));
+    view.grant(Field::Reports, "reports", Some(profile.reports));
+    view.grant(Field::Counterparts, "counterparts", Some(profile.counterparts));
+    view.grant(Field::Agencies, "agencies", Some(&profile.agencies));
+    view.grant(Field::Week, "first_week", Some(iso_week(profile.first_on)));
+    view.grant(Field::Week, "last_week", Some(iso_week(profile.last_on)));
+    view.grant(Field::Date, "last_date", Some(profile.last_on));
+    view.grant(Field::Standing, "standing", profile.standing);
     let standings = profile.standings.iter().rev().map(|(standing, (count, last_on))| {
         let (name, last) = day_or_week("last_date", "last_week", *last_on, grant);
         json!({"standing": standing, "count": count, name: last})
     });
     let standings: Vec<_> = standings.collect();
     view.grant(Field::Standing, "standings", (!standings.is_empty()).then_some(Value::Array(standings)));
-    view.grant(Field::Risk, "risk", profile.risk.map(|risk| json!(risk)));
-    view.grant(Field::Risk, "risk_basis", profile.risk_basis.as_ref().map(|basis| json!(basis)));
-    view.grant(Field::Pathways, "pathways", is_perpetrator.then(|| json!(profile.pathways)));
+    view.grant(Field::Risk, "risk", profile.risk);
+    view.grant(Field::Risk, "risk_basis", profile.risk_basis.as_ref());
+    view.grant(Field::Pathways, "pathways", is_perpetrator.then_some(&profile.pathways));
     let mappa = profile.mappa_level.map(|level| json!({"cohort": "mappa", "level": level}));
     let cohorts = profile.cohorts.iter().map(|cohort| json!({"cohort": cohort})).chain(mappa);
-    view.grant(Field::Cohorts, "cohorts", is_perpetrator.then(|| cohorts.collect()));
+    view.grant(Field::Cohorts, "cohorts", is_perpetrator.then(|| cohorts.collect::<Vec<_>>()));
     view.grant(Field::Score, "score", profile.score.as_ref().map(|told| score(told, grant)));
-    view.grant(Field::Intelligence, "intelligence", profile.intelligence.map(|intelligence| json!(intelligence)));
+    view.grant(Field::Intelligence, "intelligence", profile.intelligence);
     view.grant(Field::Order, "orders", Some(Value::Array(orders)));
-    view.grant(Field::Programme, "programmes", Some(json!(profile.programmes)));
-    view.grant(Field::Confidence, "confidence", Some(json!(confidence)));
+    view.grant(Field::Programme, "programmes", Some(&profile.programmes));
+    view.grant(Field::Confidence, "confidence", Some(confidence));
     // The day would give away the day of the last report, a known number of days before.
     let (name, lapses) = day_or_week("drops_off", "drops_off_week", profile.drops_off, grant);
     view.grant(Field::DropsOff, name, Some(lapses));
@@ -104,24 +108,20 @@ pub fn list_entry(
 /// A body under construction: nothing gets in but what is granted or every message has.
 struct View<'a> {
     grant: &'a Grant,
-    body: Map<String, Value>,
+    body: Body,
 }
 
 impl View<'_> {
-    fn always(&mut self, name: &str, value: Value) {
-        self.body.insert(name.to_owned(), value);
-    }
-
-    fn grant(&mut self, field: Field, name: &str, value: Option<Value>) {
+    fn grant(&mut self, field: Field, name: &str, value: Option<impl Serialize>) {
         if let Some(value) = value.filter(|_| self.grant.has(field)) {
-            self.body.insert(name.to_owned(), value);
+            self.body.add(name, value);
         }
     }
 
     fn name(&mut self, naming: Naming) {
         match naming {
-            Naming::OwnReference(opened) => self.always("own_reference", json!(opened.local_ref)),
-            Naming::Named(opened) => self.always("person", person(&opened)),
+            Naming::OwnReference(opened) => self.body.add("own_reference", &opened.local_ref),
+            Naming::Named(opened) => self.body.add("person", person(&opened)),
             Naming::Pseudonym => {}
         }
     }

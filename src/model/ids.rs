@@ -8,11 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.extend(digits(*byte).map(char::from));
-    }
-    text
+    let mut text = Vec::with_capacity(2 * bytes.len());
+    push_hex(bytes, &mut text);
+    String::from_utf8(text).expect("digits are ASCII")
+}
+
+/// The same, appended to a text.
+pub fn push_hex(bytes: &[u8], text: &mut Vec<u8>) {
+    bytes.iter().for_each(|byte| text.extend(digits(*byte)));
 }
 
 /// A byte as two hexadecimal digits.
@@ -145,7 +148,7 @@ macro_rules! configured_name {
                 let starts_with_letter = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
                 let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
                 if starts_with_letter && text.len() <= 32 && text.bytes().all(allowed) {
-                    Ok(Self(text.into()))
+                    Ok(Self(super::text::shared(text)))
                 } else {
                     Err(BadName)
                 }

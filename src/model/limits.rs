@@ -24,7 +24,7 @@
 //! | What | Bound | At it |
 //! |---|---|---|
 //! | A batch, which is a transaction | `batch_records`, 2,000 (to 100,000), and `log::POLL_BYTES`, 32 MiB | The rest waits in the feed |
-//! | Batches in memory | Two: one is committed while the next is processed | Polling waits for the commit |
+//! | Batches in memory | Three: one is committed, the next taken in, the one after it read | Polling waits for all three |
 //! | Records ahead from Kafka | 64 MiB (`queued.max.messages.kbytes`) | Fetching pauses |
 //! | Records on their way to Kafka | 128 MiB and 100,000 (`queue.buffering.max`) | The commit waits for the broker |
 //! | A transaction on Kafka | `kafka.transaction_ms`, 30 s | The broker undoes it; the batch is done again |
@@ -44,6 +44,7 @@
 //! | Records partitioned together | `unit_limit`, 128 (the model's) | Looked at by a higher bar, where they fall apart |
 //! | Links, records in one audit line | 200, 5,000 (`pipeline::evidence`) | Further lines continue it |
 //! | Records hashed anew, rows deleted in one step of a rotation | 500 (`pipeline::rekey`) | The next turn goes on |
+//! | Names of parties, clauses, tools that are kept once | 4,096 (`model::text`) | Each further one is a copy of its own |
 //! | Records of a feed, of a topic | 2^40 | Refused |
 //! | Slots of a register | 2^32 records | The daemon ends |
 //! | Processed feed records, superseded entries | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |

@@ -13,4 +13,5 @@ pub mod outcome;
 pub mod register;
 pub mod sealed;
 pub mod source;
+pub mod text;
 pub mod tokens;

@@ -1,5 +1,7 @@
 //! The register's changelog: rows by key, each owned by one room, none with clear identity.
 
+use serde::Serialize;
+
 /// Which room's row it is; the first byte of a row's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -66,4 +68,10 @@ pub struct RowChange {
     pub id: Vec<u8>,
     /// The new value (postcard), or `None` for removal.
     pub value: Option<Vec<u8>>,
+}
+
+/// The value of a row, whose bytes are likely no more than `room`.
+#[must_use]
+pub fn row_value<T: Serialize>(row: &T, room: usize) -> Vec<u8> {
+    postcard::to_extend(row, Vec::with_capacity(room)).expect("rows have a plain form")
 }

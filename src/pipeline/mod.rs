@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use rand::{CryptoRng, Rng, SeedableRng};
-use rand_chacha::ChaCha20Rng;
+use rand::{CryptoRng, Rng};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -24,7 +23,7 @@ use self::setup::Taken;
 use self::work::{Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, awaits_review, cases};
-use crate::audit::{AuditKind, Chain};
+use crate::audit::{AuditKind, Chain, Said};
 use crate::config::agreement::Recipient;
 use crate::disclose::decide::Desk;
 use crate::disclose::identities::Identities;
@@ -43,6 +42,7 @@ mod erasure;
 mod evidence;
 mod linked;
 pub mod preview;
+mod read;
 
 mod rekey;
 mod restore;
@@ -56,6 +56,7 @@ mod status;
 mod subject;
 mod work;
 
+pub use self::read::{ReadBatch, Reader};
 pub use self::rekey::under as linkage_scope;
 pub use self::restore::BadRegister;
 pub use self::setup::{Now, Setup, feed_contexts};
@@ -151,19 +152,22 @@ impl Engine {
 
     /// Processes a batch: everything that it causes, in one transaction.
     pub fn process(&mut self, batch: &[FeedRecord], now: Now, rng: &mut dyn CryptoRng) -> (Transaction, BatchReport) {
-        let setup = Arc::clone(&self.setup);
-        // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
-        let nonces = ChaCha20Rng::from_rng(rng);
-        let epochs = &self.key_epochs;
-        let read = |(stream, record)| {
-            let mut nonces = nonces.clone();
-            nonces.set_stream(stream as u64);
-            setup.read_guarded(record, epochs, &mut nonces)
-        };
-        let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
+        let read = self.reader().read(batch, rng);
+        self.take(batch, read, now, rng)
+    }
+
+    /// Takes in a batch that was read, earlier or by others: everything that it causes, in one transaction.
+    pub fn take(
+        &mut self,
+        batch: &[FeedRecord],
+        read: ReadBatch,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+    ) -> (Transaction, BatchReport) {
+        let read = self.reread(batch, read, rng);
         let mut work = Work::new(rng);
         self.tell_relinked(now, &mut work);
-        for (record, taken) in batch.iter().zip(taken) {
+        for (record, taken) in batch.iter().zip(read.taken) {
             work.note_position(record);
             let outcome = match taken {
                 Ok(Taken { event, .. }) if home(&event.facts.scope, record.partitions) != record.partition => {
@@ -248,13 +252,17 @@ impl Engine {
         scope.narrow(&narrowed);
         if let Some((entered, persons)) = entered {
             let _stage = tracing::trace_span!(target: "stage", "candidates").entered();
+            let event = scope.ledger.in_force(entered).expect("it has just entered");
+            // A case, a decision, and what stands in another event's place show in other people's histories too.
+            let shows_around =
+                supersedes.is_some() || matches!(event.detail, Detail::CaseloadEntry { .. } | Detail::Decision { .. });
             for person in persons {
                 scope.identities.insert(person.record, person.sealed);
                 scope.linker.insert(person.record, agency.clone(), person.local_ref, person.tokens);
-                touched.records.insert(person.record);
-                touched.records.extend(scope.ledger.records_of_case(person.local_ref));
+                let of_case = scope.ledger.records_of_case(person.local_ref);
+                let records = std::iter::once(person.record).chain(of_case);
+                if shows_around { touched.around.extend(records) } else { touched.records.extend(records) }
             }
-            let event = scope.ledger.in_force(entered).expect("it has just entered");
             for (one, other) in opposing(event) {
                 scope.linker.forbid(one, other);
             }
@@ -279,11 +287,12 @@ impl Engine {
         }
         let alters = supersedes.is_some() || decision.is_some();
         let kind = if alters { AuditKind::Alteration } else { AuditKind::Collection };
-        let mut body = json!({"event": id, "supersedes": supersedes, "agency": agency, "outcome": outcome});
+        let mut line = Said::default();
+        line.add("event", id).add("supersedes", supersedes).add("agency", agency).add("outcome", outcome);
         if let Some(decision) = decision {
-            body["decided"] = decision;
+            line.add("decided", decision);
         }
-        self.audit(kind, &scope_id, body, now, work);
+        self.audit(kind, &scope_id, line, now, work);
         outcome
     }
 
@@ -319,20 +328,25 @@ impl Engine {
     /// Links what was touched and tells everybody concerned the difference.
     fn settle(&mut self, id: &ScopeId, touched: Touched, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {
         let Some(scope) = self.scopes.get_mut(id) else { return };
-        let mut before = Vec::from_iter(touched.clusters);
-        before.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
+        let Touched { mut records, clusters: mut before, around } = touched;
+        records.extend(&around);
+        records.sort_unstable();
+        records.dedup();
+        before.extend(records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         let settled = scope.linker.settle();
+        let stage = tracing::trace_span!(target: "stage", "around").entered();
         before.extend(&settled.touched_before);
         let mut concerned = Vec::from_iter(settled.touched_after.iter().copied());
-        concerned.extend(touched.records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
+        concerned.extend(records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
         concerned.sort_unstable();
         concerned.dedup();
-        // Findings count distinct counterparties, so whoever shares an event with somebody who was touched is looked at too.
-        let neighbours: Vec<_> = concerned.iter().flat_map(|cluster| scope.neighbours(*cluster)).collect();
+        // Of whoever shares an event with these, those are looked at too for whom one of them is somebody else now.
+        let neighbours = scope.see_otherwise(&settled, &around, &concerned);
         before.extend(&neighbours);
         concerned.extend(neighbours);
         let (before, concerned) = (BTreeSet::from_iter(before), BTreeSet::from_iter(concerned));
+        drop(stage);
         self.tell(id, settled, now, work);
         let people = People { before: &before, concerned: &concerned, former: Vec::new() };
         self.publish(id, people, now, rng, work);
@@ -443,7 +457,7 @@ impl Engine {
         }
     }
 
-    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: Value, now: Now, work: &mut Work) {
+    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: impl Into<Said>, now: Now, work: &mut Work) {
         let _stage = tracing::trace_span!(target: "stage", "audit").entered();
         let mut salt = [0; 16];
         work.salts.fill_bytes(&mut salt);

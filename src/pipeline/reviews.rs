@@ -21,6 +21,7 @@ use crate::model::decision::{Judgement, Subject};
 use crate::model::event::Detail;
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
+use crate::model::text::Text;
 
 /// Whom the register notes as told of questions about findings. No recipient may be called so.
 const REVIEWERS: &str = "review";
@@ -52,7 +53,7 @@ impl Engine {
             if earlier.map(|earlier| earlier.digest) == open.then_some(digest) {
                 continue;
             }
-            let now = ToldAlert { generation: 1, live: open, digest, clause: String::new() };
+            let now = ToldAlert { generation: 1, live: open, digest, clause: Text::default() };
             told.set_alert(finding.id, person.cluster, &reviewers, now);
             work.output(partition, REVIEW_TOPIC.to_owned(), key, body);
         }
@@ -82,7 +83,7 @@ impl Scope {
             }
             Some(Subject::Finding(_)) => {
                 // Whoever has the record of the finding is looked at again.
-                touched.records.extend(records);
+                touched.around.extend(records);
             }
             None => {}
         }

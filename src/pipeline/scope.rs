@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
+use rayon::prelude::*;
 
 use super::rekey::Linkage;
 use super::work::Touched;
@@ -11,7 +12,8 @@ use crate::assess::{Assessed, assess, history};
 use crate::config::rules::Rules;
 use crate::disclose::identities::Identities;
 use crate::disclose::told::Told;
-use crate::link::Linker;
+use crate::link::{ChangeKind, ClusterChange, Linker, Settled};
+use crate::model::event::Role;
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
 
@@ -29,9 +31,43 @@ impl Scope {
         assess(&self.ledger, cluster, members, |record| self.linker.cluster_of(record), as_of, rules)
     }
 
-    /// Linked persons who share an event with this one.
-    pub(super) fn neighbours(&self, cluster: ClusterId) -> Vec<ClusterId> {
-        neighbours(&self.ledger, &self.linker, cluster)
+    /// Whoever shares an event with somebody of whom they see something else than before. What is found of people and what
+    /// is told of them depends on others in these ways alone: who is one person (findings count different counterparties),
+    /// whose client somebody is and who works where (inboxes that something must not reach), whether somebody in both roles
+    /// awaits a review (who is not named), and what stands in the place of an event that others speak of.
+    pub(super) fn see_otherwise(
+        &self,
+        settled: &Settled,
+        around: &[RecordId],
+        concerned: &[ClusterId],
+    ) -> Vec<ClusterId> {
+        // Records that are new share new events only, whose people are touched themselves; where they only joined a person,
+        // that is the person it was.
+        let same = |change: &&ClusterChange| match change.kind {
+            ChangeKind::Created => true,
+            ChangeKind::Grew => change.related == [change.id],
+            ChangeKind::Merged | ChangeKind::Split | ChangeKind::Shrunk | ChangeKind::Retired => false,
+        };
+        let mut others: Vec<_> =
+            settled.changes.iter().filter(|change| !same(change)).map(|change| change.id).collect();
+        others.extend(around.iter().filter_map(|record| self.linker.cluster_of(*record)));
+        others.par_extend(concerned.par_iter().copied().filter(|cluster| self.is_in_both_roles(*cluster)));
+        others.sort_unstable();
+        others.dedup();
+        others.iter().flat_map(|cluster| neighbours(&self.ledger, &self.linker, *cluster)).collect()
+    }
+
+    fn is_in_both_roles(&self, cluster: ClusterId) -> bool {
+        let (mut as_victim, mut as_perpetrator) = (false, false);
+        for record in self.linker.members(cluster) {
+            for (_, event) in self.ledger.of_record(*record) {
+                for person in event.participants.iter().filter(|person| person.record == *record) {
+                    as_victim |= person.role == Role::Victim;
+                    as_perpetrator |= person.role == Role::Perpetrator;
+                }
+            }
+        }
+        as_victim && as_perpetrator
     }
 
     /// Undoes what an event that left force had brought about.
@@ -40,9 +76,9 @@ impl Scope {
             self.linker.allow(one, other);
         }
         for person in &event.participants {
-            touched.records.insert(person.record);
+            touched.around.push(person.record);
             touched.clusters.extend(self.linker.cluster_of(person.record));
-            touched.records.extend(self.ledger.records_of_case(person.local_ref));
+            touched.around.extend(self.ledger.records_of_case(person.local_ref));
         }
     }
 

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use rand::CryptoRng;
 use rayon::prelude::*;
-use serde_json::json;
 
 use super::work::Work;
 use super::{Engine, Now};
 use crate::assess::Assessed;
-use crate::audit::AuditKind;
+use crate::audit::{AuditKind, Said};
 use crate::disclose::decide::{Disclosed, MessageKind};
 use crate::disclose::message::cloud_event;
 use crate::log::topic_name;
@@ -65,21 +64,20 @@ impl Engine {
             work.output(self.partition, topic, message.id.clone(), value);
             *work.report.messages.entry((message.recipient.clone(), message.kind.topic_kind())).or_insert(0) += 1;
             let finding = message.finding.and_then(|finding| findings.get(&finding));
-            let body = json!({
-                "recipient": message.recipient,
-                "message": message.id,
-                "type": message.kind.event_type().unwrap_or("tombstone"),
-                "clause": message.clause,
-                "person": message.cluster,
-                "finding": message.finding,
-                "kind": finding.map(|finding| finding.kind),
-                "role": finding.map(|finding| finding.role),
-                "record": finding.map(|finding| finding.record),
-                "evidence": finding.map(|finding| &finding.evidence),
-                "agreement_version": setup.agreement.version,
-                "rules_version": setup.rules.version,
-            });
-            self.audit(AuditKind::Disclosure, id, body, now, work);
+            let mut line = Said::default();
+            line.add("recipient", &message.recipient)
+                .add("message", &message.id)
+                .add("type", message.kind.event_type().unwrap_or("tombstone"))
+                .add("clause", &message.clause)
+                .add("person", message.cluster)
+                .add("finding", message.finding)
+                .add("kind", finding.map(|finding| finding.kind))
+                .add("role", finding.map(|finding| finding.role))
+                .add("record", finding.map(|finding| finding.record))
+                .add("evidence", finding.map(|finding| &finding.evidence))
+                .add("agreement_version", &setup.agreement.version)
+                .add("rules_version", &setup.rules.version);
+            self.audit(AuditKind::Disclosure, id, line, now, work);
         }
     }
 }

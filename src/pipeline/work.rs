@@ -43,11 +43,13 @@ impl BatchReport {
     }
 }
 
-/// What a batch touched in one scope: records as they are, and clusters as they were.
+/// What a batch touched in one scope: records as they are, and clusters as they were. Each may come more than once.
 #[derive(Default)]
 pub(super) struct Touched {
-    pub(super) records: BTreeSet<RecordId>,
-    pub(super) clusters: BTreeSet<ClusterId>,
+    pub(super) records: Vec<RecordId>,
+    pub(super) clusters: Vec<ClusterId>,
+    /// Records likewise, where more changed than their own history: those who share an event with one are touched too.
+    pub(super) around: Vec<RecordId>,
 }
 
 /// A transaction under construction.

@@ -24,7 +24,7 @@ use crate::model::ids::{PartyId, ScopeId};
 
 pub use diff::{Change, Effect, diff};
 pub use package::{Package, signature_file};
-pub use policies::{Policies, Verdict, Ways};
+pub use policies::{Decided, Policies, Verdict, Ways};
 pub use view::{CHANNELS, Channel, Field, Grant, Kinds, NAMED_BY, NamedBy, ROLES, View, word};
 
 /// The agreement, checked.

@@ -29,26 +29,17 @@ pub struct Policies {
     set: PolicySet,
     /// As written, by id.
     texts: BTreeMap<String, String>,
-    recipients: BTreeMap<PartyId, Judged>,
-}
-
-/// One recipient as the policies see it.
-struct Judged {
-    /// Those that can mean it, channel by channel.
-    slices: Vec<(Channel, PolicySet)>,
-    /// What it may have, as far as it was asked before.
-    decided: RwLock<FxHashMap<(Channel, Role, Kinds), Arc<Ways>>>,
+    /// Of each recipient the policies that can mean it, channel by channel.
+    recipients: BTreeMap<PartyId, Vec<(Channel, PolicySet)>>,
+    /// What recipients may have, as far as it was asked before.
+    decided: RwLock<FxHashMap<(Channel, Role, Kinds), Arc<Decided>>>,
 }
 
 /// The ways of naming somebody under which anything is told, in the order in which they are tried, and what is.
 pub type Ways = [(NamedBy, Arc<Grant>)];
 
-impl Judged {
-    fn of(recipient: &PartyId, set: &PolicySet) -> Self {
-        let slice = |(_, channel): &(_, Channel)| (*channel, slice(set, recipient, *channel));
-        Self { slices: CHANNELS.iter().map(slice).collect(), decided: RwLock::default() }
-    }
-}
+/// What each recipient may have, by its place among them.
+pub type Decided = [Box<Ways>];
 
 /// Why one field of one view is let through or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,44 +80,59 @@ impl Policies {
                 problems.add(place(warning.policy_id()), plain(warning, warning.policy_id()), fix);
             }
         }
-        let recipients = recipients.iter().map(|party| (party.clone(), Judged::of(party, &set))).collect();
-        problems.is_empty().then_some(Self { set, texts, recipients })
+        let slices = |party| CHANNELS.iter().map(|(_, channel)| (*channel, slice(&set, party, *channel))).collect();
+        let recipients = recipients.iter().map(|party| (party.clone(), slices(party))).collect();
+        problems.is_empty().then_some(Self { set, texts, recipients, decided: RwLock::default() })
     }
 
-    /// What one recipient may have of somebody in a role with these findings, way of naming by way of naming. Asked once of the
-    /// policies, and remembered.
+    /// The place of a recipient among them, by which to find what it may have; `None` for who is none.
     #[must_use]
-    pub fn ways(&self, recipient: &PartyId, channel: Channel, about: Role, findings: Kinds) -> Arc<Ways> {
-        let Some(Judged { decided, .. }) = self.recipients.get(recipient) else { return Arc::default() };
+    pub fn place_of(&self, recipient: &PartyId) -> Option<usize> {
+        self.recipients.keys().position(|party| party == recipient)
+    }
+
+    /// What each recipient may have of somebody in a role with these findings, way of naming by way of naming. Asked once of
+    /// the policies, and remembered.
+    #[must_use]
+    pub fn decided(&self, channel: Channel, about: Role, findings: Kinds) -> Arc<Decided> {
         let shape = (channel, about, findings);
-        if let Some(known) = decided.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
+        if let Some(known) = self.decided.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
             return Arc::clone(known);
         }
-        let decide = |(_, named_by): &(_, NamedBy)| {
-            let grant = self.decide(recipient, View { channel, about, named_by: *named_by, findings });
-            grant.tells().then(|| (*named_by, Arc::new(grant)))
+        let decide = |recipient: &PartyId| -> Box<Ways> {
+            let decide = |(_, named_by): &(_, NamedBy)| {
+                let grant = self.decide(recipient, View { channel, about, named_by: *named_by, findings });
+                grant.tells().then(|| (*named_by, Arc::new(grant)))
+            };
+            NAMED_BY.iter().filter_map(decide).collect()
         };
-        let ways: Arc<Ways> = NAMED_BY.iter().filter_map(decide).collect();
-        decided.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&ways));
-        ways
+        let decided: Arc<Decided> = self.recipients.keys().map(decide).collect();
+        self.decided.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&decided));
+        decided
     }
 
     /// What one recipient may have in one view.
     #[must_use]
     pub fn grant(&self, recipient: &PartyId, view: View) -> Arc<Grant> {
-        let ways = self.ways(recipient, view.channel, view.about, view.findings);
-        let way = ways.iter().find(|(named_by, _)| *named_by == view.named_by);
+        let Some(place) = self.place_of(recipient) else { return Arc::default() };
+        let decided = self.decided(view.channel, view.about, view.findings);
+        let way = decided[place].iter().find(|(named_by, _)| *named_by == view.named_by);
         way.map(|(_, grant)| Arc::clone(grant)).unwrap_or_default()
     }
 
     fn decide(&self, recipient: &PartyId, view: View) -> Grant {
         let mut grant = Grant::default();
+        // What nothing permits is refused, whatever is told: most recipients have a policy for few kinds of view.
+        let permits = |policy: &Policy| policy.effect() == Effect::Permit;
+        if !self.slice(recipient, view.channel).policies().any(permits) {
+            return grant;
+        }
         let context = context(view);
         let ask = |field| self.verdict(recipient, view.channel, context.clone(), field);
         let fact = ask(Field::Fact);
         // Without the fact nothing is told, whatever else is let through: the other questions are spared.
         if fact.allowed {
-            grant.clause = fact.by.join(" ");
+            grant.clause = fact.by.join(" ").into();
             let fields = Field::NAMES.iter().map(|(_, field)| *field);
             grant.fields.extend(fields.filter(|field| ask(*field).allowed));
         }
@@ -155,9 +161,7 @@ impl Policies {
         let (principal, action) = (uid("Recipient", recipient.as_str()), uid("Action", word(CHANNELS, channel)));
         let request = Request::new(principal, action, uid("Field", word(Field::NAMES, field)), context, None);
         let request = request.expect("without a schema there is nothing to refuse: the types here are the schema's");
-        let slices = self.recipients.get(recipient).map_or(&[][..], |judged| &judged.slices);
-        let slice = slices.iter().find(|(of, _)| *of == channel).map_or(&self.set, |(_, slice)| slice);
-        let response = Authorizer::new().is_authorized(&request, slice, &Entities::empty());
+        let response = Authorizer::new().is_authorized(&request, self.slice(recipient, channel), &Entities::empty());
         let mut by: Vec<String> =
             response.diagnostics().reason().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
         by.sort();
@@ -165,6 +169,12 @@ impl Policies {
         // policies of this schema cannot fail; if one does all the same, nothing passes.
         let sound = response.diagnostics().errors().next().is_none();
         Verdict { allowed: sound && response.decision() == Decision::Allow, by }
+    }
+
+    /// The policies that can mean a recipient on a channel.
+    fn slice(&self, recipient: &PartyId, channel: Channel) -> &PolicySet {
+        let slices = self.recipients.get(recipient).map_or(&[][..], Vec::as_slice);
+        slices.iter().find(|(of, _)| *of == channel).map_or(&self.set, |(_, slice)| slice)
     }
 
     /// The policies by id, in Cedar's own form.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::event::Role;
 use crate::model::finding::FindingKind;
+use crate::model::text::Text;
 
 /// Where something is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,7 +148,7 @@ pub struct View {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grant {
     pub(super) fields: BTreeSet<Field>,
-    pub(super) clause: String,
+    pub(super) clause: Text,
 }
 
 impl Grant {
@@ -171,7 +172,7 @@ impl Grant {
 
     /// The ids of the policies that let the bare fact through: the clause that a message names.
     #[must_use]
-    pub fn clause(&self) -> &str {
+    pub fn clause(&self) -> &Text {
         &self.clause
     }
 }
