@@ -89,7 +89,7 @@ mod tests {
             (tokens.latest.len(), tokens.earlier.len())
         };
         assert_eq!(held(), (5, 10), "the first ten are forgotten");
-        for number in 10..25 {
+        for number in (10..15).chain(20..25) {
             assert_eq!(known.get(mac(number), || unreachable!("it is known")), number);
         }
         assert_eq!(known.get(mac(7), || 1), 1, "hashed again");
