@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use hkdf::Hkdf;
+use hkdf::GenericHkdf;
+use hmac::Hmac;
 use sha2::Sha256;
 use sha2::block_api::compress256;
 use zeroize::{Zeroize, Zeroizing, optimization_barrier};
@@ -89,7 +90,8 @@ impl FieldKey {
     /// HKDF-SHA-256 without salt to 32 bytes, taken as an HMAC-SHA-256 key.
     pub(super) fn derive(secret: &[u8; 32], info: &str) -> Self {
         let mut okm = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(None, secret)
+        // By the `hmac` that wipes its state (feature `zeroize`).
+        GenericHkdf::<Hmac<Sha256>>::new(None, secret)
             .expand(info.as_bytes(), okm.as_mut())
             .expect("32 bytes are within HKDF-SHA-256's bound");
         Self::new(&okm)
@@ -108,9 +110,10 @@ impl FieldKey {
 
     /// HMAC-SHA-256 over the parts, each preceded by its length as four big-endian bytes.
     #[must_use]
-    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub fn mac(&self, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; 32] {
         let mut inner = Hash::after_block(self.inner);
         for part in parts {
+            let part = part.as_ref();
             let length = u32::try_from(part.len()).expect("a hashed part is far below 4 GiB");
             inner.update(&length.to_be_bytes());
             inner.update(part);
@@ -187,7 +190,7 @@ impl fmt::Debug for FieldKey {
 
 #[cfg(test)]
 mod tests {
-    use hmac::{Hmac, KeyInit, Mac};
+    use hmac::{KeyInit, Mac};
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! Dates of birth in the forms people write them.
 
 use jiff::civil::Date;
+use smallvec::SmallVec;
 use zeroize::Zeroize;
 
 use super::names::fold;
@@ -63,7 +64,7 @@ pub(super) fn normalise_date(text: &str, order: DateOrder) -> Option<NormalDate>
     let text = text.split_once('T').filter(|(date, _)| date.len() >= 8).map_or(text, |(date, _)| date);
     let text = text.split_once(' ').filter(|(_, time)| time.contains(':')).map_or(text, |(date, _)| date);
     let text = text.strip_suffix(".0").unwrap_or(text);
-    let parts: Vec<&str> =
+    let parts: SmallVec<[&str; 4]> =
         text.split(|symbol: char| !symbol.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
     let digits = match parts.as_slice() {
         [only] if only.len() == 8 && all_digits(only) => compact(only, order)?,
@@ -117,7 +118,12 @@ fn written(year: &str, month: &str, day: &str) -> Option<[u8; 8]> {
     if month > 99 || day > 99 {
         return None;
     }
-    format!("{year}{month:02}{day:02}").as_bytes().try_into().ok()
+    let mut digits = [0; 8];
+    digits[..4].copy_from_slice(year.as_bytes().first_chunk::<4>().filter(|_| year.len() == 4)?);
+    for (place, number) in digits[4..].chunks_exact_mut(2).zip([month, day]) {
+        place.copy_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
+    }
+    Some(digits)
 }
 
 /// Two-digit years are taken as those of living people's births up to 2029.

@@ -10,6 +10,8 @@ mod nicknames;
 mod numbers;
 mod places;
 
+use std::sync::OnceLock;
+
 use jiff::civil::Date;
 use serde::Deserialize;
 use smallvec::{SmallVec, smallvec};
@@ -53,14 +55,13 @@ pub struct NormalName {
 enum KnownName {
     /// It stands in public tables.
     Public(&'static PublicName),
-    /// It does not: it is a form of itself alone, and sounds so.
-    Own(Word),
+    /// It does not: it is a form of itself alone. How it sounds is worked out when somebody asks.
+    Own(OnceLock<Word>),
 }
 
 impl NormalName {
     fn new(word: String) -> Self {
-        let known = nicknames::public(&word).map(KnownName::Public);
-        let known = known.unwrap_or_else(|| KnownName::Own(Word::new(names::sound(&word))));
+        let known = nicknames::public(&word).map_or_else(|| KnownName::Own(OnceLock::new()), KnownName::Public);
         Self { word: Word::new(word), known }
     }
 
@@ -76,7 +77,7 @@ impl NormalName {
     pub(crate) fn phonetic(&self) -> &str {
         match &self.known {
             KnownName::Public(public) => &public.sound,
-            KnownName::Own(sound) => sound.expose(),
+            KnownName::Own(sound) => sound.get_or_init(|| Word::new(names::sound(self.word.expose()))).expose(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Postcodes and addresses: evidence that a household shares.
 
+use smallvec::SmallVec;
+
 use super::Word;
 use super::names::fold;
 
@@ -124,27 +126,31 @@ const MOST_WORDS: usize = 6;
 
 /// Reads one line of address; `None` where it says nothing, or that there is no fixed abode.
 pub(super) fn normalise_address(text: &str) -> Option<NormalAddress> {
-    let mut numbers: Vec<String> = Vec::new();
-    let mut words: Vec<String> = Vec::new();
+    let mut numbers: SmallVec<[String; 2]> = SmallVec::new();
+    let mut words: SmallVec<[String; 8]> = SmallVec::new();
     for part in
         text.split(|symbol: char| symbol.is_whitespace() || ",./;-".contains(symbol)).filter(|part| !part.is_empty())
     {
         if part.starts_with(|first: char| first.is_ascii_digit()) {
-            let number: String = part.chars().filter(char::is_ascii_alphanumeric).collect();
-            numbers.push(number.to_ascii_lowercase());
+            let symbols = part.chars().filter(char::is_ascii_alphanumeric);
+            numbers.push(symbols.map(|symbol| symbol.to_ascii_lowercase()).collect());
         } else {
-            let word = fold(part).replace([' ', '-'], "");
+            let mut word = fold(part);
+            word.retain(|symbol| !matches!(symbol, ' ' | '-'));
             if !word.is_empty() && !FILLERS.contains(&word.as_str()) {
                 words.push(word);
             }
         }
     }
-    let nowhere = ["nfa", "nofixedabode", "nofixedaddress", "fixedabode", "unknown", "notknown", "homeless"];
-    if words.is_empty() || nowhere.contains(&words.concat().as_str()) {
+    if words.is_empty() || says_nowhere(&words) {
         return None;
     }
-    let whole = [numbers.join(" "), words.join(" ")].join("|");
-    let number_street = numbers.first().map(|number| format!("{number}|{}", words[0]));
+    let letters: usize = numbers.iter().chain(&words).map(|part| part.len() + 1).sum();
+    let mut whole = String::with_capacity(letters + 1);
+    join(&mut whole, &numbers);
+    whole.push('|');
+    join(&mut whole, &words);
+    let number_street = numbers.first().map(|number| [number, "|", words[0].as_str()].concat());
     words.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     words.dedup();
     words.truncate(MOST_WORDS);
@@ -153,6 +159,24 @@ pub(super) fn normalise_address(text: &str) -> Option<NormalAddress> {
         number_street: number_street.map(Word::new),
         words: words.into_iter().map(Word::new).collect(),
     })
+}
+
+/// Writes parts with a space between.
+fn join(line: &mut String, parts: &[String]) {
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+}
+
+/// Do the words together say that there is no address?
+fn says_nowhere(words: &[String]) -> bool {
+    const NOWHERE: [&str; 7] =
+        ["nfa", "nofixedabode", "nofixedaddress", "fixedabode", "unknown", "notknown", "homeless"];
+    let letters = words.iter().map(String::len).sum::<usize>();
+    NOWHERE.iter().any(|nowhere| nowhere.len() == letters && words.concat() == *nowhere)
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ impl Engine {
     fn begin_day(&mut self, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {
         self.assessed_as_of = Some(now.as_of);
         self.unseen.clear();
+        self.setup.forget_people();
         self.tell_relinked(now, work);
         let at_once = self.note_agreement(now, work) | self.has_other_keys();
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {

@@ -281,6 +281,7 @@ impl Engine {
                 (body["events_erased"], body["events_narrowed"]) = (json!(left.len()), json!(narrowed.len()));
                 body["records_erased"] = json!(erased.len());
                 forget(&scope_id, &left, &narrowed, &erased, work);
+                self.setup.forget_people();
             }
             self.audit(kind, &scope_id, body, now, work);
             return outcome;

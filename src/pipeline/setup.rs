@@ -180,6 +180,12 @@ impl Setup {
         }
     }
 
+    /// Nobody's tokens are remembered any longer: somebody was erased, or a day is over and with it the retention of some.
+    pub(super) fn forget_people(&self) {
+        self.pseudonymisers.values().for_each(Pseudonymiser::forget_people);
+        self.earlier.values().for_each(|earlier| earlier.hash.forget_people());
+    }
+
     /// What a scope's rows are made with.
     pub(super) fn made_with(&self, scope: &ScopeId) -> MadeWith {
         let key_epoch = self.linkage_epoch(scope).unwrap_or(0);

@@ -90,14 +90,10 @@ struct Found<'a> {
 impl Found<'_> {
     /// Adds the compound, unless a part is missing.
     fn join(&mut self, label: &str, parts: &[Option<&str>]) {
-        let mut all: smallvec::SmallVec<[&str; 6]> = smallvec::smallvec![label];
-        for part in parts {
-            match part {
-                Some(part) => all.push(part),
-                None => return,
-            }
+        if parts.iter().all(Option::is_some) {
+            let all = std::iter::once(label).chain(parts.iter().copied().flatten());
+            self.tokens.push(token(&self.keys.block, all));
         }
-        self.tokens.push(token(&self.keys.block, &all));
     }
 
     fn names(&mut self, parts: &Parts<'_>) {

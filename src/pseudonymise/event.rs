@@ -47,7 +47,7 @@ pub fn blind(
             role: person.role,
             status: person.status,
             under_16: *under_16,
-            tokens: pseudonymiser.tokens(&person.identity),
+            tokens: pseudonymiser.tokens_of(record, &person.identity),
             sealed: {
                 clear.0.clear();
                 write_kept(person, keep, &mut clear.0);

@@ -77,9 +77,8 @@ impl FieldKeys {
 }
 
 /// The first eight bytes of the keyed hash.
-pub(super) fn token(key: &FieldKey, parts: &[&str]) -> Token {
-    let parts: smallvec::SmallVec<[&[u8]; 6]> = parts.iter().map(|part| part.as_bytes()).collect();
-    let mac = key.mac(&parts);
+pub(super) fn token(key: &FieldKey, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> Token {
+    let mac = key.mac(parts);
     let first = mac.first_chunk::<8>().expect("HMAC-SHA-256 has 32 bytes");
     Token(u64::from_be_bytes(*first))
 }

@@ -1,40 +1,71 @@
-//! Tokens of small universes, hashed once: first and family names, dates of birth and postcodes come again and again, and
-//! each takes a dozen hashes and more.
+//! Tokens that come again and again, hashed once: of first and family names, dates of birth and postcodes, each of which takes a
+//! dozen hashes and more; and of people, of whom agencies tell more than once, and who take a hundred.
 //!
 //! What is remembered is found by its own keyed hash, 128 bits of it, and is made of tokens: no clear text stays here, and
 //! nothing that the register does not hold. What comes out is the same with it and without it.
 
+use std::mem;
 use std::sync::{PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
-/// Values of one field that are remembered at the most; what comes after is hashed each time.
-const VALUES: usize = 1 << 16;
+/// Values of one field that are remembered since the last were put behind, and as many behind them.
+pub(super) const VALUES: usize = 1 << 15;
 
-/// The tokens of values of one field, by keyed hash.
+/// People, each some kilobyte.
+pub(super) const PEOPLE: usize = 1 << 14;
+
+/// Tokens by keyed hash, the latest: where there are as many as fit, those before them are forgotten.
 pub(super) struct Known<T> {
-    tokens: RwLock<FxHashMap<[u8; 16], T>>,
+    most: usize,
+    tokens: RwLock<Generations<T>>,
 }
 
-impl<T> Default for Known<T> {
+struct Generations<T> {
+    latest: FxHashMap<[u8; 16], T>,
+    earlier: FxHashMap<[u8; 16], T>,
+}
+
+impl<T> Default for Generations<T> {
     fn default() -> Self {
-        Self { tokens: RwLock::default() }
+        Self { latest: FxHashMap::default(), earlier: FxHashMap::default() }
     }
 }
 
 impl<T: Clone> Known<T> {
+    /// Remembers twice as many at the most.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, tokens: RwLock::default() }
+    }
+
     /// What is remembered of a value, or what `hash` makes of it.
     pub(super) fn get(&self, mac: [u8; 16], hash: impl FnOnce() -> T) -> T {
-        // A thread that panicked left at the worst a value that is not remembered.
-        if let Some(known) = self.tokens.read().unwrap_or_else(PoisonError::into_inner).get(&mac) {
-            return known.clone();
-        }
-        let tokens = hash();
+        let earlier = {
+            // A thread that panicked left at the worst a value that is not remembered.
+            let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.latest.get(&mac) {
+                return known.clone();
+            }
+            known.earlier.get(&mac).cloned()
+        };
+        let tokens = earlier.unwrap_or_else(hash);
         let mut known = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < VALUES {
-            known.insert(mac, tokens.clone());
+        let mut forgotten = FxHashMap::default();
+        if known.latest.len() >= self.most {
+            let latest = mem::take(&mut known.latest);
+            forgotten = mem::replace(&mut known.earlier, latest);
         }
+        known.latest.insert(mac, tokens.clone());
+        drop(known);
+        // Nobody waits for what is let go.
+        drop(forgotten);
         tokens
+    }
+
+    /// Remembers nothing any more.
+    pub(super) fn forget(&self) {
+        let known = mem::take(&mut *self.tokens.write().unwrap_or_else(PoisonError::into_inner));
+        drop(known);
     }
 }
 
@@ -43,18 +74,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_is_not_hashed_again_and_what_is_too_much_is_not_kept() {
-        let known = Known::default();
+    fn the_latest_are_not_hashed_again_and_the_others_are_forgotten() {
+        let known = Known::new(10);
         let mac = |number: usize| {
             let mut mac = [0; 16];
             mac[..8].copy_from_slice(&number.to_be_bytes());
             mac
         };
-        for number in 0..VALUES + 10 {
+        for number in 0..25 {
             assert_eq!(known.get(mac(number), || number), number);
         }
-        assert_eq!(known.get(mac(7), || unreachable!("it is known")), 7);
-        assert_eq!(known.get(mac(VALUES + 1), || 1), 1, "hashed again");
-        assert_eq!(known.tokens.read().expect("whole").len(), VALUES);
+        let held = || {
+            let tokens = known.tokens.read().expect("whole");
+            (tokens.latest.len(), tokens.earlier.len())
+        };
+        assert_eq!(held(), (5, 10), "the first ten are forgotten");
+        for number in (10..15).chain(20..25) {
+            assert_eq!(known.get(mac(number), || unreachable!("it is known")), number);
+        }
+        assert_eq!(known.get(mac(7), || 1), 1, "hashed again");
+        let (latest, earlier) = held();
+        assert!(latest <= 10 && earlier <= 10);
+        known.forget();
+        assert_eq!(held(), (0, 0));
     }
 }

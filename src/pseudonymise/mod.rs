@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use smallvec::{SmallVec, smallvec};
 
 use self::fields::{FieldKeys, token};
-use self::known::Known;
+use self::known::{Known, PEOPLE, VALUES};
 use crate::keys::linkage::{FieldKey, LinkageKey};
 use crate::model::frequencies::Frequencies;
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
@@ -33,6 +33,7 @@ pub struct Pseudonymiser {
     names: Known<NameTokens>,
     dates: Known<DateTokens>,
     postcodes: Known<PostcodeTokens>,
+    people: Known<PersonTokens>,
 }
 
 impl Pseudonymiser {
@@ -42,9 +43,10 @@ impl Pseudonymiser {
         Self {
             keys: FieldKeys::derive(key),
             refuges: BTreeSet::new(),
-            names: Known::default(),
-            dates: Known::default(),
-            postcodes: Known::default(),
+            names: Known::new(VALUES),
+            dates: Known::new(VALUES),
+            postcodes: Known::new(VALUES),
+            people: Known::new(PEOPLE),
         }
     }
 
@@ -80,6 +82,19 @@ impl Pseudonymiser {
     #[must_use]
     pub fn public_frequencies(&self) -> Frequencies {
         population::frequencies(&self.keys)
+    }
+
+    /// Everything linkage compares of the person of a record, which [`Self::record`] named: of every part that tokens are made
+    /// of. Remembered, until [`Self::forget_people`].
+    #[must_use]
+    pub fn tokens_of(&self, record: RecordId, identity: &NormalIdentity) -> PersonTokens {
+        self.people.get(record.0, || self.tokens(identity))
+    }
+
+    /// Remembers nobody any more: what is not to be held anywhere is not held here. Values of fields stay, for they are
+    /// nobody's.
+    pub fn forget_people(&self) {
+        self.people.forget();
     }
 
     /// Everything linkage compares of one person.
@@ -288,6 +303,6 @@ fn each_part<'a>(identity: &'a NormalIdentity, mut part: impl FnMut(&'static str
     }
 }
 
-fn cut(key: &FieldKey, parts: &[&[u8]]) -> [u8; 16] {
+fn cut(key: &FieldKey, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; 16] {
     *key.mac(parts).first_chunk().expect("HMAC-SHA-256 has 32 bytes")
 }

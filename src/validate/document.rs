@@ -133,7 +133,11 @@ impl<'a> Fields<'a> {
 
     /// Objects of a record have a dozen properties: to look at each is quicker than to hash.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|(known, _)| **known == *name)
+        let last = name.as_bytes().last();
+        self.0.iter().position(|(known, _)| {
+            // Most names of one length end otherwise.
+            known.len() == name.len() && known.as_bytes().last() == last && **known == *name
+        })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -4,6 +4,9 @@
 //! clock. What is wrong with a record is told as a code, a path of names of our schemas, a rule and help: never a
 //! value, never the name of a property that we do not know, never a library's error text.
 //!
+//! A record is read once and in place: what is checked and taken apart are texts in the log's own bytes, by the schemas as they
+//! are published.
+//!
 //! The order of the checks, and so of what is told first: size, UTF-8, JSON; the CloudEvents envelope, the type, the
 //! feed's rights; the schema of the type; dates; scope; persons; what the event replaces.
 

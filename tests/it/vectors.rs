@@ -52,7 +52,7 @@ fn field_keys_and_ids_agree() {
     let vectors = vectors();
     let key = key(&vectors);
     for (field, expected) in vectors["field_keys"].as_object().expect("fields") {
-        let hex: String = key.field(field).mac(&[]).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = key.field(field).mac([""; 0]).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(Some(hex.as_str()), expected.as_str(), "{field}");
     }
     let hasher = Pseudonymiser::new(&key);
