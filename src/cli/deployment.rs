@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use clap::Args;
+use getrandom::SysRng;
 use jiff::Timestamp;
+use rand::rand_core::UnwrapErr;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
@@ -207,7 +211,8 @@ impl Deployment {
     }
 
     fn at_rest(&self, which: KeyAtRest) -> Arc<dyn AtRest> {
-        Arc::new(RingAtRest { ring: Arc::clone(&self.ring), which })
+        let nonces = Mutex::new(ChaCha20Rng::from_rng(&mut UnwrapErr(SysRng)));
+        Arc::new(RingAtRest { ring: Arc::clone(&self.ring), which, nonces })
     }
 }
 
@@ -379,12 +384,15 @@ const REGISTER: KeyAtRest =
 struct RingAtRest {
     ring: RingInUse,
     which: KeyAtRest,
+    /// Seeded by the operating system: to ask it for each row's would take as long as to seal the row.
+    nonces: Mutex<ChaCha20Rng>,
 }
 
 impl AtRest for RingAtRest {
     fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8> {
         let mut nonce = [0; 12];
-        getrandom::fill(&mut nonce).expect("the operating system has random numbers");
+        // What a panic leaves behind is a generator still.
+        self.nonces.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut nonce);
         let ring = current(&self.ring);
         let sealed = (self.which.active)(&ring).seal(self.which.purpose, &[context], nonce, clear);
         [sealed.epoch.to_be_bytes().as_slice(), &sealed.bytes].concat()

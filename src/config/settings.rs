@@ -13,6 +13,10 @@ use super::reader::{Problem, Problems, Reader, read_toml};
 use super::rules::Rules;
 use crate::model::ids::PartyId;
 
+/// Records in one transaction at the most, unless the file says otherwise. Under a backlog large ones cost less an event: who is
+/// spoken of several times in one is assessed and told once.
+pub const BATCH_RECORDS: u64 = 5_000;
+
 /// Everything the daemon needs to know, checked. Paths are relative to the configuration file's folder.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -172,7 +176,7 @@ impl Settings {
         let linkage_model = root.text("linkage_model", &mut problems).map(|path| home.join(path));
         let people = root.number("linkage_population", 0, (100, 1_000_000_000), &mut problems);
         let as_of = root.date("as_of", &mut problems);
-        let batch_records = root.number("batch_records", 2_000, (1, 100_000), &mut problems);
+        let batch_records = root.number("batch_records", BATCH_RECORDS, (1, 100_000), &mut problems);
         let poll_ms = root.number("poll_ms", 200, (1, 60_000), &mut problems);
         let record_bytes = root.number("record_bytes", 1 << 20, (1 << 10, 1 << 24), &mut problems);
         let listen = read_listen(&mut root, &mut problems);
@@ -204,7 +208,7 @@ impl Settings {
             linkage_model,
             linkage_population: u32::try_from(people).ok().filter(|people| *people > 0),
             as_of,
-            batch_records: usize::try_from(batch_records).unwrap_or(2_000),
+            batch_records: usize::try_from(batch_records).expect("at most 100,000"),
             poll_ms,
             record_bytes: usize::try_from(record_bytes).unwrap_or(1 << 20),
             listen,

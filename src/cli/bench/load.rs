@@ -19,6 +19,7 @@ use crate::cli::format::Format;
 use crate::cli::house::Wish;
 use crate::cli::measure;
 use crate::cli::restart;
+use crate::config::settings::BATCH_RECORDS;
 use crate::log::{Client, Log, Polled};
 use crate::model::ids::{PartyId, ScopeId};
 use crate::pipeline::{Engine, Now, Setup};
@@ -39,7 +40,7 @@ pub(super) struct LoadArgs {
     #[arg(long, default_value_t = MONTHS, value_parser = clap::value_parser!(u32).range(1..=1_200))]
     months: u32,
     /// Records in one transaction at the most
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = BATCH_RECORDS as usize)]
     batch_records: usize,
     /// Everything that is left to chance in the city
     #[arg(long, default_value_t = 1)]

@@ -16,6 +16,7 @@ use crate::cli::format::Format;
 use crate::cli::house::Wish;
 use crate::cli::measure;
 use crate::cli::tables::ClearPeople;
+use crate::config::settings::BATCH_RECORDS;
 use crate::ops::stages::Stages;
 use crate::pipeline::{Now, feed_contexts};
 use crate::pseudonymise::Pseudonymiser;
@@ -29,7 +30,7 @@ pub(super) struct StagesArgs {
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
     events: u32,
     /// Records in one transaction at the most
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = BATCH_RECORDS as usize)]
     batch_records: usize,
     /// Everything that is left to chance in the city
     #[arg(long, default_value_t = 1)]
