@@ -31,7 +31,7 @@ impl Engine {
         if !self.is_due(now) {
             return None;
         }
-        let mut work = Work::new(rng);
+        let mut work = Work::new(now, rng);
         if self.assessed_as_of != Some(now.as_of) {
             self.begin_day(now, rng, &mut work);
         }
@@ -54,7 +54,7 @@ impl Engine {
     fn begin_day(&mut self, now: Now, rng: &mut dyn CryptoRng, work: &mut Work) {
         self.assessed_as_of = Some(now.as_of);
         self.unseen.clear();
-        self.tell_relinked(now, work);
+        self.tell_relinked(work);
         let at_once = self.note_agreement(now, work) | self.has_other_keys();
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             if let Some(touched) = self.expire(&id, now, work) {
