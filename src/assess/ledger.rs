@@ -21,7 +21,7 @@ use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
 use crate::model::outcome::Outcome;
-use crate::model::register::{RowChange, RowKind, row_value};
+use crate::model::register::{RowChange, RowKind, row_value, sorted};
 
 /// One person in one event in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,6 @@ const ROW_BYTES: usize = 192;
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// Apart, as is the event: few events supersede one.
     supersedes: Option<Box<EventId>>,
     recorded_at: Timestamp,
     fingerprint: [u8; 8],
@@ -298,9 +297,7 @@ impl Ledger {
 
     /// Rows changed since the last call, by id.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        changed.dedup();
+        let changed = sorted(std::mem::take(&mut self.changed));
         let row = |id: EventId| {
             let value = self.entries.get(&id).map(|entry| row_value(entry, ROW_BYTES));
             RowChange { kind: RowKind::Event, id: id.0.to_vec(), value }

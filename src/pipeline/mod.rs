@@ -362,14 +362,11 @@ impl Engine {
 
     /// Writes down what a settlement changed, with the reasons, and asks people what it leaves open.
     fn tell(&mut self, id: &ScopeId, settled: Settled, work: &mut Work) {
-        let epoch = self.key_epoch(id);
-        for row in settled.rows {
-            work.change(self.partition, &under(id, epoch), row);
-        }
         let to_come = self.scopes.get_mut(id).and_then(|scope| scope.linker.rows_to_come());
-        if let Some((epoch, rows)) = to_come {
+        for (epoch, rows) in [(self.key_epoch(id), settled.rows)].into_iter().chain(to_come) {
+            let place = under(id, epoch);
             for row in rows {
-                work.change(self.partition, &under(id, epoch), row);
+                work.change(self.partition, &place, row);
             }
         }
         let _stage = tracing::trace_span!(target: "stage", "audit").entered();
