@@ -174,7 +174,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("subtle", &["ops"]),
     ("procfs", &["cli", "ops"]),
     ("plotters", &["report"]),
-    ("rayon", &["disclose", "link", "pipeline", "cli::tables", "cli::bench"]),
+    ("rayon", &["disclose", "link", "pipeline", "cli::tables", "cli::batch", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];
 

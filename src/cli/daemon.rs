@@ -1,12 +1,13 @@
-//! The loop of one worker: poll, process, commit, until told to stop. One thread, one log, an engine per partition.
+//! The loop of one worker: poll, read, take in, commit, until told to stop. One thread, one log, an engine per partition.
 //!
-//! Where there is a backlog the next batch is processed while one is committed, on the state that the commit is about to
-//! make good. Batches are committed in their order; when one is not, everything computed after it is dropped with it.
+//! Where there is a backlog three batches are in hand: while one is committed the next is taken into the engines, on the
+//! state that the commit is about to make good, and the one after it is read, which needs no engine. Batches are committed
+//! in their order; when one is not, everything after it is dropped with it, and polled again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use getrandom::SysRng;
@@ -16,6 +17,7 @@ use rand::rand_core::UnwrapErr;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
+use super::batch::{Computed, Engines, Fresh, InHand, Readers, polled};
 use super::deployment::{Deployment, subscriber};
 use super::duties::Duties;
 use super::failure::{Failure, Kind};
@@ -23,27 +25,15 @@ use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
 use super::restart::restored;
 use super::rotation::KeyWatch;
-use crate::log::{FeedRecord, Log, LogError, Polled, Transaction};
+use crate::log::{Log, LogError, Polled};
 use crate::model::event::day;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::ops::health::{Health, State};
 use crate::ops::metrics::{Metrics, TransactionEnd};
-use crate::pipeline::{BatchReport, Engine, Now, Setup};
+use crate::pipeline::{Engine, Now, Setup};
 
 /// How long to wait before the log is tried again after a failure, doubling up to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-
-/// The engines of the partitions that are ours; `None` until restored.
-type Engines = BTreeMap<i32, Option<Engine>>;
-
-/// What a batch came to, of all its partitions together: one transaction.
-#[derive(Default)]
-struct Computed {
-    transaction: Transaction,
-    report: BatchReport,
-    /// The batch of records that it is of, in a trace.
-    batch: Option<Span>,
-}
 
 /// Everything one worker needs.
 pub(super) struct Worker {
@@ -55,6 +45,7 @@ pub(super) struct Worker {
     pub log: Box<dyn Log>,
     pub duties: Duties,
     pub batch_records: usize,
+    pub readers: Arc<Readers>,
     pub poll_wait: Duration,
     /// Act as if it were this day; today without it.
     pub as_of: Option<Date>,
@@ -76,10 +67,10 @@ impl Worker {
     /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
     /// finished or undone whole.
     pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
-        let (mut engines, mut waiting) = (Engines::new(), None);
+        let (mut engines, mut hand) = (Engines::new(), InHand::default());
         let mut backoff = BACKOFF.0;
-        while waiting.is_some() || !self.stop.load(Ordering::Relaxed) {
-            match self.turn(&mut engines, &mut waiting) {
+        while !hand.is_empty() || !self.stop.load(Ordering::Relaxed) {
+            match self.turn(&mut engines, &mut hand) {
                 Ok(()) => backoff = BACKOFF.0,
                 Err(
                     error @ (LogError::Denied(_) | LogError::Fenced(_) | LogError::Damaged(_) | LogError::Fatal(_)),
@@ -100,9 +91,7 @@ impl Worker {
                         _ => "cut off from the log",
                     }));
                     self.metrics.log_failure();
-                    // What the engines hold was not committed: the next turn restores them.
-                    waiting = None;
-                    engines.values_mut().for_each(|engine| *engine = None);
+                    drop_uncommitted(&mut engines, &mut hand);
                     self.pause(backoff);
                     backoff = (backoff * 2).min(BACKOFF.1);
                 }
@@ -112,12 +101,14 @@ impl Worker {
         Ok(engines.into_iter().filter_map(|(partition, engine)| Some((partition, engine?))).collect())
     }
 
-    fn turn(&mut self, engines: &mut Engines, waiting: &mut Option<Computed>) -> Result<(), LogError> {
+    fn turn(&mut self, engines: &mut Engines, hand: &mut InHand) -> Result<(), LogError> {
         if self.stop.load(Ordering::Relaxed) {
-            return self.commit_waiting(waiting);
+            // What was only read is there the next time.
+            hand.read = None;
+            return self.commit_waiting(&mut hand.computed);
         }
-        self.adopt(engines, waiting)?;
-        self.follow_keys(engines, waiting)?;
+        self.adopt(engines, &mut hand.computed)?;
+        self.follow_keys(engines, &mut hand.computed)?;
         if engines.values().any(Option::is_none) {
             self.health.set(State::Waiting("restoring the register"));
             self.show_partitions(engines);
@@ -125,10 +116,10 @@ impl Worker {
         for (partition, engine) in engines.iter_mut().filter(|(_, engine)| engine.is_none()) {
             *engine = Some(self.restore(*partition)?);
         }
-        // What was computed does not wait for what may come.
+        // What is in hand does not wait for what may come.
         let now = self.now();
         let has_more = |engine: &Engine| engine.rekeys() || engine.is_due(now);
-        let is_busy = waiting.is_some() || engines.values().flatten().any(has_more);
+        let is_busy = !hand.is_empty() || engines.values().flatten().any(has_more);
         let wait = if is_busy { Duration::ZERO } else { self.poll_wait };
         let batch = info_span!(parent: None, "batch", records = Empty);
         match polled(&batch, || self.log.poll(self.batch_records, wait))? {
@@ -136,22 +127,23 @@ impl Worker {
                 engines.extend(partitions.into_iter().map(|partition| (partition, None)));
             }
             Polled::Lost(partitions) => {
-                // What waits cannot be committed any more; whoever gains the partitions does it again.
-                if waiting.take().is_some() {
-                    engines.values_mut().for_each(|engine| *engine = None);
+                // What is in hand cannot be committed any more; whoever gains the partitions does it again.
+                if !hand.is_empty() {
+                    drop_uncommitted(engines, hand);
                 }
                 for partition in partitions {
                     engines.remove(&partition);
                 }
             }
             Polled::Records(records) => {
-                self.advance(engines, waiting)?;
-                self.rekey(engines, waiting)?;
+                self.advance(engines, &mut hand.computed)?;
+                self.rekey(engines, &mut hand.computed)?;
                 let more_behind = records.len() >= self.batch_records;
-                *waiting = self.commit_and_process(waiting.take(), records, engines, batch)?;
-                // Putting a commit off pays only where the next batch is there already.
-                if !more_behind {
-                    self.commit_waiting(waiting)?;
+                let fresh = Fresh::of(records, engines, batch)?;
+                self.step(engines, hand, fresh)?;
+                // To wait for the next batch pays only where it is there already.
+                while !more_behind && !hand.is_empty() {
+                    self.step(engines, hand, None)?;
                 }
                 self.show(engines);
                 self.make_figures(engines, more_behind);
@@ -221,26 +213,27 @@ impl Worker {
         self.metrics.partitions(engines.iter().map(|(partition, engine)| (*partition, engine.is_some())));
     }
 
-    /// Commits what waits and meanwhile processes what came.
-    fn commit_and_process(
-        &mut self,
-        waiting: Option<Computed>,
-        records: Vec<FeedRecord>,
-        engines: &mut Engines,
-        batch: Span,
-    ) -> Result<Option<Computed>, LogError> {
+    /// Moves each batch in hand a stage on, all at once, and takes another one in hand.
+    fn step(&mut self, engines: &mut Engines, hand: &mut InHand, fresh: Option<Fresh>) -> Result<(), LogError> {
         let now = self.now();
-        match waiting {
-            Some(waiting) if records.is_empty() => self.commit(waiting).map(|()| None),
-            None if records.is_empty() => Ok(None),
-            None => process(records, engines, now, batch).map(Some),
-            Some(waiting) => std::thread::scope(|threads| {
-                let processing = threads.spawn(|| process(records, engines, now, batch));
-                let committed = self.commit(waiting);
-                let computed = processing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                committed.and(computed).map(Some)
-            }),
+        let InHand { read, computed } = std::mem::take(hand);
+        match (fresh, read, computed) {
+            (None, None, None) => {}
+            (None, None, Some(computed)) => self.commit(computed)?,
+            (None, Some(read), None) => hand.computed = Some(read.take_in(engines, now)?),
+            (Some(fresh), None, None) => hand.read = Some(fresh.read()),
+            (fresh, read, computed) => std::thread::scope(|threads| {
+                let readers = Arc::clone(&self.readers);
+                let reading = fresh.map(|fresh| threads.spawn(move || readers.read(fresh)));
+                let taking = read.map(|read| threads.spawn(|| read.take_in(engines, now)));
+                let committed = computed.map_or(Ok(()), |computed| self.commit(computed));
+                let taken = taking.map(done).transpose();
+                hand.read = reading.map(done);
+                hand.computed = committed.and(taken)?;
+                Ok(())
+            })?,
         }
+        Ok(())
     }
 
     /// Once a day, and once after a restart, everybody is looked at again, and the audit loses who was erased; each minute
@@ -393,46 +386,15 @@ fn end_of(committed: &Result<(), LogError>) -> TransactionEnd {
     }
 }
 
-/// Polls within its own span. How many records came is noted: of a batch without any no trace is kept.
-fn polled(batch: &Span, poll: impl FnOnce() -> Result<Polled, LogError>) -> Result<Polled, LogError> {
-    let span = info_span!(parent: batch, "poll", records = Empty, otel.status_code = Empty);
-    let polled = span.in_scope(poll);
-    match &polled {
-        Ok(Polled::Records(records)) if !records.is_empty() => {
-            span.record("records", records.len());
-            batch.record("records", records.len());
-        }
-        Ok(_) => {}
-        Err(_) => {
-            span.record("otel.status_code", "ERROR");
-        }
-    }
-    polled
+/// What the engines hold was not committed, and what comes after it has to be polled again: the next turn restores them.
+fn drop_uncommitted(engines: &mut Engines, hand: &mut InHand) {
+    *hand = InHand::default();
+    engines.values_mut().for_each(|engine| *engine = None);
 }
 
-fn process(records: Vec<FeedRecord>, engines: &mut Engines, now: Now, batch: Span) -> Result<Computed, LogError> {
-    let span = info_span!(parent: &batch, "process", accepted = Empty, rejected = Empty);
-    let computed = span.in_scope(|| compute(records, engines, now))?;
-    span.record("accepted", computed.report.outcomes.accepted);
-    span.record("rejected", computed.report.outcomes.rejected);
-    Ok(Computed { batch: Some(batch), ..computed })
-}
-
-fn compute(records: Vec<FeedRecord>, engines: &mut Engines, now: Now) -> Result<Computed, LogError> {
-    let mut by_partition: BTreeMap<i32, Vec<FeedRecord>> = BTreeMap::new();
-    for record in records {
-        by_partition.entry(record.partition).or_default().push(record);
-    }
-    let mut computed = Computed::default();
-    for (partition, batch) in by_partition {
-        let Some(Some(engine)) = engines.get_mut(&partition) else {
-            return Err(LogError::Aborted("a record of a partition that is not ours".to_owned()));
-        };
-        let (transaction, report) = engine.process(&batch, now, &mut UnwrapErr(SysRng));
-        computed.transaction.append(transaction);
-        computed.report.add(report);
-    }
-    Ok(computed)
+/// What a thread came to; where it panicked, so do we.
+fn done<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// How long one commit may take before it is said that the daemon hangs.
@@ -456,6 +418,7 @@ impl Running {
             duties: Duties::new(subscriber(&deployment.settings.log)?),
             watch: AgreementWatch::new(deployment.settings.clone(), Arc::default()),
             batch_records: deployment.settings.batch_records,
+            readers: Readers::start()?,
             poll_wait: Duration::from_millis(deployment.settings.poll_ms),
             as_of,
             metrics: Arc::clone(&metrics),

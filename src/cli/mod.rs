@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod agreement;
 mod asyncapi;
 mod audit;
+mod batch;
 mod bench;
 mod check;
 mod cohort;

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::batch::Readers;
 use super::daemon::Worker;
 use super::deployment::{ConfigArgs, Deployment, subscriber};
 use super::duties::Duties;
@@ -88,6 +89,7 @@ async fn serve(deployment: &Arc<Deployment>, metrics: Arc<Metrics>, levels: &Lev
         log: deployment.watched_log(Arc::new(move |partition, ratio| restoring.restoring(partition, ratio)))?,
         duties: Duties::new(subscriber(&settings.log)?),
         batch_records: settings.batch_records,
+        readers: Readers::start()?,
         poll_wait,
         as_of: settings.as_of,
         metrics: Arc::clone(&metrics),

@@ -2,6 +2,9 @@
 
 use smallvec::SmallVec;
 
+mod sketch;
+
+pub(super) use self::sketch::{Ceiling, Sketch};
 use super::model::LinkageModel;
 use crate::model::tokens::{
     ADDRESS_WORDS, DATE_DIGITS, NAME_DELETIONS, NAME_FORMS, NameTokens, POSTCODE_DELETIONS, PersonTokens, Token,

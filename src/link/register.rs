@@ -9,15 +9,15 @@ use smallvec::SmallVec;
 use super::Decision;
 use super::calibrate::Truth;
 use super::changes::{PossibleMatch, Settled};
-use super::compare::Features;
+use super::compare::{Ceiling, Features, Sketch};
 use super::index::{Index, References};
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
 use super::restored::Arriving;
-use super::reviews::{Question, bars_between};
+use super::reviews::{Asked, Question, bars_between};
 use super::rows::{self, Head, ProfileKey};
-use super::slab::Slab;
+use super::slab::{Beside, Slab};
 use super::units::Unit;
 use super::weigh::{self, Comparison, Veto};
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
@@ -53,6 +53,7 @@ pub(super) struct Profile {
 /// What follows from tokens alone.
 pub(super) struct Made {
     features: Features,
+    sketch: Sketch,
     keys: SmallVec<[u32; 64]>,
     own_weight: i32,
 }
@@ -64,7 +65,7 @@ impl Made {
         keys.sort_unstable();
         keys.dedup();
         let own_weight = weigh::weigh(model, &features, &features).total;
-        Self { features, keys, own_weight }
+        Self { sketch: Sketch::of(&features), features, keys, own_weight }
     }
 }
 
@@ -81,9 +82,12 @@ pub(super) struct Cluster {
 /// changed. In between, clusters are those of the last settlement.
 pub struct Linker {
     pub(super) model: Arc<LinkageModel>,
+    pub(super) ceiling: Ceiling,
     pub(super) records: Slab<Record>,
     pub(super) record_of: Index,
     pub(super) profiles: Slab<Profile>,
+    /// Of each profile, in a table of their own: those of many candidates are read for each that is compared.
+    pub(super) sketches: Beside<Sketch>,
     pub(super) profile_of: Index,
     pub(super) postings: Postings,
     pub(super) references: References,
@@ -91,10 +95,8 @@ pub struct Linker {
     pub(super) units: Slab<Unit>,
     pub(super) clusters: Slab<Cluster>,
     pub(super) cluster_of: Index,
-    /// Possible matches as last told, by record; kept both ways round.
-    pub(super) reviews: FxHashMap<RecordId, SmallVec<[RecordId; 1]>>,
-    /// How each of them was put, the smaller id first.
-    pub(super) questions: FxHashMap<(RecordId, RecordId), Question>,
+    /// Possible matches as last told, by record, and how each was put; kept both ways round.
+    pub(super) reviews: FxHashMap<RecordId, SmallVec<[(RecordId, Question); 1]>>,
     /// Profiles that were not compared yet.
     pub(super) uncompared: FxHashSet<u32>,
     /// Records whose surroundings changed.
@@ -117,10 +119,12 @@ impl Linker {
     pub fn new(model: Arc<LinkageModel>) -> Self {
         let postings = Postings::new(model.block_limit);
         Self {
+            ceiling: Ceiling::of(&model),
             model,
             records: Slab::new(),
             record_of: Index::new(),
             profiles: Slab::new(),
+            sketches: Beside::default(),
             profile_of: Index::new(),
             postings,
             references: References::new(),
@@ -129,7 +133,6 @@ impl Linker {
             clusters: Slab::new(),
             cluster_of: Index::new(),
             reviews: FxHashMap::default(),
-            questions: FxHashMap::default(),
             uncompared: FxHashSet::default(),
             dirty: FxHashSet::default(),
             stirred: FxHashSet::default(),
@@ -165,7 +168,11 @@ impl Linker {
         });
         let maps = self.record_of.bytes() + self.profile_of.bytes() + self.references.bytes() + self.cluster_of.bytes();
         let slabs = self.records.bytes() + self.profiles.bytes() + self.units.bytes() + self.clusters.bytes();
-        slabs + maps + self.postings.bytes() + profiles.chain(clusters).chain(units).sum::<usize>()
+        slabs
+            + self.sketches.bytes()
+            + maps
+            + self.postings.bytes()
+            + profiles.chain(clusters).chain(units).sum::<usize>()
     }
 
     /// Fits the model to the records taken in so far, which makes them an epoch of their own: for a finished table, before
@@ -173,6 +180,7 @@ impl Linker {
     pub fn calibrate(&mut self) {
         self.postings.post();
         self.model = Arc::new(super::calibrate::fit(self, &Truth::default(), true));
+        self.ceiling = Ceiling::of(&self.model);
         for profile in self.profiles.held_mut() {
             profile.own_weight = weigh::weigh(&self.model, &profile.features, &profile.features).total;
         }
@@ -313,17 +321,20 @@ impl Linker {
     /// Compares two held records in full.
     #[must_use]
     pub fn compare(&self, a: RecordId, b: RecordId) -> Option<Comparison> {
-        let (slot, other) = (self.slot_of(a)?, self.slot_of(b)?);
+        Some(self.compare_slots(self.slot_of(a)?, self.slot_of(b)?))
+    }
+
+    fn compare_slots(&self, slot: u32, other: u32) -> Comparison {
         let (one, two) = (&self.records[slot], &self.records[other]);
         let (first, second) = (&self.profiles[one.profile].features, &self.profiles[two.profile].features);
         let mut comparison = weigh::explain(&self.model, first, second, self.share_reference(slot, other));
-        if self.pairs.is_forbidden(a, b) {
+        if self.pairs.is_forbidden(one.id, two.id) {
             comparison.vetoes.push(Veto::Parties);
         }
-        if self.pairs.decision(a, b) == Some(Decision::Different) {
+        if self.pairs.decision(one.id, two.id) == Some(Decision::Different) {
             comparison.vetoes.push(Veto::Decided);
         }
-        Some(comparison)
+        comparison
     }
 
     /// Is the record in the register?
@@ -369,6 +380,12 @@ impl Linker {
     pub(super) fn possible_match(&self, a: RecordId, b: RecordId) -> Option<PossibleMatch> {
         let bars = bars_between(self, a, b);
         self.compare(a, b).map(|comparison| PossibleMatch { a, b, comparison, bars })
+    }
+
+    /// The same for one that was just found.
+    pub(super) fn asked_about(&self, Asked { slots: (slot, other), question, .. }: Asked) -> PossibleMatch {
+        let (a, b) = (self.records[slot].id, self.records[other].id);
+        PossibleMatch { a, b, comparison: self.compare_slots(slot, other), bars: question.vetoes() }
     }
 
     /// Records that share the agency's reference with this one. A reference that everybody shares is none.
@@ -432,10 +449,11 @@ impl Linker {
         slot
     }
 
-    pub(super) fn keep(&mut self, key: ProfileKey, Made { features, keys, own_weight }: Made) -> u32 {
+    pub(super) fn keep(&mut self, key: ProfileKey, Made { features, sketch, keys, own_weight }: Made) -> u32 {
         let (records, edges) = (SmallVec::new(), SmallVec::new());
         let profile = Profile { key, features, run: Run::default(), own_weight, records, edges };
         let slot = self.profiles.insert(profile);
+        self.sketches.put(slot, sketch);
         self.profiles[slot].run = self.postings.insert(slot, &keys);
         self.profile_of.insert(slot, |slot| self.profiles[slot].key);
         slot

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::changes::{Settled, Snapshot, differences};
 use super::register::{Linker, Made};
+use super::reviews::Question;
 use super::rows::{self, BadRow, ProfileKey, Row};
 use crate::model::ids::RecordId;
 use crate::model::register::{RowChange, RowKind};
@@ -160,11 +161,8 @@ impl Linker {
             one.iter().filter(|(id, members)| other.get(*id) != Some(*members)).map(|(id, _)| *id).collect()
         };
         let new = |one: &Self, other: &Self| -> BTreeSet<(RecordId, RecordId)> {
-            let questions = one.questions.iter();
-            questions
-                .filter(|(pair, question)| other.questions.get(pair) != Some(question))
-                .map(|(pair, _)| *pair)
-                .collect()
+            let differs = |(a, b, question): &(RecordId, RecordId, Question)| other.question(*a, *b) != Some(*question);
+            one.all_questions().filter(differs).map(|(a, b, _)| (a, b)).collect()
         };
         let raised = new(self, former).into_iter().filter_map(|(a, b)| self.possible_match(a, b));
         Settled {
@@ -182,6 +180,17 @@ impl Linker {
     }
 
     pub(super) fn asked(&self) -> BTreeSet<(RecordId, RecordId)> {
-        self.questions.keys().copied().collect()
+        self.all_questions().map(|(a, b, _)| (a, b)).collect()
+    }
+
+    /// Every possible match as last told, the smaller id first.
+    fn all_questions(&self) -> impl Iterator<Item = (RecordId, RecordId, Question)> {
+        let asked = self.reviews.iter();
+        let both = asked.flat_map(|(one, others)| others.iter().map(move |(two, question)| (*one, *two, *question)));
+        both.filter(|(one, two, _)| one < two)
+    }
+
+    fn question(&self, a: RecordId, b: RecordId) -> Option<Question> {
+        self.reviews.get(&a)?.iter().find(|(other, _)| *other == b).map(|(_, question)| *question)
     }
 }

@@ -1,20 +1,30 @@
 //! The review band: possible matches that a person should look at, one for each pair of clusters.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::cluster::{Evidence, Tie};
-use super::register::{Linker, NONE};
+use super::register::{Linker, NONE, Record};
 use super::units::{neighbours, tie};
 use super::weigh::{Veto, differ_in_number};
 use crate::model::ids::RecordId;
 
+/// Two records, the smaller id first.
+type Pair = (RecordId, RecordId);
+
 /// Pairs that became possible matches, and pairs that no longer are.
-type Reviews = (Vec<(RecordId, RecordId)>, Vec<(RecordId, RecordId)>);
+type Reviews = (Vec<Asked>, Vec<Pair>);
+
+/// A possible match, and where its records are.
+pub(super) struct Asked {
+    pair: Pair,
+    pub(super) slots: (u32, u32),
+    pub(super) question: Question,
+}
 
 /// How a possible match was put to people. A question that would be put otherwise is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +33,25 @@ pub(super) struct Question {
     bars: Bars,
 }
 
+impl Question {
+    /// Why the two can't be made one.
+    pub(super) fn vetoes(self) -> Vec<Veto> {
+        self.bars.vetoes()
+    }
+}
+
 /// Why the people of two records can't be one, by other records of theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bars {
     numbers: bool,
     parties: bool,
+}
+
+impl Bars {
+    fn vetoes(self) -> Vec<Veto> {
+        let all = [(self.numbers, Veto::DifferentNumbers), (self.parties, Veto::Parties)];
+        all.into_iter().filter_map(|(holds, veto)| holds.then_some(veto)).collect()
+    }
 }
 
 /// From how many people on it pays to share the work.
@@ -39,45 +63,52 @@ pub(super) fn review(linker: &mut Linker, people: &[SmallVec<[u32; 4]>], removed
     let shared: &Linker = linker;
     let ours: FxHashSet<u32> = people.iter().map(|records| shared.records[records[0]].cluster).collect();
     let ask = |records: &SmallVec<[u32; 4]>| questions(shared, records, &ours);
-    let standing: BTreeMap<(RecordId, RecordId), Question> = if people.len() < WORTH_SHARING {
+    let mut standing: Vec<Asked> = if people.len() < WORTH_SHARING {
         people.iter().flat_map(ask).collect()
     } else {
-        people.par_iter().flat_map_iter(ask).collect::<Vec<_>>().into_iter().collect()
+        people.par_iter().flat_map_iter(ask).collect()
     };
+    standing.sort_unstable_by_key(|asked| asked.pair);
     let touched = people.iter().flatten().map(|slot| linker.records[*slot].id).chain(removed.iter().copied());
-    let mut told: BTreeSet<(RecordId, RecordId)> = BTreeSet::new();
+    let mut told: Vec<(Pair, Question)> = Vec::new();
     for one in touched {
-        for &two in linker.reviews.get(&one).into_iter().flatten() {
-            told.insert((one.min(two), one.max(two)));
-        }
+        let asked = linker.reviews.get(&one).into_iter().flatten();
+        told.extend(asked.map(|(two, question)| ((one.min(*two), one.max(*two)), *question)));
     }
-    let still = |pair: &(RecordId, RecordId)| told.contains(pair) && standing.get(pair) == linker.questions.get(pair);
-    let withdrawn: Vec<(RecordId, RecordId)> = told.iter().copied().filter(|pair| !still(pair)).collect();
-    let raised: Vec<((RecordId, RecordId), Question)> =
-        standing.iter().filter(|(pair, _)| !still(pair)).map(|(pair, question)| (*pair, *question)).collect();
+    told.sort_unstable_by_key(|(pair, _)| *pair);
+    // Who is in two of these people is met from both ends.
+    told.dedup_by_key(|(pair, _)| *pair);
+    let stands = |(pair, question): &(Pair, Question)| {
+        let found = standing.binary_search_by_key(pair, |asked| asked.pair);
+        found.is_ok_and(|at| standing[at].question == *question)
+    };
+    let withdrawn: Vec<Pair> = told.iter().filter(|told| !stands(told)).map(|(pair, _)| *pair).collect();
+    let is_told = |asked: &Asked| {
+        let found = told.binary_search_by_key(&asked.pair, |(pair, _)| *pair);
+        found.is_ok_and(|at| told[at].1 == asked.question)
+    };
+    standing.retain(|asked| !is_told(asked));
     for &(a, b) in &withdrawn {
-        linker.questions.remove(&(a, b));
         for (one, two) in [(a, b), (b, a)] {
             if let Some(others) = linker.reviews.get_mut(&one) {
-                others.retain(|other| *other != two);
+                others.retain(|(other, _)| *other != two);
                 if others.is_empty() {
                     linker.reviews.remove(&one);
                 }
             }
         }
     }
-    for ((a, b), question) in &raised {
-        linker.questions.insert((*a, *b), *question);
-        linker.reviews.entry(*a).or_default().push(*b);
-        linker.reviews.entry(*b).or_default().push(*a);
+    for Asked { pair: (a, b), question, .. } in &standing {
+        linker.reviews.entry(*a).or_default().push((*b, *question));
+        linker.reviews.entry(*b).or_default().push((*a, *question));
     }
-    (raised.into_iter().map(|(pair, _)| pair).collect(), withdrawn)
+    (standing, withdrawn)
 }
 
 /// Whom people would be asked about for one person; where the other is among `ours` too, one of the two asks for both.
-fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((RecordId, RecordId), Question)> {
+fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> SmallVec<[Asked; 4]> {
     let here = linker.records[records[0]].cluster;
-    let mut best: SmallVec<[(u32, i64, RecordId, RecordId); 8]> = SmallVec::new();
+    let mut best: SmallVec<[(u32, i64, Pair, (u32, u32)); 4]> = SmallVec::new();
     for &slot in records {
         let record = &linker.records[slot];
         neighbours(linker, slot, linker.model.review, |other, edge| {
@@ -87,11 +118,14 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((R
                 return;
             }
             let Tie::Weight(Evidence { sum: weight, .. }) = tie(linker, slot, other, edge) else { return };
-            let (a, b) = (record.id.min(neighbour.id), record.id.max(neighbour.id));
+            let (pair, slots) = match record.id < neighbour.id {
+                true => ((record.id, neighbour.id), (slot, other)),
+                false => ((neighbour.id, record.id), (other, slot)),
+            };
             match best.iter_mut().find(|(cluster, ..)| *cluster == there) {
-                None => best.push((there, weight, a, b)),
-                Some(found) if (weight, Reverse((a, b))) > (found.1, Reverse((found.2, found.3))) => {
-                    *found = (there, weight, a, b);
+                None => best.push((there, weight, pair, slots)),
+                Some(found) if (weight, Reverse(pair)) > (found.1, Reverse(found.2)) => {
+                    *found = (there, weight, pair, slots);
                 }
                 Some(_) => {}
             }
@@ -104,9 +138,24 @@ fn questions(linker: &Linker, records: &[u32], ours: &FxHashSet<u32>) -> Vec<((R
             decided.filter_map(|other| Some(linker.records[linker.slot_of(other)?].cluster)).collect();
         best.retain(|(there, ..)| !decided.contains(there));
     }
-    let question =
-        |(there, weight, a, b)| ((a, b), Question { weight, bars: bars(linker, records, &slots(linker, there)) });
-    best.into_iter().map(question).collect()
+    let asked = |(_, weight, pair, slots): (u32, i64, Pair, (u32, u32))| {
+        let other = if linker.records[slots.0].cluster == here { slots.1 } else { slots.0 };
+        Asked { pair, slots, question: Question { weight, bars: bars(linker, records, &beside(linker, other)) } }
+    };
+    best.into_iter().map(asked).collect()
+}
+
+/// Up to how many records of a unit are looked at sooner than the members of a cluster are looked up.
+const FEW: usize = 16;
+
+/// The records of the cluster that holds this one.
+fn beside(linker: &Linker, slot: u32) -> SmallVec<[u32; 4]> {
+    let Record { unit, cluster, .. } = linker.records[slot];
+    let unit = &linker.units[unit].records;
+    if unit.len() > FEW {
+        return slots(linker, cluster);
+    }
+    unit.iter().copied().filter(|other| linker.records[*other].cluster == cluster).collect()
 }
 
 /// The records of a cluster.
@@ -121,22 +170,22 @@ pub(super) fn bars_between(linker: &Linker, a: RecordId, b: RecordId) -> Vec<Vet
         let cluster = linker.slot_of(record).map(|slot| linker.records[slot].cluster);
         cluster.filter(|cluster| *cluster != NONE).map(|cluster| slots(linker, cluster)).unwrap_or_default()
     };
-    let Bars { numbers, parties } = bars(linker, &held(a), &held(b));
-    [(numbers, Veto::DifferentNumbers), (parties, Veto::Parties)]
-        .into_iter()
-        .filter_map(|(holds, veto)| holds.then_some(veto))
-        .collect()
+    bars(linker, &held(a), &held(b)).vetoes()
 }
 
 fn bars(linker: &Linker, ones: &[u32], others: &[u32]) -> Bars {
     let mut bars = Bars { numbers: false, parties: false };
     for one in ones.iter().map(|slot| &linker.records[*slot]) {
         for other in others.iter().map(|slot| &linker.records[*slot]) {
-            let features = |profile: u32| &linker.profiles[profile].features;
-            bars.numbers =
-                bars.numbers || differ_in_number(&linker.model, features(one.profile), features(other.profile));
+            bars.numbers = bars.numbers || differ(linker, one.profile, other.profile);
             bars.parties = bars.parties || linker.pairs.is_forbidden(one.id, other.id);
         }
     }
     bars
+}
+
+fn differ(linker: &Linker, one: u32, two: u32) -> bool {
+    let features = |profile: u32| &linker.profiles[profile].features;
+    linker.sketches[one].has_number_like(&linker.sketches[two])
+        && differ_in_number(&linker.model, features(one), features(two))
 }

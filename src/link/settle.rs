@@ -21,6 +21,9 @@ use crate::model::ids::{ClusterId, RecordId};
 /// From how many new profiles on it pays to compare on several cores.
 const WORTH_SHARING: usize = 64;
 
+/// Nearly nobody has more candidates, those met under several keys counted for each.
+const ROOM: usize = 1024;
+
 pub(super) fn settle(linker: &mut Linker) -> Settled {
     compare(linker);
     let _stage = tracing::trace_span!(target: "stage", "cluster").entered();
@@ -28,12 +31,16 @@ pub(super) fn settle(linker: &mut Linker) -> Settled {
     let mut parts = partition(linker, &region);
     let before = replace(linker, &region, &mut parts);
     let people = parts.iter().flat_map(|parted| &parted.people).filter(|placed| placed.standing.is_none());
-    let after: Snapshot = people.map(|placed| (placed.id, linker.members(placed.id).to_vec())).collect();
+    let members = |placed: &Placed| {
+        let cluster = linker.records[placed.person.records[0]].cluster;
+        (placed.id, linker.clusters[cluster].members.to_vec())
+    };
+    let after: Snapshot = people.map(members).collect();
     let removed = std::mem::take(&mut linker.removed);
     let people = restless(linker, &region, &parts);
     let (raised, reviews_withdrawn) = review(linker, &people, &removed);
     Settled {
-        reviews_raised: raised.into_iter().filter_map(|(a, b)| linker.possible_match(a, b)).collect(),
+        reviews_raised: raised.into_iter().map(|asked| linker.asked_about(asked)).collect(),
         changes: differences(&before, &after, &removed),
         touched_before: before.into_keys().collect(),
         touched_after: after.into_keys().collect(),
@@ -90,17 +97,22 @@ fn compare(linker: &mut Linker) {
             shared.postings.candidates(one, shared.profiles[one].run, found);
         }
         let _stage = tracing::trace_span!(target: "stage", "compare").entered();
-        let touched = found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch());
-        std::hint::black_box(touched);
-        // Of two fresh profiles the one in the lower slot finds the pair.
-        let others = found.iter().filter(|two| one < **two || !is_fresh.contains(two));
-        others.filter_map(|&two| edge(one, two)).collect()
+        let sketches = &shared.sketches;
+        std::hint::black_box(found.iter().fold(0, |all, two| all ^ sketches[*two].touch()));
+        let (mine, bar) = (&sketches[one], shared.model.review);
+        found.retain(|two| {
+            shared.ceiling.most(&shared.model, bar, mine, &sketches[*two]) >= bar
+                // Of two fresh profiles the one in the lower slot finds the pair.
+                && (one < *two || !is_fresh.contains(two))
+        });
+        std::hint::black_box(found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch()));
+        found.iter().filter_map(|&two| edge(one, two)).collect()
     };
     let mut edges: Vec<(u32, u32, i32)> = if fresh.len() < WORTH_SHARING {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(ROOM);
         fresh.iter().flat_map(|one| of_fresh(&mut found, one)).collect()
     } else {
-        fresh.par_iter().map_init(Vec::new, of_fresh).flatten_iter().collect()
+        fresh.par_iter().map_init(|| Vec::with_capacity(ROOM), of_fresh).flatten_iter().collect()
     };
     edges.extend(pairs.into_iter().filter_map(|(one, two)| edge(one, two)));
     for (one, two, weight) in edges {

@@ -75,9 +75,53 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
     }
 }
 
+/// Small values by the slots of a slab, side by side.
+#[derive(Default)]
+pub(super) struct Beside<T> {
+    chunks: Vec<Vec<T>>,
+}
+
+impl<T: Copy + Default> Beside<T> {
+    /// Puts a value beside a slot, whatever was there.
+    pub(super) fn put(&mut self, slot: u32, value: T) {
+        let (chunk, place) = (slot as usize / CHUNK, slot as usize % CHUNK);
+        while self.chunks.len() <= chunk {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let values = &mut self.chunks[chunk];
+        if values.len() <= place {
+            values.resize(place + 1, T::default());
+        }
+        values[place] = value;
+    }
+
+    /// Roughly how many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<T>()
+    }
+}
+
+impl<T> std::ops::Index<u32> for Beside<T> {
+    type Output = T;
+
+    fn index(&self, slot: u32) -> &T {
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_lie_beside_slots_in_any_order() {
+        let mut beside = Beside::default();
+        for slot in [9_000, 3, 4_096, 3] {
+            beside.put(slot, slot + 1);
+        }
+        assert_eq!([3, 4_096, 9_000].map(|slot| beside[slot]), [4, 4_097, 9_001]);
+        assert_eq!(beside.bytes(), 3 * CHUNK * 4);
+    }
 
     #[test]
     fn slots_are_kept_and_used_again() {

@@ -24,7 +24,7 @@
 //! | What | Bound | At it |
 //! |---|---|---|
 //! | A batch, which is a transaction | `batch_records`, 2,000 (to 100,000), and `log::POLL_BYTES`, 32 MiB | The rest waits in the feed |
-//! | Batches in memory | Two: one is committed while the next is processed | Polling waits for the commit |
+//! | Batches in memory | Three: one is committed, the next taken in, the one after it read | Polling waits for all three |
 //! | Records ahead from Kafka | 64 MiB (`queued.max.messages.kbytes`) | Fetching pauses |
 //! | Records on their way to Kafka | 128 MiB and 100,000 (`queue.buffering.max`) | The commit waits for the broker |
 //! | A transaction on Kafka | `kafka.transaction_ms`, 30 s | The broker undoes it; the batch is done again |

@@ -12,13 +12,15 @@ mod places;
 
 use jiff::civil::Date;
 use serde::Deserialize;
+use smallvec::{SmallVec, smallvec};
 use zeroize::Zeroizing;
 
 pub use self::dates::{DateOrder, NormalDate, find_date_order};
 pub(crate) use self::nicknames::COMMON as COMMON_NAMES;
+use self::nicknames::PublicName;
 pub use self::places::{NormalAddress, NormalPostcode};
 use crate::model::event::{Role, Status};
-use crate::model::tokens::NumberKind;
+use crate::model::tokens::{NAME_FORMS, NumberKind};
 use crate::validate::identity::{ClearIdentity, ClearText};
 
 /// A normalised piece of clear text. Wiped on drop; no `Debug`, `Display`, `Serialize` or `Clone`.
@@ -44,9 +46,39 @@ impl Word {
 /// One name in the forms that are hashed.
 pub struct NormalName {
     pub(crate) word: Word,
+    known: KnownName,
+}
+
+/// What there is to know of a name.
+enum KnownName {
+    /// It stands in public tables.
+    Public(&'static PublicName),
+    /// It does not: it is a form of itself alone, and sounds so.
+    Own(Word),
+}
+
+impl NormalName {
+    fn new(word: String) -> Self {
+        let known = nicknames::public(&word).map(KnownName::Public);
+        let known = known.unwrap_or_else(|| KnownName::Own(Word::new(names::sound(&word))));
+        Self { word: Word::new(word), known }
+    }
+
     /// What it may be another form of: never none, the likeliest first.
-    pub(crate) forms: Vec<Word>,
-    pub(crate) phonetic: Word,
+    pub(crate) fn forms(&self) -> SmallVec<[&str; NAME_FORMS]> {
+        match self.known {
+            KnownName::Public(public) => SmallVec::from_slice(&public.forms),
+            KnownName::Own(_) => smallvec![self.word.expose()],
+        }
+    }
+
+    /// How it sounds.
+    pub(crate) fn phonetic(&self) -> &str {
+        match &self.known {
+            KnownName::Public(public) => &public.sound,
+            KnownName::Own(sound) => sound.expose(),
+        }
+    }
 }
 
 /// Sex as recorded, where it is one of the two that tell relatives apart.
@@ -192,8 +224,7 @@ pub fn normalise_kept(text: &[u8]) -> Option<NormalIdentity> {
 fn normal_form(identity: &ClearIdentity, order: DateOrder) -> NormalIdentity {
     let others: Vec<_> = identity.former_names.iter().chain(&identity.aliases).collect();
     let names = names::normalise_names(&identity.given_names, identity.family_name.as_ref(), &others);
-    let text = |field: &Option<ClearText>| field.as_ref().map(|text| Zeroizing::new(text.expose().to_owned()));
-    let birth = text(&identity.date_of_birth).and_then(|text| dates::normalise_date(&text, order));
+    let birth = identity.date_of_birth.as_ref().and_then(|text| dates::normalise_date(text.expose(), order));
 
     let mut numbers = Vec::new();
     let mut dropped_identifiers = 0;
@@ -211,7 +242,7 @@ fn normal_form(identity: &ClearIdentity, order: DateOrder) -> NormalIdentity {
             None => dropped_identifiers += 1,
         }
     }
-    let written_given: Vec<&str> = identity.given_names.iter().map(ClearText::expose).collect();
+    let written_given: SmallVec<[&str; 4]> = identity.given_names.iter().map(ClearText::expose).collect();
     NormalIdentity {
         given: names.given,
         middle: names.middle,

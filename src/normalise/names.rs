@@ -4,9 +4,9 @@
 use std::cell::RefCell;
 
 use rphonetic::DoubleMetaphone;
+use smallvec::{SmallVec, smallvec};
 use unicode_normalization::UnicodeNormalization;
 
-use super::nicknames;
 use super::{NormalName, Word};
 use crate::validate::identity::{ClearName, ClearText};
 
@@ -78,7 +78,7 @@ pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, o
     let mut names = Names::default();
     let mut given_words = given.iter().flat_map(|text| words(text.expose()));
     if let Some(first) = given_words.next() {
-        let rest: Vec<Vec<String>> = given_words.collect();
+        let rest: SmallVec<[Parts; 2]> = given_words.collect();
         names.middle = rest.first().map(|parts| Word::new(parts.concat()));
         names.other_given.extend(rest.iter().map(|parts| Word::new(parts.concat())).filter(Word::is_name));
         // A name of two syllables is written apart by some and together by others: Wei Ming, Weiming.
@@ -91,20 +91,20 @@ pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, o
         if first.len() > 1 {
             names.other_given.extend(first.iter().map(|part| Word::new(part.clone())).filter(Word::is_name));
         }
-        names.given = Some(name(first.concat()));
+        names.given = Some(name(together(first)));
     }
-    let family_words: Vec<Vec<String>> = family.map(|text| words(text.expose()).collect()).unwrap_or_default();
+    let family_words: SmallVec<[Parts; 1]> = family.map(|text| words(text.expose())).unwrap_or_default();
     if !family_words.is_empty() {
         names.other_family.extend(family_parts(&family_words));
-        names.family = Some(name(family_words.concat().concat()));
+        names.family = Some(name(together(family_words.into_iter().flatten())));
     }
     for other in others {
         let given = other.given_names.iter().flat_map(|text| words(text.expose()));
         names.other_given.extend(given.map(|parts| Word::new(parts.concat())).filter(Word::is_name).take(MOST_OTHERS));
-        let family: Vec<Vec<String>> = other.family_name.iter().flat_map(|text| words(text.expose())).collect();
+        let family: SmallVec<[Parts; 1]> = other.family_name.iter().flat_map(|text| words(text.expose())).collect();
         if !family.is_empty() {
             names.other_family.extend(family_parts(&family));
-            names.other_family.push(Word::new(family.concat().concat()));
+            names.other_family.push(Word::new(together(family.into_iter().flatten())));
         }
     }
     tidy(&mut names.other_given, names.given.as_ref());
@@ -113,13 +113,18 @@ pub(super) fn normalise_names(given: &[ClearText], family: Option<&ClearText>, o
 }
 
 /// The parts of a double or prefixed family name, none for a single one.
-fn family_parts(words: &[Vec<String>]) -> Vec<Word> {
-    let parts: Vec<&String> = words.iter().flatten().collect();
-    if parts.len() < 2 {
-        return Vec::new();
-    }
-    let telling = |part: &&&String| part.len() > 1 && !PARTICLES.contains(&part.as_str());
-    parts.iter().filter(telling).map(|part| Word::new((*part).clone())).collect()
+fn family_parts(words: &[Parts]) -> impl Iterator<Item = Word> {
+    let is_single = words.iter().flatten().nth(1).is_none();
+    let telling = |part: &&String| part.len() > 1 && !PARTICLES.contains(&part.as_str());
+    words.iter().flatten().filter(telling).filter(move |_| !is_single).map(|part| Word::new(part.clone()))
+}
+
+/// The parts as one word; a single one as it is.
+fn together(parts: impl IntoIterator<Item = String>) -> String {
+    let mut parts = parts.into_iter();
+    let mut word = parts.next().unwrap_or_default();
+    parts.for_each(|part| word.push_str(&part));
+    word
 }
 
 /// Each once, sorted, the main name left out, a bounded number.
@@ -132,12 +137,11 @@ fn tidy(others: &mut Vec<Word>, main: Option<&NormalName>) {
 
 fn name(mut word: String) -> NormalName {
     word.truncate(LONGEST_NAME);
-    let forms = nicknames::forms(&word).into_iter().map(|form| Word::new(form.to_owned())).collect();
-    let phonetic = Word::new(sound(&word));
-    NormalName { word: Word::new(word), forms, phonetic }
+    NormalName::new(word)
 }
 
-fn sound(word: &str) -> String {
+/// How a name sounds, by double metaphone.
+pub(super) fn sound(word: &str) -> String {
     thread_local! {
         static METAPHONE: RefCell<DoubleMetaphone> = RefCell::new(DoubleMetaphone::new(Some(6)));
     }
@@ -151,18 +155,30 @@ fn sound(word: &str) -> String {
     }
 }
 
+/// The parts of one word: one, but for names with a hyphen.
+type Parts = SmallVec<[String; 1]>;
+
 /// Words separated by space; each is one or more parts (hyphens, apostrophes are taken out first).
-fn words(text: &str) -> impl Iterator<Item = Vec<String>> {
+fn words(text: &str) -> SmallVec<[Parts; 1]> {
     let folded = fold(text);
-    let all: Vec<Vec<String>> = folded
+    if !folded.is_empty() && folded.bytes().all(|letter| letter.is_ascii_lowercase()) {
+        // One word, as most are: a title where nothing else is stays what it is.
+        let unknown = PLACEHOLDERS.contains(&folded.as_str());
+        return if unknown { SmallVec::new() } else { smallvec![smallvec![folded]] };
+    }
+    let mut all: SmallVec<[Parts; 1]> = folded
         .split_whitespace()
-        .map(|word| word.split('-').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>())
+        .map(|word| word.split('-').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Parts>())
         .filter(|parts| !parts.is_empty())
         .collect();
-    let joined: String = all.concat().concat();
-    let unknown = PLACEHOLDERS.contains(&joined.as_str());
-    let only_titles = all.iter().all(|parts| is_title(parts));
-    all.into_iter().filter(move |parts| !unknown && (only_titles || !is_title(parts)))
+    let joined: String = all.iter().flatten().map(String::as_str).collect();
+    if PLACEHOLDERS.contains(&joined.as_str()) {
+        all.clear();
+    }
+    if !all.iter().all(|parts| is_title(parts)) {
+        all.retain(|parts| !is_title(parts));
+    }
+    all
 }
 
 fn is_title(parts: &[String]) -> bool {

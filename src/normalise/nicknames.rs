@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::names::sound;
 use crate::model::tokens::NAME_FORMS;
 
 const NICKNAMES: &str = include_str!("nicknames.csv");
@@ -14,14 +15,30 @@ const SPELLINGS: &str = include_str!("spellings.csv");
 /// Names that are common in Britain, as `field,name,share` after a line of headings. See `names_uk.md`.
 pub(crate) const COMMON: &str = include_str!("names_uk.csv");
 
-/// What a name may be another form of, itself among them, at most [`NAME_FORMS`]: two names that share one are forms of one
-/// name. The first is the likeliest.
-///
-/// The tables map many to many (`bill` may be William or Robert). Of several, those are kept that are common in Britain, then
-/// those that have the most forms. The choice is the same in every agency, which is all that linkage needs.
-pub(super) fn forms(name: &str) -> Vec<&str> {
-    static FORMAL: OnceLock<FxHashMap<&'static str, Vec<&'static str>>> = OnceLock::new();
-    FORMAL.get_or_init(read_tables).get(name).map_or_else(|| vec![name], Clone::clone)
+/// A name of the tables.
+pub(super) struct PublicName {
+    /// What it may be another form of, itself among them, at most [`NAME_FORMS`]: two names that share one are forms of one
+    /// name. The first is the likeliest.
+    ///
+    /// The tables map many to many (`bill` may be William or Robert). Of several, those are kept that are common in Britain,
+    /// then those that have the most forms. The choice is the same in every agency, which is all that linkage needs.
+    pub(super) forms: Vec<&'static str>,
+    /// How it sounds, worked out once: most people have a name of the tables.
+    pub(super) sound: String,
+}
+
+/// A name as the tables have it; `None` where no table does: it is a form of itself alone.
+pub(super) fn public(name: &str) -> Option<&'static PublicName> {
+    static PUBLIC: OnceLock<FxHashMap<&'static str, PublicName>> = OnceLock::new();
+    PUBLIC.get_or_init(read_names).get(name)
+}
+
+fn read_names() -> FxHashMap<&'static str, PublicName> {
+    let mut forms = read_tables();
+    for name in COMMON.lines().skip(1).filter_map(|line| line.split(',').nth(1)) {
+        forms.entry(name).or_insert_with(|| vec![name]);
+    }
+    forms.into_iter().map(|(name, forms)| (name, PublicName { forms, sound: sound(name) })).collect()
 }
 
 fn read_tables() -> FxHashMap<&'static str, Vec<&'static str>> {
@@ -73,6 +90,10 @@ fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn forms(name: &str) -> Vec<&str> {
+        public(name).map_or_else(|| vec![name], |public| public.forms.clone())
+    }
 
     fn meet(one: &str, two: &str) -> bool {
         let others = forms(two);

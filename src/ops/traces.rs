@@ -44,6 +44,7 @@ pub const SPANS: &[&str] = &[
     "new_day",
     "poll",
     "process",
+    "read",
     "rekey",
     "reload_agreement",
     "reload_keys",

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use rand::{CryptoRng, SeedableRng};
-use rand_chacha::ChaCha20Rng;
+use rand::CryptoRng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -43,6 +42,7 @@ mod erasure;
 mod evidence;
 mod linked;
 pub mod preview;
+mod read;
 
 mod rekey;
 mod restore;
@@ -56,6 +56,7 @@ mod status;
 mod subject;
 mod work;
 
+pub use self::read::{ReadBatch, Reader};
 pub use self::rekey::under as linkage_scope;
 pub use self::restore::BadRegister;
 pub use self::setup::{Now, Setup, feed_contexts};
@@ -151,19 +152,22 @@ impl Engine {
 
     /// Processes a batch: everything that it causes, in one transaction.
     pub fn process(&mut self, batch: &[FeedRecord], now: Now, rng: &mut dyn CryptoRng) -> (Transaction, BatchReport) {
-        let setup = Arc::clone(&self.setup);
-        // One seed for the batch and a stream for each record: threads share no generator, and none is made here.
-        let nonces = ChaCha20Rng::from_rng(rng);
-        let epochs = &self.key_epochs;
-        let read = |(stream, record)| {
-            let mut nonces = nonces.clone();
-            nonces.set_stream(stream as u64);
-            setup.read_guarded(record, epochs, &mut nonces)
-        };
-        let taken: Vec<_> = batch.par_iter().enumerate().map(read).collect();
+        let read = self.reader().read(batch, rng);
+        self.take(batch, read, now, rng)
+    }
+
+    /// Takes in a batch that was read, earlier or by others: everything that it causes, in one transaction.
+    pub fn take(
+        &mut self,
+        batch: &[FeedRecord],
+        read: ReadBatch,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+    ) -> (Transaction, BatchReport) {
+        let read = self.reread(batch, read, rng);
         let mut work = Work::new(now, rng);
         self.tell_relinked(&mut work);
-        for (record, taken) in batch.iter().zip(taken) {
+        for (record, taken) in batch.iter().zip(read.taken) {
             work.note_position(record);
             let outcome = match taken {
                 Ok(Taken { event, .. }) if home(&event.facts.scope, record.partitions) != record.partition => {

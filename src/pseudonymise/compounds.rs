@@ -3,7 +3,7 @@
 
 use super::fields::{FieldKeys, token};
 use crate::model::tokens::Token;
-use crate::normalise::{NormalIdentity, Word};
+use crate::normalise::{NormalIdentity, NormalName, Word};
 
 /// All compound keys of one identity, sorted, each once.
 pub(super) fn blocking(keys: &FieldKeys, identity: &NormalIdentity) -> Vec<Token> {
@@ -46,15 +46,15 @@ impl<'a> Parts<'a> {
     fn of(identity: &'a NormalIdentity) -> Self {
         let whole = identity.given.as_ref().filter(|name| name.word.expose().len() > 1);
         let family = identity.family.as_ref().filter(|name| name.word.expose().len() > 1);
-        let given_sound = whole.map(|name| name.phonetic.expose());
-        let family_sound = family.map(|name| name.phonetic.expose());
+        let given_sound = whole.map(NormalName::phonetic);
+        let family_sound = family.map(NormalName::phonetic);
         let mut sounds = [given_sound, family_sound];
         sounds.sort_unstable();
         let postcode = identity.postcode.as_ref();
         let address = identity.address.as_ref();
         Self {
             given: identity.given.as_ref().map(|name| name.word.expose()),
-            canonical: whole.and_then(|name| name.forms.first()).map(Word::expose),
+            canonical: whole.and_then(|name| name.forms().first().copied()),
             given_sound,
             family: family.map(|name| name.word.expose()),
             family_sound,

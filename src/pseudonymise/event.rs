@@ -1,11 +1,10 @@
 //! An event made blind: ids hashed, people turned into tokens, what a recipient may one day see sealed.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use smallvec::SmallVec;
+use zeroize::optimization_barrier;
 
 use super::Pseudonymiser;
 use crate::keys::vault::VaultKey;
@@ -38,8 +37,7 @@ pub fn blind(
     }
     let (scope, agency) = (&event.facts.scope, &event.facts.agency);
     let event_id = |id: &str| pseudonymiser.event_id(&event.source, id);
-    // Room for all of an identity at once: a vector that grows leaves copies of its content behind.
-    let mut clear = Zeroizing::new(Vec::with_capacity(4096));
+    let mut clear = Clear(Vec::with_capacity(4096));
     let persons = event.persons.iter().map(|(person, under_16)| {
         let local_ref = person.local_ref.expose();
         let record = pseudonymiser.record(agency, local_ref, &person.identity);
@@ -51,9 +49,9 @@ pub fn blind(
             under_16: *under_16,
             tokens: pseudonymiser.tokens(&person.identity),
             sealed: {
-                clear.clear();
-                write_kept(person, keep, &mut clear);
-                vault.seal(PERSON, &[scope.as_str().as_bytes(), &record.0], nonce(), &clear)
+                clear.0.clear();
+                write_kept(person, keep, &mut clear.0);
+                vault.seal(PERSON, &[scope.as_str().as_bytes(), &record.0], nonce(), &clear.0)
             },
         }
     });
@@ -108,6 +106,18 @@ pub fn rehashed(
     Some(pseudonymiser.tokens(&normalise_kept(&clear)?))
 }
 
+/// Identities on their way under seal, wiped on drop as a whole and not byte by byte: it is made with room for all of one at
+/// once, since a vector that grows leaves copies of its content behind.
+struct Clear(Vec<u8>);
+
+impl Drop for Clear {
+    fn drop(&mut self) {
+        self.0.clear();
+        self.0.resize(self.0.capacity(), 0);
+        optimization_barrier(self.0.as_slice());
+    }
+}
+
 /// Reference, names as written and date of birth: all that any view can ever show. Where the register must be able to get
 /// tokens under another key, the identity as it was sent stands beside them, and no view reads it.
 fn write_kept(person: &NormalPerson, keep: Keep, out: &mut Vec<u8>) {
@@ -127,7 +137,7 @@ fn write_kept(person: &NormalPerson, keep: Keep, out: &mut Vec<u8>) {
 #[derive(Serialize)]
 struct Kept<'a> {
     local_ref: &'a str,
-    given_names: Vec<&'a str>,
+    given_names: Texts<'a>,
     family_name: Option<&'a str>,
     date_of_birth: Option<Date>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,59 +147,78 @@ struct Kept<'a> {
 /// An identity as it was sent, in the names of the schema; what is missing is left out.
 #[derive(Serialize)]
 struct AsSent<'a> {
-    #[serde(flatten)]
-    name: AnyName<'a>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    given_names: Texts<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     former_names: Vec<AnyName<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<AnyName<'a>>,
-    #[serde(flatten)]
-    texts: BTreeMap<&'static str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cro_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_of_birth: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nhs_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noms_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pnc_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postcode: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uprn: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct AnyName<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    given_names: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Texts::is_empty")]
+    given_names: Texts<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     family_name: Option<&'a str>,
 }
 
+type Texts<'a> = SmallVec<[&'a str; 4]>;
+
 fn as_sent(person: &NormalPerson) -> AsSent<'_> {
     let sent = &person.as_sent;
-    let texts = [
-        ("date_of_birth", &sent.date_of_birth),
-        ("sex", &sent.sex),
-        ("postcode", &sent.postcode),
-        ("address", &sent.address),
-        ("uprn", &sent.uprn),
-        ("pnc_id", &sent.pnc_id),
-        ("cro_number", &sent.cro_number),
-        ("nhs_number", &sent.nhs_number),
-        ("crn", &sent.crn),
-        ("noms_number", &sent.noms_number),
-    ];
+    macro_rules! names {
+        ($list:ident) => {
+            sent.$list
+                .iter()
+                .map(|name| AnyName {
+                    given_names: name.given_names.iter().map(|name| name.expose()).collect(),
+                    family_name: name.family_name.as_ref().map(|name| name.expose()),
+                })
+                .collect()
+        };
+    }
+    macro_rules! text {
+        ($field:ident) => {
+            sent.$field.as_ref().map(|text| text.expose())
+        };
+    }
     AsSent {
-        name: AnyName {
-            given_names: sent.given_names.iter().map(|name| name.expose()).collect(),
-            family_name: sent.family_name.as_ref().map(|name| name.expose()),
-        },
-        former_names: sent
-            .former_names
-            .iter()
-            .map(|name| AnyName {
-                given_names: name.given_names.iter().map(|name| name.expose()).collect(),
-                family_name: name.family_name.as_ref().map(|name| name.expose()),
-            })
-            .collect(),
-        aliases: sent
-            .aliases
-            .iter()
-            .map(|name| AnyName {
-                given_names: name.given_names.iter().map(|name| name.expose()).collect(),
-                family_name: name.family_name.as_ref().map(|name| name.expose()),
-            })
-            .collect(),
-        texts: texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?.expose()))).collect(),
+        given_names: sent.given_names.iter().map(|name| name.expose()).collect(),
+        family_name: text!(family_name),
+        former_names: names!(former_names),
+        aliases: names!(aliases),
+        address: text!(address),
+        cro_number: text!(cro_number),
+        crn: text!(crn),
+        date_of_birth: text!(date_of_birth),
+        nhs_number: text!(nhs_number),
+        noms_number: text!(noms_number),
+        pnc_id: text!(pnc_id),
+        postcode: text!(postcode),
+        sex: text!(sex),
+        uprn: text!(uprn),
     }
 }

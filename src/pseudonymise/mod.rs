@@ -13,7 +13,7 @@ pub mod source;
 
 use std::collections::BTreeSet;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use self::fields::{FieldKeys, token};
 use self::known::Known;
@@ -57,14 +57,14 @@ impl Pseudonymiser {
     /// The id of the person whom an agency calls `local_ref`.
     #[must_use]
     pub fn local_ref(&self, agency: &PartyId, local_ref: &str) -> LocalRefId {
-        LocalRefId(cut(&self.keys.local_ref, &[agency.to_string().as_bytes(), local_ref.as_bytes()]))
+        LocalRefId(cut(&self.keys.local_ref, &[agency.as_str().as_bytes(), local_ref.as_bytes()]))
     }
 
     /// The id of one distinct identity of one `(agency, local_ref)`.
     #[must_use]
     pub fn record(&self, agency: &PartyId, local_ref: &str, identity: &NormalIdentity) -> RecordId {
-        let agency = agency.to_string();
-        let mut parts: Vec<&[u8]> = vec![agency.as_bytes(), local_ref.as_bytes()];
+        let agency = agency.as_str();
+        let mut parts: SmallVec<[&[u8]; 32]> = smallvec![agency.as_bytes(), local_ref.as_bytes()];
         each_part(identity, |label, value| parts.extend([label.as_bytes(), value]));
         RecordId(cut(&self.keys.record, &parts))
     }
@@ -124,9 +124,7 @@ impl Pseudonymiser {
     }
 
     fn name(&self, name: &NormalName) -> NameTokens {
-        // A given and a family name of the same letters can differ in what they stand for.
-        let parts = [&name.word, &name.phonetic].map(|word| word.expose().as_bytes());
-        let mac = cut(&self.keys.name, &parts);
+        let mac = cut(&self.keys.name, &[name.word.expose().as_bytes()]);
         self.names.get(mac, || self.hash_name(name))
     }
 
@@ -142,8 +140,8 @@ impl Pseudonymiser {
         }
         NameTokens {
             exact: token(&keys.name, &[text]),
-            forms: name_forms(&keys.form, text, &name.forms),
-            phonetic: token(&keys.phonetic, &[name.phonetic.expose()]),
+            forms: name_forms(&keys.form, text, &name.forms()),
+            phonetic: token(&keys.phonetic, &[name.phonetic()]),
             initial,
             deletions,
         }
@@ -246,10 +244,10 @@ fn deletions<const N: usize>(key: &FieldKey, text: &str) -> [Token; N] {
 }
 
 /// What a name may be another form of, padded and sorted.
-fn name_forms(key: &FieldKey, text: &str, forms: &[Word]) -> [Token; NAME_FORMS] {
+fn name_forms(key: &FieldKey, text: &str, forms: &[&str]) -> [Token; NAME_FORMS] {
     let mut tokens = [Token::default(); NAME_FORMS];
     for (place, form) in tokens.iter_mut().zip(forms) {
-        *place = token(key, &[form.expose()]);
+        *place = token(key, &[form]);
     }
     pad(key, text, &mut tokens, forms.len().min(NAME_FORMS));
     tokens

@@ -2,19 +2,20 @@
 //! that runs over a bank holiday, an order whose end was typed wrong, a grade lower than its answers. Told at the
 //! producer's door, where it can still be looked up; later the order and the grade count as they were sent.
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
+use super::document::{Fields, Node};
 use super::problem::{Check, Path, Problem};
 use super::rules::day;
 use crate::model::event::{OrderKind, SAFELIVES_DASH, VISIBLE_HIGH_RISK, usual_days};
 use crate::model::outcome::RejectCode;
 
 /// Tells what is doubtful.
-pub(super) fn check(envelope: &Value, problems: &mut Vec<Problem>) {
-    let Some(data) = envelope.get("data").and_then(Value::as_object) else { return };
+pub(super) fn check(envelope: &Node<'_>, problems: &mut Vec<Problem>) {
+    let Some(data) = envelope.get("data").and_then(Node::as_object) else { return };
     check_length(data, problems);
-    let text = |name| data.get(name).and_then(Value::as_str);
-    let yes_count = data.get("yes_count").and_then(Value::as_u64);
+    let text = |name| data.get(name).and_then(Node::as_str);
+    let yes_count = data.get("yes_count").and_then(Node::as_u64);
     let is_high = text("grade").is_none_or(|grade| grade == "high");
     if text("tool") == Some(SAFELIVES_DASH)
         && yes_count.is_some_and(|count| count >= VISIBLE_HIGH_RISK.into())
@@ -26,8 +27,8 @@ pub(super) fn check(envelope: &Value, problems: &mut Vec<Problem>) {
 }
 
 /// Does a notice or order last as long as its kind may?
-fn check_length(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
-    let kind = data.get("order").and_then(|order| serde_json::from_value::<OrderKind>(order.clone()).ok());
+fn check_length(data: &Fields<'_>, problems: &mut Vec<Problem>) {
+    let kind = data.get("order").and_then(|order| OrderKind::deserialize(order).ok());
     let on = |name| data.get(name).and_then(day);
     let (Some(kind), Some(served), Some(expires)) = (kind, on("served_on"), on("expires_on")) else { return };
     let (least, most) = usual_days(kind);

@@ -1,16 +1,19 @@
 //! CloudEvents 1.0 over the Kafka protocol binding: one envelope, whether it came structured (the whole event is the
 //! record's value) or binary (`ce_` headers, the value is `data`), and whether the feed may send it.
 
-use serde_json::{Map, Value};
-
+use super::document::{Fields, Node, Text};
 use super::feed::FeedContext;
 use super::problem::{Check, KnownNames, Path, Problem};
-use super::read::{Document, read};
+use super::read::read;
 use super::types::{EVENT_TYPES, EventType};
 use crate::model::outcome::RejectCode;
 
 /// Reads a record in either mode into one structured envelope.
-pub(super) fn assemble(headers: &[(String, Vec<u8>)], payload: &[u8], known: &KnownNames) -> Result<Document, Problem> {
+pub(super) fn assemble<'a>(
+    headers: &'a [(String, Vec<u8>)],
+    payload: &'a [u8],
+    known: &KnownNames,
+) -> Result<Node<'a>, Problem> {
     let content_type = single_header(headers, "content-type", known)?;
     let media_type = content_type.map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     match media_type.as_deref() {
@@ -36,10 +39,8 @@ pub(super) fn assemble(headers: &[(String, Vec<u8>)], payload: &[u8], known: &Kn
 }
 
 /// Binary mode: attributes from headers, data from the value.
-fn binary(headers: &[(String, Vec<u8>)], payload: &[u8], known: &KnownNames) -> Result<Document, Problem> {
-    // Only a record that is wiped on drop may hold what the headers say.
-    let mut envelope = Document(Value::Object(Map::new()));
-    let Value::Object(fields) = &mut envelope.0 else { unreachable!("made an object just above") };
+fn binary<'a>(headers: &'a [(String, Vec<u8>)], payload: &'a [u8], known: &KnownNames) -> Result<Node<'a>, Problem> {
+    let mut fields = Fields::with_capacity(headers.len() + 1);
     for (header, value) in headers {
         let Some(name) = attribute(header) else { continue };
         let path = || Path::default().cut(&name, known);
@@ -50,19 +51,20 @@ fn binary(headers: &[(String, Vec<u8>)], payload: &[u8], known: &KnownNames) -> 
             let help = "remove U+0000 from the header";
             return Err(Problem::new(Check::Reading, RejectCode::WrongForm, path(), "text has no NUL character", help));
         }
-        if name == "data" || fields.insert(name.clone(), Value::String(text.to_owned())).is_some() {
+        if name == "data" || fields.get(&name).is_some() {
             return Err(not_cloud_event(path(), "each attribute once", "send each ce_ header once, and no ce_data"));
         }
+        fields.push(Text::copied(&name), Node::Text(Text::borrowed(text)));
     }
-    let mut data = read(payload, known).map_err(|mut problem| {
+    let data = read(payload, known).map_err(|mut problem| {
         // A record that cannot be read at all is told as a whole; a place inside it is inside `data`.
         if !problem.path.0.is_empty() {
             problem.path.0.splice(0..0, Path::of(&["data"]).0);
         }
         problem
     })?;
-    fields.insert("data".to_owned(), data.0.take());
-    Ok(envelope)
+    fields.push(Text::borrowed("data"), data);
+    Ok(Node::Object(fields))
 }
 
 /// The attribute that a header carries, if it is one.
@@ -92,7 +94,11 @@ fn not_cloud_event(path: Path, rule: &'static str, help: &'static str) -> Proble
 
 /// Checks the required attributes and the feed's rights. `Some` when the type is one of the feed's, so that the rest can
 /// be checked, even if other things are wrong.
-pub(super) fn check(envelope: &Value, feed: &FeedContext, problems: &mut Vec<Problem>) -> Option<&'static EventType> {
+pub(super) fn check(
+    envelope: &Node<'_>,
+    feed: &FeedContext,
+    problems: &mut Vec<Problem>,
+) -> Option<&'static EventType> {
     let Some(fields) = envelope.as_object() else {
         problems.push(not_cloud_event(
             Path::default(),
@@ -101,7 +107,7 @@ pub(super) fn check(envelope: &Value, feed: &FeedContext, problems: &mut Vec<Pro
         ));
         return None;
     };
-    let text = |name| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |name| fields.get(name).and_then(Node::as_str).filter(|text| !text.is_empty());
     if text("specversion") != Some("1.0") {
         problems.push(not_cloud_event(Path::of(&["specversion"]), "CloudEvents 1.0", "send specversion \"1.0\""));
     }

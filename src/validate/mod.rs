@@ -13,8 +13,10 @@ pub mod identity;
 pub mod rows;
 pub mod types;
 
+mod document;
 mod doubts;
 mod envelope;
+mod instance;
 mod problem;
 mod read;
 mod rules;
@@ -108,7 +110,7 @@ impl Validator {
     pub fn event_uuid(&self, headers: &[(String, Vec<u8>)], payload: &[u8]) -> Option<String> {
         self.check_size(headers, payload).ok()?;
         let document = envelope::assemble(headers, payload, &self.schemas.known).ok()?;
-        let id = document.0.get("id")?.as_str()?;
+        let id = document.get("id")?.as_str()?;
         is_uuid(id).then(|| id.to_owned())
     }
 
@@ -140,21 +142,21 @@ impl Validator {
 
         let _stage = tracing::trace_span!(target: "stage", "validate").entered();
         let mut problems = Vec::new();
-        let Some(kind) = envelope::check(&document.0, feed, &mut problems) else { return Err(in_order(problems)) };
-        rules::check(&document.0, feed, appended_ms, &mut problems);
-        source::check(&document.0, feed.kind, self.tokens_only, &mut problems);
+        let Some(kind) = envelope::check(&document, feed, &mut problems) else { return Err(in_order(problems)) };
+        rules::check(&document, feed, appended_ms, &mut problems);
+        source::check(&document, feed.kind, self.tokens_only, &mut problems);
         if self.refuses_unknown_fields {
-            unknown::check(&document.0, kind, &self.schemas, &mut problems);
-            doubts::check(&document.0, &mut problems);
+            unknown::check(&document, kind, &self.schemas, &mut problems);
+            doubts::check(&document, &mut problems);
         }
         // The compiled schema answers yes or no quickly; what exactly is wrong is asked only then.
-        let accepted = self.schemas.accepts(kind, &document.0);
+        let accepted = self.schemas.accepts(kind, &document);
         if accepted && problems.is_empty() {
             return take::take(document, kind, &feed.party, &self.schemas, payload.len())
                 .ok_or_else(|| one(unexplained()));
         }
         if !accepted {
-            self.schemas.check(kind, &document.0, &mut problems);
+            self.schemas.check(kind, &document, &mut problems);
         }
         Err(in_order(without_echoes(problems)))
     }

@@ -1,14 +1,15 @@
-//! From bytes to JSON: UTF-8 only, no property twice, no NUL character, no deep nesting. What is read is wiped when it
-//! is dropped. serde_json's own errors quote their input, so none of them leaves this file.
+//! From bytes to JSON: UTF-8 only, no property twice, no NUL character, no deep nesting. serde_json's own errors quote their
+//! input, so none of them leaves this file.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde_json::map::Entry;
-use serde_json::{Map, Number, Value};
-use zeroize::Zeroize;
+use serde_json::Number;
+use zeroize::Zeroizing;
 
+use super::document::{Fields, Node, Text};
 use super::problem::{Check, KnownNames, Path, Problem, Step};
 use crate::model::outcome::RejectCode;
 
@@ -21,44 +22,25 @@ const MAX_VALUES: u32 = 20_000;
 /// Fields that an object has room for at once; ours have up to a dozen.
 const FIELDS: usize = 12;
 
-/// A JSON document of a record, wiped on drop. No `Debug`: it holds clear identity.
-pub(super) struct Document(pub(super) Value);
-
-impl Drop for Document {
-    fn drop(&mut self) {
-        wipe(self.0.take());
-    }
-}
-
-/// Overwrites every text and property name in a value.
-pub(super) fn wipe(value: Value) {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        Value::String(mut text) => text.zeroize(),
-        Value::Array(items) => items.into_iter().for_each(wipe),
-        Value::Object(fields) => fields.into_iter().for_each(|(mut name, value)| {
-            name.zeroize();
-            wipe(value);
-        }),
-    }
-}
+/// An object with more fields than this has them looked up, to find one that came twice.
+const FEW_FIELDS: usize = 32;
 
 /// Reads a record's bytes. A UTF-8 byte order mark is tolerated, since Windows tools write it and RFC 8259 lets a
 /// reader ignore it; UTF-16 and UTF-32 are not.
-pub(super) fn read(bytes: &[u8], known: &KnownNames) -> Result<Document, Problem> {
+pub(super) fn read<'a>(bytes: &'a [u8], known: &KnownNames) -> Result<Node<'a>, Problem> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| not_utf8())?;
     // ASCII in UTF-16 or UTF-32 without a mark passes as UTF-8 with NUL bytes between the letters.
     if bytes.iter().take(4).any(|byte| *byte == 0) {
         return Err(not_utf8());
     }
-    let fault = RefCell::new(Fault::default());
+    let fault = Fault::default();
     let mut json = serde_json::Deserializer::from_str(text);
     let read = Reader { fault: &fault, depth: 0 }.deserialize(&mut json);
-    match read.map(Document) {
+    match read {
         Ok(document) if json.end().is_ok() => Ok(document),
         Ok(_) => Err(not_json()),
-        Err(_) => Err(fault.into_inner().into_problem(known)),
+        Err(_) => Err(fault.into_problem(known)),
     }
 }
 
@@ -84,29 +66,21 @@ enum Refused {
 /// Why reading stopped, and where: steps from the inside out, as the readers return.
 #[derive(Default)]
 struct Fault {
-    refused: Option<Refused>,
-    values: u32,
-    inner_steps: Vec<InnerStep>,
+    refused: Cell<Option<Refused>>,
+    values: Cell<u32>,
+    inner_steps: RefCell<Vec<InnerStep>>,
 }
 
 enum InnerStep {
     Index(usize),
-    Name(String),
-}
-
-impl Drop for InnerStep {
-    fn drop(&mut self) {
-        match self {
-            Self::Index(_) => {}
-            Self::Name(name) => name.zeroize(),
-        }
-    }
+    Name(Zeroizing<String>),
 }
 
 impl Fault {
     fn into_problem(self, known: &KnownNames) -> Problem {
-        let Some(refused) = self.refused else { return not_json() };
-        let steps = self.inner_steps.iter().rev().map(|step| match step {
+        let Some(refused) = self.refused.get() else { return not_json() };
+        let steps = self.inner_steps.into_inner();
+        let steps = steps.iter().rev().map(|step| match step {
             InnerStep::Index(index) => Step::Index(*index),
             InnerStep::Name(name) => known.step(name),
         });
@@ -133,13 +107,13 @@ impl Fault {
 /// Builds one value, and remembers why it would not.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
-    fault: &'a RefCell<Fault>,
+    fault: &'a Fault,
     depth: usize,
 }
 
 impl Reader<'_> {
     fn refuse<E: serde::de::Error>(&self, refused: Refused) -> E {
-        self.fault.borrow_mut().refused = Some(refused);
+        self.fault.refused.set(Some(refused));
         E::custom("refused")
     }
 
@@ -151,16 +125,80 @@ impl Reader<'_> {
     }
 
     fn came_through(&self, step: InnerStep) {
-        self.fault.borrow_mut().inner_steps.push(step);
+        self.fault.inner_steps.borrow_mut().push(step);
+    }
+
+    fn came_through_field(&self, name: &str) {
+        self.came_through(InnerStep::Name(Zeroizing::new(name.to_owned())));
+    }
+
+    /// Reads the properties of one object.
+    fn read_fields<'de, A: MapAccess<'de>>(self, access: &mut A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields::with_capacity(FIELDS);
+        // Whoever sends thousands of them must not have each compared with each.
+        let mut many: BTreeSet<Text<'de>> = BTreeSet::new();
+        while let Some(name) = access.next_key_seed(Name)? {
+            if name.as_bytes().contains(&0) {
+                self.came_through_field(&name);
+                return Err(self.refuse(Refused::Nul));
+            }
+            let is_known = if fields.len() < FEW_FIELDS {
+                fields.get(&name).is_some()
+            } else {
+                if many.is_empty() {
+                    many.extend(fields.iter().map(|(name, _)| name.again()));
+                }
+                !many.insert(name.again())
+            };
+            if is_known {
+                self.came_through_field(&name);
+                return Err(self.refuse(Refused::Duplicate));
+            }
+            match access.next_value_seed(self) {
+                Ok(value) => fields.push(name, value),
+                Err(error) => {
+                    self.came_through_field(&name);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// The name of a property.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Text<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Text<'de>, D::Error> {
+        input.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Text<'de>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the name of a property")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Text<'de>, E> {
+        Ok(Text::borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Text<'de>, E> {
+        Ok(Text::copied(name))
     }
 }
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = Value;
+    type Value = Node<'de>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
-        let values = self.fault.borrow().values + 1;
-        self.fault.borrow_mut().values = values;
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Node<'de>, D::Error> {
+        let values = self.fault.values.get() + 1;
+        self.fault.values.set(values);
         if values > MAX_VALUES {
             return Err(self.refuse(Refused::Values));
         }
@@ -169,94 +207,60 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
 }
 
 impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = Value;
+    type Value = Node<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
+        Ok(Node::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
+        Ok(Node::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
+        Ok(Node::Number(value.into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not finite"))
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node<'de>, E> {
+        Number::from_f64(value).map(Node::Number).ok_or_else(|| E::custom("not finite"))
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Node<'de>, E> {
+        // What stands in the record unescaped has no NUL: JSON allows none.
+        Ok(Node::Text(Text::borrowed(text)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Node<'de>, E> {
         if text.as_bytes().contains(&0) {
             return Err(self.refuse(Refused::Nul));
         }
-        Ok(Value::String(text.to_owned()))
+        Ok(Node::Text(Text::copied(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
         let inner = self.deeper()?;
         let mut items = Vec::new();
         loop {
             match access.next_element_seed(inner) {
                 Ok(Some(item)) => items.push(item),
-                Ok(None) => return Ok(Value::Array(items)),
+                Ok(None) => return Ok(Node::List(items)),
                 Err(error) => {
                     self.came_through(InnerStep::Index(items.len()));
-                    wipe(Value::Array(items));
                     return Err(error);
                 }
             }
         }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let mut fields = Map::with_capacity(FIELDS);
-        match read_fields(inner, &mut access, &mut fields) {
-            Ok(()) => Ok(Value::Object(fields)),
-            Err(error) => {
-                wipe(Value::Object(fields));
-                Err(error)
-            }
-        }
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
+        self.deeper()?.read_fields(&mut access).map(Node::Object)
     }
-}
-
-/// Reads the properties of one object.
-fn read_fields<'de, A: MapAccess<'de>>(
-    inner: Reader<'_>,
-    access: &mut A,
-    fields: &mut Map<String, Value>,
-) -> Result<(), A::Error> {
-    while let Some(name) = access.next_key::<String>()? {
-        if name.as_bytes().contains(&0) {
-            inner.came_through(InnerStep::Name(name));
-            return Err(inner.refuse(Refused::Nul));
-        }
-        match fields.entry(name) {
-            Entry::Occupied(entry) => {
-                inner.came_through(InnerStep::Name(entry.key().clone()));
-                return Err(inner.refuse(Refused::Duplicate));
-            }
-            Entry::Vacant(entry) => match access.next_value_seed(inner) {
-                Ok(value) => {
-                    entry.insert(value);
-                }
-                Err(error) => {
-                    inner.came_through(InnerStep::Name(entry.key().clone()));
-                    return Err(error);
-                }
-            },
-        }
-    }
-    Ok(())
 }

@@ -3,8 +3,8 @@
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
 
+use super::document::{Fields, Node};
 use super::feed::FeedContext;
 use super::problem::{Check, Path, Problem};
 use crate::model::event::day as utc_day;
@@ -18,14 +18,14 @@ const MAX_PERSONS: usize = 50;
 const FIRST_YEAR: i16 = 1900;
 
 /// Everything in an event's envelope and data that must agree.
-pub(super) fn check(envelope: &Value, feed: &FeedContext, appended_ms: i64, problems: &mut Vec<Problem>) {
-    let Some(data) = envelope.get("data").and_then(Value::as_object) else { return };
+pub(super) fn check(envelope: &Node<'_>, feed: &FeedContext, appended_ms: i64, problems: &mut Vec<Problem>) {
+    let Some(data) = envelope.get("data").and_then(Node::as_object) else { return };
     check_instants(data, appended_ms, problems);
     check_own_days(data, problems);
     check_scope(data, feed, problems);
     check_persons(data, problems);
-    let id = envelope.get("id").and_then(Value::as_str);
-    if id.is_some() && data.get("supersedes").and_then(Value::as_str) == id {
+    let id = envelope.get("id").and_then(Node::as_str);
+    if id.is_some() && data.get("supersedes").and_then(Node::as_str) == id {
         let help = "give the id of the earlier event, and this event an id of its own";
         let path = Path::of(&["data", "supersedes"]);
         let rule = "an event does not supersede itself";
@@ -34,12 +34,12 @@ pub(super) fn check(envelope: &Value, feed: &FeedContext, appended_ms: i64, prob
 }
 
 /// Reads an RFC 3339 instant.
-pub(super) fn instant(value: &Value) -> Option<Timestamp> {
+pub(super) fn instant(value: &Node<'_>) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
 /// Reads a day as `YYYY-MM-DD` and in no other of the forms that ISO 8601 has.
-pub(super) fn day(value: &Value) -> Option<Date> {
+pub(super) fn day(value: &Node<'_>) -> Option<Date> {
     let text = value.as_str()?;
     let plain = text.len() == 10
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -55,8 +55,8 @@ fn contradiction(path: Path, rule: &'static str) -> Problem {
 }
 
 /// Reads one instant of the event and tells what is wrong with it alone.
-fn read_instant(data: &Map<String, Value>, name: &'static str, problems: &mut Vec<Problem>) -> Option<Timestamp> {
-    let value = data.get(name).filter(|value| value.is_string())?;
+fn read_instant(data: &Fields<'_>, name: &'static str, problems: &mut Vec<Problem>) -> Option<Timestamp> {
+    let value = data.get(name).filter(|value| value.as_str().is_some())?;
     let path = || Path::of(&["data", name]);
     let Some(at) = instant(value) else {
         let help = "RFC 3339 with an offset, e.g. 2025-03-01T21:40:00Z, of a day and hour that exist";
@@ -72,8 +72,8 @@ fn read_instant(data: &Map<String, Value>, name: &'static str, problems: &mut Ve
 }
 
 /// Reads one day of the event's own fields and tells what is wrong with it alone.
-fn read_day(data: &Map<String, Value>, name: &'static str, problems: &mut Vec<Problem>) -> Option<Date> {
-    let value = data.get(name).filter(|value| value.is_string())?;
+fn read_day(data: &Fields<'_>, name: &'static str, problems: &mut Vec<Problem>) -> Option<Date> {
+    let value = data.get(name).filter(|value| value.as_str().is_some())?;
     let path = || Path::of(&["data", name]);
     let Some(on) = day(value) else {
         problems.push(no_such_day(path()));
@@ -100,7 +100,7 @@ fn clearly_after_day(later: Date, earlier: Date) -> bool {
     earlier.tomorrow().is_ok_and(|next| later > next)
 }
 
-fn check_instants(data: &Map<String, Value>, appended_ms: i64, problems: &mut Vec<Problem>) {
+fn check_instants(data: &Fields<'_>, appended_ms: i64, problems: &mut Vec<Problem>) {
     let occurred = read_instant(data, "occurred_at", problems);
     let recorded = read_instant(data, "recorded_at", problems);
     if let (Some(occurred), Some(recorded)) = (occurred, recorded)
@@ -114,12 +114,12 @@ fn check_instants(data: &Map<String, Value>, appended_ms: i64, problems: &mut Ve
     {
         problems.push(contradiction(Path::of(&["data", "recorded_at"]), "nothing is recorded in the future"));
     }
-    let persons = data.get("persons").and_then(Value::as_array);
+    let persons = data.get("persons").and_then(Node::as_list);
     for (index, person) in persons.into_iter().flatten().enumerate().take(MAX_PERSONS) {
         let Some(born) = person.get("identity").and_then(|identity| identity.get("date_of_birth")) else { continue };
         let path = || Path::of(&["data", "persons"]).index(index).name("identity").name("date_of_birth");
         match (day(born), occurred) {
-            (None, _) if born.is_string() => problems.push(no_such_day(path())),
+            (None, _) if born.as_str().is_some() => problems.push(no_such_day(path())),
             (Some(born), Some(occurred)) if clearly_after_day(born, utc_day(occurred)) => {
                 problems.push(contradiction(path(), "nobody takes part before birth"));
             }
@@ -129,7 +129,7 @@ fn check_instants(data: &Map<String, Value>, appended_ms: i64, problems: &mut Ve
 }
 
 /// The days of a protection order, of an order of the court and of a decision.
-fn check_own_days(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
+fn check_own_days(data: &Fields<'_>, problems: &mut Vec<Problem>) {
     let served = read_day(data, "served_on", problems);
     let expires = read_day(data, "expires_on", problems);
     let breached = read_day(data, "breached_on", problems);
@@ -161,8 +161,8 @@ fn check_own_days(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_scope(data: &Map<String, Value>, feed: &FeedContext, problems: &mut Vec<Problem>) {
-    let Some(scope) = data.get("scope").and_then(Value::as_str) else { return };
+fn check_scope(data: &Fields<'_>, feed: &FeedContext, problems: &mut Vec<Problem>) {
+    let Some(scope) = data.get("scope").and_then(Node::as_str) else { return };
     if !feed.scopes.iter().any(|served| served.as_str() == scope) {
         let names: Vec<_> = feed.scopes.iter().map(|served| served.as_str()).collect();
         let help = format!("this feed serves: {}", names.join(", "));
@@ -171,14 +171,14 @@ fn check_scope(data: &Map<String, Value>, feed: &FeedContext, problems: &mut Vec
     }
 }
 
-fn check_persons(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
-    let Some(persons) = data.get("persons").and_then(Value::as_array) else { return };
+fn check_persons(data: &Fields<'_>, problems: &mut Vec<Problem>) {
+    let Some(persons) = data.get("persons").and_then(Node::as_list) else { return };
     let contradiction =
         |path, rule, help| Problem::new(Check::Persons, RejectCode::PersonsContradict, path, rule, help);
     for (index, person) in persons.iter().enumerate().take(MAX_PERSONS) {
         let path = || Path::of(&["data", "persons"]).index(index);
-        let role = person.get("role").and_then(Value::as_str);
-        let status = person.get("status").and_then(Value::as_str);
+        let role = person.get("role").and_then(Node::as_str);
+        let status = person.get("status").and_then(Node::as_str);
         let contradicts = match (role, status) {
             (Some("perpetrator"), Some(status)) => matches!(status, "victim" | "witness"),
             (Some("victim" | "child" | "witness"), Some(status)) => {
@@ -193,12 +193,12 @@ fn check_persons(data: &Map<String, Value>, problems: &mut Vec<Problem>) {
         if role != Some("perpetrator") && role != Some("victim") {
             continue;
         }
-        let local_ref = person.get("local_ref").and_then(Value::as_str);
+        let local_ref = person.get("local_ref").and_then(Node::as_str);
         let other = if role == Some("victim") { "perpetrator" } else { "victim" };
         let both = persons[..index].iter().any(|earlier| {
             local_ref.is_some()
-                && earlier.get("local_ref").and_then(Value::as_str) == local_ref
-                && earlier.get("role").and_then(Value::as_str) == Some(other)
+                && earlier.get("local_ref").and_then(Node::as_str) == local_ref
+                && earlier.get("role").and_then(Node::as_str) == Some(other)
         });
         if both {
             let help = "send one event for each direction of abuse, each with one victim and one perpetrator";

@@ -3,10 +3,12 @@
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
-use jsonschema::{JsonType, PatternOptions, Registry, ValidationError};
+use jsonschema::{Draft, JsonType, PatternOptions, Registry, ValidationError};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value};
 
+use super::document::Node;
+use super::instance::Borrowed;
 use super::problem::{Check, KnownNames, Path, Problem};
 use super::types::{COMMON_SCHEMA, EVENT_TYPES, EventType};
 use crate::model::outcome::RejectCode;
@@ -19,7 +21,7 @@ const MAX_TOLD: usize = 1000;
 /// The schema of one type, compiled.
 struct Compiled {
     kind: &'static EventType,
-    validator: jsonschema::Validator,
+    validator: jsonschema::Validator<Borrowed>,
     /// Names of the event's own fields, `persons` and the like left out.
     own_fields: Vec<String>,
 }
@@ -58,7 +60,8 @@ impl Schemas {
         let compile = |(kind, document): (&'static EventType, &Value)| Compiled {
             kind,
             // The plain engine: its time is linear in the text, whatever the text.
-            validator: jsonschema::draft202012::options()
+            validator: jsonschema::options_for::<Borrowed>()
+                .with_draft(Draft::Draft202012)
                 .with_registry(&registry)
                 .with_pattern_options(PatternOptions::regex())
                 .should_validate_formats(true)
@@ -90,12 +93,12 @@ impl Schemas {
     }
 
     /// Is the whole envelope as its type's schema says, unknown fields apart?
-    pub(super) fn accepts(&self, kind: &EventType, envelope: &Value) -> bool {
+    pub(super) fn accepts(&self, kind: &EventType, envelope: &Node<'_>) -> bool {
         self.compiled(kind).is_some_and(|compiled| compiled.validator.is_valid(envelope))
     }
 
     /// Everything in which it is not, up to a limit.
-    pub(super) fn check(&self, kind: &EventType, envelope: &Value, problems: &mut Vec<Problem>) {
+    pub(super) fn check(&self, kind: &EventType, envelope: &Node<'_>, problems: &mut Vec<Problem>) {
         let Some(compiled) = self.compiled(kind) else { return };
         let errors = compiled.validator.iter_errors(envelope).take(MAX_TOLD);
         problems.extend(errors.map(|error| self.translate(&error, kind)));
@@ -245,7 +248,7 @@ fn collect(
 }
 
 /// The same schema without the rule on unknown fields.
-fn loosened(mut schema: Value) -> Value {
+pub(super) fn loosened(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(fields) => {
             fields.remove("unevaluatedProperties");

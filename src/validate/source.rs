@@ -4,9 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
+use super::document::Node;
 use super::problem::{Check, Path, Problem};
+use super::take::Taking;
 use crate::model::event::{BlindPerson, Role, Status};
 use crate::model::feed::FeedKind;
 use crate::model::ids::{EventId, LocalRefId, RecordId};
@@ -22,10 +23,10 @@ pub(super) const MARK: &str = "pseudonymised";
 const MAX_PERSONS: usize = 50;
 
 /// Minds that an event is in one form as a whole, and in the one that this hub takes.
-pub(super) fn check(envelope: &Value, feed: FeedKind, tokens_only: bool, problems: &mut Vec<Problem>) {
-    let Some(data) = envelope.get("data").and_then(Value::as_object) else { return };
-    let persons = data.get("persons").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    if !data.contains_key(MARK) {
+pub(super) fn check(envelope: &Node<'_>, feed: FeedKind, tokens_only: bool, problems: &mut Vec<Problem>) {
+    let Some(data) = envelope.get("data").and_then(Node::as_object) else { return };
+    let persons = data.get("persons").and_then(Node::as_list).unwrap_or_default();
+    if data.get(MARK).is_none() {
         // Reviewers name records, never people.
         if tokens_only && feed != FeedKind::Review {
             let rule = "this hub takes only events that were pseudonymised at the source";
@@ -39,8 +40,8 @@ pub(super) fn check(envelope: &Value, feed: FeedKind, tokens_only: bool, problem
         }
         return;
     }
-    let hashed = |value: Option<&Value>, path: Path, problems: &mut Vec<Problem>| {
-        let text = value.and_then(Value::as_str);
+    let hashed = |value: Option<&Node<'_>>, path: Path, problems: &mut Vec<Problem>| {
+        let text = value.and_then(Node::as_str);
         if text.is_some_and(|text| text.parse::<EventId>().is_err()) {
             let help = "send what `priorityd pseudonymise` wrote, unchanged";
             problems.push(wrong(path, "an id is hashed at the source: 32 hexadecimal digits", help));
@@ -70,22 +71,21 @@ pub(super) fn check(envelope: &Value, feed: FeedKind, tokens_only: bool, problem
 }
 
 /// Takes an event's blind half out of `data`. `None` where the checks promised too much.
-pub(super) fn take(mark: Value, data: &mut Map<String, Value>, id: &str) -> Option<SourceEvent> {
+pub(super) fn take(mark: &Node<'_>, data: &mut Taking<'_>, id: &str) -> Option<SourceEvent> {
     let mark = Mark::deserialize(mark).ok()?;
-    let id_of = |text: Option<Value>| match text {
-        Some(Value::String(text)) => text.parse().ok().map(Some),
-        Some(_) => None,
+    let id_of = |text: Option<&Node<'_>>| match text {
+        Some(text) => text.as_str()?.parse().ok().map(Some),
         None => Some(None),
     };
-    let persons = match data.remove("persons") {
+    let persons = match data.take("persons") {
         Some(persons) => Vec::<SourcePerson>::deserialize(persons).ok()?,
         None => Vec::new(),
     };
     Some(SourceEvent {
         linkage_epoch: mark.linkage_epoch,
         id: id.parse().ok()?,
-        supersedes: id_of(data.remove("supersedes"))?,
-        incident: id_of(data.remove("incident"))?,
+        supersedes: id_of(data.take("supersedes"))?,
+        incident: id_of(data.take("incident"))?,
         fingerprint: fingerprint(&mark.fingerprint)?,
         dropped_identifiers: mark.dropped_identifiers,
         persons: persons.into_iter().map(SourcePerson::read).collect::<Option<_>>()?,

@@ -72,6 +72,22 @@ fn what_closes_is_taken_back_and_what_opens_is_told() {
 }
 
 #[test]
+fn what_was_read_under_the_agreement_before_is_read_anew() {
+    let narrower = Office::with(&amended_all(&[
+        ("serial = 1", "serial = 2"),
+        ("sources = [\"urn:priorityd:police\"]", "sources = [\"urn:priorityd:constabulary\"]"),
+    ]));
+    let mut hub = Hub::new(Office::shipped());
+    hub.work();
+    hub.publish(&sent());
+    assert!(hub.step(), "the records are read, and in no engine");
+    assert_eq!(hub.outcomes().read, 0);
+    hub.adopt(&narrower);
+    let outcomes = hub.outcomes();
+    assert_eq!((outcomes.accepted, outcomes.rejected), (2, 3), "the police's events come from a source not agreed");
+}
+
+#[test]
 fn who_is_no_recipient_any_more_is_told_that_it_is_over() {
     let third = Office::with(&amended_all(&[
         ("serial = 1", "serial = 3"),

@@ -148,7 +148,11 @@ fn a_collector_sees_batches_with_their_steps_and_what_else_the_daemon_does() {
     };
     assert_eq!((sum(&batches, "records"), sum(&named(&spans, "poll"), "records")), (2, 2));
     for batch in &batches {
-        assert_eq!((text(&batch["parent"]), children(batch)), ("", ["commit", "poll", "process"].into()), "{batch}");
+        assert_eq!(
+            (text(&batch["parent"]), children(batch)),
+            ("", ["commit", "poll", "process", "read"].into()),
+            "{batch}"
+        );
     }
     let processed = named(&spans, "process");
     assert_eq!((sum(&processed, "accepted"), sum(&processed, "rejected")), (1, 1));

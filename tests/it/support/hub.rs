@@ -22,12 +22,12 @@ use priorityd::keys::source::SourceKeys;
 use priorityd::keys::{KeyRing, NewKeys};
 use priorityd::link::LinkageModel;
 use priorityd::log::memory::Faults;
-use priorityd::log::{LogError, Polled, StoredRecord, topic_name};
+use priorityd::log::{FeedRecord, LogError, Polled, StoredRecord, topic_name};
 use priorityd::model::frequencies::PublishedFrequencies;
 use priorityd::model::ids::{ClusterId, EventId, PartyId, RecordId, ScopeId};
 use priorityd::model::outcome::OutcomeCounts;
 use priorityd::pipeline::source::Source;
-use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, Setup};
+use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, ReadBatch, Setup};
 use priorityd::pseudonymise::Pseudonymiser;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -293,6 +293,8 @@ pub(crate) struct Hub<'a> {
     store: Store,
     log: Daemon,
     engine: Option<Engine>,
+    /// Polled and read, and taken in by the next turn.
+    ahead: Option<(Vec<FeedRecord>, ReadBatch)>,
     now: Now,
     batch: usize,
     rng: ChaCha20Rng,
@@ -316,8 +318,8 @@ impl<'a> Hub<'a> {
         let now = Now { as_of: TODAY, at: *STARTED };
         store.set_clock(now.at.as_millisecond());
         let log = store.log(office.feeds());
-        let (engine, rng, held) = (None, ChaCha20Rng::seed_from_u64(7), BTreeMap::new());
-        Self { office, store, log, engine, now, batch, rng, held, published: 0 }
+        let (engine, ahead, rng, held) = (None, None, ChaCha20Rng::seed_from_u64(7), BTreeMap::new());
+        Self { office, store, log, engine, ahead, now, batch, rng, held, published: 0 }
     }
 
     /// Plays lines in one batch, as of the usual day.
@@ -367,7 +369,7 @@ impl<'a> Hub<'a> {
     pub(crate) fn restart(&mut self) {
         self.log.end();
         self.log = self.store.log(self.office.feeds());
-        self.engine = None;
+        (self.engine, self.ahead) = (None, None);
     }
 
     /// Another agreement or other keys come, to the daemon that runs or to one that takes its place.
@@ -432,6 +434,11 @@ impl<'a> Hub<'a> {
             Polled::Records(records) => records,
         };
         let engine = self.engine.as_mut().expect("restored when the partition was gained");
+        // As the daemon does where there is a backlog: it is taken in a turn later, whatever has changed by then.
+        let fresh = (!records.is_empty()).then(|| {
+            let read = engine.reader().read(&records, &mut self.rng);
+            (records, read)
+        });
         let is_due = engine.is_due(self.now);
         if let Some((transaction, report)) = engine.advance(self.now, &mut self.rng) {
             self.log.commit(transaction)?;
@@ -451,10 +458,10 @@ impl<'a> Hub<'a> {
             }
             None => false,
         };
-        if records.is_empty() {
-            return Ok(rekeyed || has_more);
-        }
-        let (transaction, report) = engine.process(&records, self.now, &mut self.rng);
+        let Some((records, read)) = std::mem::replace(&mut self.ahead, fresh) else {
+            return Ok(rekeyed || has_more || self.ahead.is_some());
+        };
+        let (transaction, report) = engine.take(&records, read, self.now, &mut self.rng);
         self.log.commit(transaction)?;
         hold(&mut self.held, report.held);
         Ok(true)
@@ -465,7 +472,7 @@ impl<'a> Hub<'a> {
         let mut row = |key: &[u8], value: &[u8]| engine.restore_row(key, value).expect("a row of its own");
         self.log.restore(&mut row).expect("memory restores");
         engine.finish_restore().expect("rows of its own");
-        self.engine = Some(engine);
+        (self.engine, self.ahead) = (Some(engine), None);
     }
 
     pub(crate) fn engine(&self) -> &Engine {
