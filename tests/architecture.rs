@@ -134,7 +134,7 @@ const SEEDED: (&[&str], &[&str]) = (&["simulate", "pipeline"], &["rand::Seedable
 const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["log::kafka"]),
     ("kafka_protocol", &["log::kafka"]),
-    ("openssl", &["log::kafka"]),
+    ("openssl", &["keys", "log::kafka"]),
     ("openssl_probe", &["log::kafka"]),
     ("rusqlite", &["log::embedded"]),
     ("tokio", &["ops", "cli"]),
