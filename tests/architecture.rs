@@ -134,7 +134,7 @@ const SEEDED: (&[&str], &[&str]) = (&["simulate", "pipeline"], &["rand::Seedable
 const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["log::kafka"]),
     ("kafka_protocol", &["log::kafka"]),
-    ("openssl", &["log::kafka"]),
+    ("openssl", &["keys", "log::kafka"]),
     ("openssl_probe", &["log::kafka"]),
     ("rusqlite", &["log::embedded"]),
     ("tokio", &["ops", "cli"]),
@@ -174,7 +174,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("subtle", &["ops"]),
     ("procfs", &["cli", "ops"]),
     ("plotters", &["report"]),
-    ("rayon", &["link", "pipeline", "cli::tables", "cli::batch", "cli::bench"]),
+    ("rayon", &["disclose", "link", "pipeline", "cli::tables", "cli::batch", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];
 

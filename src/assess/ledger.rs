@@ -21,7 +21,7 @@ use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
 use crate::model::outcome::Outcome;
-use crate::model::register::{RowChange, RowKind, row_value};
+use crate::model::register::{RowChange, RowKind, row_value, sorted};
 
 /// One person in one event in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct LedgerEvent {
     /// Its own fields.
     pub detail: Detail,
     /// Who took part, in the order of the event.
-    pub participants: Vec<Participant>,
+    pub participants: SmallVec<[Participant; 2]>,
 }
 
 /// Room for the row of nearly every event.
@@ -62,7 +62,7 @@ const ROW_BYTES: usize = 192;
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    supersedes: Option<EventId>,
+    supersedes: Option<Box<EventId>>,
     recorded_at: Timestamp,
     fingerprint: [u8; 8],
     /// The event while it is in force; afterwards only this stub remains. Apart, so that a table that grows moves little.
@@ -143,7 +143,7 @@ impl Ledger {
             self.superseded_by.entry(earlier).or_default().insert(id);
         }
         let entry = Kept {
-            supersedes: event.supersedes,
+            supersedes: event.supersedes.map(Box::new),
             recorded_at: event.facts.recorded_at,
             fingerprint: event.fingerprint,
             in_force: None,
@@ -173,7 +173,7 @@ impl Ledger {
             self.forget(id, &mut acceptance);
         }
         for id in self.stubs_over(stub_is_over) {
-            let supersedes = self.entries.remove(&id).and_then(|stub| stub.supersedes);
+            let supersedes = self.entries.remove(&id).and_then(|stub| stub.supersedes).as_deref().copied();
             self.changed.push(id);
             if let Some(earlier) = supersedes {
                 remove_from(&mut self.superseded_by, earlier, &id);
@@ -188,7 +188,7 @@ impl Ledger {
         let over = self.entries.iter().filter(|(_, entry)| entry.in_force.is_none() && is_over(entry.recorded_at));
         let mut over: BTreeSet<EventId> = over.map(|(id, _)| *id).collect();
         let needed = |over: &BTreeSet<EventId>, id: &EventId| {
-            let earlier = self.entries.get(id).and_then(|entry| entry.supersedes);
+            let earlier = self.entries.get(id).and_then(|entry| entry.supersedes.as_deref().copied());
             earlier.is_some_and(|earlier| self.entries.contains_key(&earlier) && !over.contains(&earlier))
         };
         let mut todo: Vec<EventId> = over.iter().copied().filter(|id| needed(&over, id)).collect();
@@ -212,8 +212,11 @@ impl Ledger {
             let event = self.in_force(id).expect("it was in force just now");
             let mut left = event.clone();
             let covers = |person: &Participant| erased.covers(person.record, person.local_ref, event.recorded_at);
-            let covered = left.participants.extract_if(.., |person| covers(person)).map(|person| person.record);
-            acceptance.erased.extend(covered);
+            left.participants.retain(|person| {
+                let erased = covers(person);
+                acceptance.erased.extend(erased.then_some(person.record));
+                !erased
+            });
             if left.participants.is_empty() {
                 self.forget(id, &mut acceptance);
                 continue;
@@ -294,9 +297,7 @@ impl Ledger {
 
     /// Rows changed since the last call, by id.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        changed.dedup();
+        let changed = sorted(std::mem::take(&mut self.changed));
         let row = |id: EventId| {
             let value = self.entries.get(&id).map(|entry| row_value(entry, ROW_BYTES));
             RowChange { kind: RowKind::Event, id: id.0.to_vec(), value }
@@ -311,7 +312,7 @@ impl Ledger {
     pub fn restore(&mut self, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
         let id = EventId(id.try_into().map_err(|_| BadRow)?);
         let entry: Kept = postcard::from_bytes(value).map_err(|_| BadRow)?;
-        if let Some(earlier) = entry.supersedes {
+        if let Some(earlier) = entry.supersedes.as_deref().copied() {
             self.superseded_by.entry(earlier).or_default().insert(id);
         }
         if let Some(event) = &entry.in_force {
@@ -356,7 +357,7 @@ impl Ledger {
     fn root(&self, id: EventId) -> EventId {
         let (mut path, mut seen) = (Vec::new(), FxHashSet::default());
         let mut at = id;
-        while let Some(earlier) = self.entries.get(&at).and_then(|entry| entry.supersedes) {
+        while let Some(earlier) = self.entries.get(&at).and_then(|entry| entry.supersedes.as_deref().copied()) {
             if !seen.insert(at) {
                 let start = path.iter().position(|member| *member == at).unwrap_or_default();
                 return path[start..].iter().copied().min().unwrap_or(at);

@@ -117,30 +117,24 @@ pub struct Chain {
     partition: i32,
     head: Head,
     edge: Edge,
-    /// The time of the last record, and its text.
-    at: (i64, String),
 }
 
 impl Chain {
     /// Goes on where the register's row says, or starts a chain.
     pub fn resume(partition: i32, row: Option<&[u8]>) -> Result<Self, BadHead> {
-        let Some(row) = row else { return Ok(Self::at(partition, Head::default(), Edge::default())) };
+        let Some(row) = row else { return Ok(Self { partition, head: Head::default(), edge: Edge::default() }) };
         let [2, rest @ ..] = row else { return Err(BadHead) };
         let (seq, rest) = rest.split_first_chunk::<8>().ok_or(BadHead)?;
         let (hash, rest) = rest.split_first_chunk::<32>().ok_or(BadHead)?;
         let (subtrees, []) = rest.as_chunks::<32>() else { return Err(BadHead) };
         let head = Head { seq: u64::from_be_bytes(*seq), hash: *hash };
-        Ok(Self::at(partition, head, Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)?))
-    }
-
-    fn at(partition: i32, head: Head, edge: Edge) -> Self {
-        Self { partition, head, edge, at: (0, String::new()) }
+        Ok(Self { partition, head, edge: Edge::resume(head.seq, subtrees.to_vec()).ok_or(BadHead)? })
     }
 
     /// Goes on after a head, as somebody would who forges what follows.
     #[cfg(test)]
     pub(super) fn after(head: Head) -> Self {
-        Self::at(0, head, Edge::default())
+        Self { partition: 0, head, edge: Edge::default() }
     }
 
     /// The register row's value: version, number, hash, and the edge of the tree.
@@ -171,56 +165,79 @@ impl Chain {
         said: impl Into<Said>,
         salt: [u8; 16],
     ) -> AuditLine {
-        let (said, previous) = (said.into(), self.head);
+        self.push(&Draft::of(&timestamp(at_ms), kind, scope, &said.into(), salt))
+    }
+
+    /// Adds a record that was drafted. Its canonical form as it is hashed lies within the one that is kept, around what is
+    /// rendered once.
+    pub fn push(&mut self, draft: &Draft) -> AuditLine {
+        let Draft { kind, scope, begun, subject } = draft;
+        let previous = self.head;
         let seq = previous.seq + 1;
+        // Kinds and scopes have nothing in them that JSON would escape.
+        let amid = format!(r#","kind":"{kind}","partition":{}"#, self.partition);
+        let ended = format!(r#","scope":"{}","seq":{seq}"#, scope.as_str());
+        let hash = hash_of(&previous.hash, &[begun, amid.as_bytes(), ended.as_bytes(), b"}"]);
+        self.head = Head { seq, hash };
+        self.edge.push(&hash);
+        let mut json = Vec::with_capacity(begun.len() + amid.len() + ended.len() + subject.len() + 192);
+        json.extend_from_slice(begun);
+        json.extend_from_slice(b",\"hash\":\"");
+        push_hex(&hash, &mut json);
+        json.push(b'"');
+        json.extend_from_slice(amid.as_bytes());
+        json.extend_from_slice(b",\"previous\":\"");
+        push_hex(&previous.hash, &mut json);
+        json.push(b'"');
+        json.extend_from_slice(ended.as_bytes());
+        if !subject.is_empty() {
+            json.extend_from_slice(b",\"subject\":");
+            json.extend_from_slice(subject);
+        }
+        json.push(b'}');
+        AuditLine { seq, previous: previous.hash, hash, json }
+    }
+}
+
+/// A record before it has its place in the chain: what takes time of it, and can be done for many at once.
+pub struct Draft {
+    kind: AuditKind,
+    scope: ScopeId,
+    /// The record up to its commitment.
+    begun: Vec<u8>,
+    /// Empty where it is about nobody.
+    subject: Vec<u8>,
+}
+
+impl Draft {
+    /// Renders what a record says. `at` is a [`timestamp`].
+    #[must_use]
+    pub fn of(at: &str, kind: AuditKind, scope: &ScopeId, said: &Said, salt: [u8; 16]) -> Self {
         let mut quoted = Vec::with_capacity(34);
         quoted.push(b'"');
         push_hex(&salt, &mut quoted);
         quoted.push(b'"');
-        let mut subject = Vec::with_capacity(768);
-        let has_subject = said.render(|name| !is_nobodys(name), Some((SALT, &quoted)), &mut subject);
-
-        // The canonical form of the record as it is hashed lies within the one that is kept, around what is rendered once.
-        // Times, kinds and scopes have nothing in them that JSON would escape.
-        let mut line = Vec::with_capacity(subject.len() + 768);
-        line.extend_from_slice(b"{\"at\":\"");
-        line.extend_from_slice(self.timestamp(at_ms).as_bytes());
-        line.extend_from_slice(b"\",\"body\":");
-        said.render(is_nobodys, None, &mut line);
-        if has_subject {
-            line.extend_from_slice(b",\"commitment\":\"");
-            push_hex(&commitment_of(&subject), &mut line);
-            line.push(b'"');
+        let (mut begun, mut subject) = (Vec::with_capacity(384), Vec::with_capacity(768));
+        begun.extend_from_slice(b"{\"at\":\"");
+        begun.extend_from_slice(at.as_bytes());
+        begun.extend_from_slice(b"\",\"body\":");
+        said.render(is_nobodys, None, &mut begun);
+        if said.render(|name| !is_nobodys(name), Some((SALT, &quoted)), &mut subject) {
+            begun.extend_from_slice(b",\"commitment\":\"");
+            push_hex(&commitment_of(&subject), &mut begun);
+            begun.push(b'"');
+        } else {
+            subject.clear();
         }
-        let amid = format!(r#","kind":"{kind}","partition":{}"#, self.partition);
-        let ended = format!(r#","scope":"{}","seq":{seq}"#, scope.as_str());
-        let hash = hash_of(&previous.hash, &[&line, amid.as_bytes(), ended.as_bytes(), b"}"]);
-        self.head = Head { seq, hash };
-        self.edge.push(&hash);
-        line.extend_from_slice(b",\"hash\":\"");
-        push_hex(&hash, &mut line);
-        line.push(b'"');
-        line.extend_from_slice(amid.as_bytes());
-        line.extend_from_slice(b",\"previous\":\"");
-        push_hex(&previous.hash, &mut line);
-        line.push(b'"');
-        line.extend_from_slice(ended.as_bytes());
-        if has_subject {
-            line.extend_from_slice(b",\"subject\":");
-            line.extend_from_slice(&subject);
-        }
-        line.push(b'}');
-        AuditLine { seq, previous: previous.hash, hash, json: line }
+        Self { kind, scope: scope.clone(), begun, subject }
     }
+}
 
-    /// RFC 3339 in UTC with milliseconds always, so that times compare as text. The records of one batch have one time.
-    fn timestamp(&mut self, at_ms: i64) -> &str {
-        if self.at.0 != at_ms || self.at.1.is_empty() {
-            let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-            self.at = (at_ms, format!("{instant:.3}"));
-        }
-        &self.at.1
-    }
+/// RFC 3339 in UTC with milliseconds always, so that times compare as text.
+#[must_use]
+pub fn timestamp(at_ms: i64) -> String {
+    let instant = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{instant:.3}")
 }
 
 /// What a body may say, in alphabetical order: codes, counts, versions and parties. Everything else is somebody's, and goes

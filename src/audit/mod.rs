@@ -18,7 +18,7 @@ mod subject;
 mod verify;
 
 pub use self::canonical::canonical_json;
-pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Head};
+pub use self::chain::{AuditKind, AuditLine, BadHead, BadKind, Chain, Draft, Head, timestamp};
 pub use self::find::{AuditRecord, Query, Unreadable, redacted};
 pub use self::heads::SignedHead;
 pub use self::merkle::{Tree, goes_on, is_included};

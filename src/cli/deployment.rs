@@ -401,7 +401,7 @@ impl AtRest for RingAtRest {
     fn open(&self, context: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (epoch, bytes) = sealed.split_first_chunk::<4>()?;
         let epoch = u32::from_be_bytes(*epoch);
-        let sealed = Sealed { epoch, bytes: bytes.to_vec() };
+        let sealed = Sealed { epoch, bytes: bytes.into() };
         let ring = current(&self.ring);
         (self.which.of_epoch)(&ring, epoch)?.open(self.which.purpose, &[context], &sealed)
     }

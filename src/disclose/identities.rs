@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::keys::KeyRing;
 use crate::model::ids::{RecordId, ScopeId};
-use crate::model::register::{RowChange, RowKind, row_value};
+use crate::model::register::{RowChange, RowKind, row_value, sorted};
 use crate::model::sealed::{PERSON, Sealed};
 
 /// A person as their agency wrote them down. Leaves only inside a message sealed to a recipient whom the agreement lets
@@ -81,9 +81,7 @@ impl Identities {
 
     /// Rows changed since the last call, by record.
     pub fn take_changes(&mut self) -> Vec<RowChange> {
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        changed.dedup();
+        let changed = sorted(std::mem::take(&mut self.changed));
         let row = |record: RecordId| {
             let value = self.sealed.get(&record).map(|sealed| row_value(sealed, sealed.bytes.len() + 8));
             RowChange { kind: RowKind::Identity, id: record.0.to_vec(), value }

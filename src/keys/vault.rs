@@ -44,7 +44,7 @@ impl VaultKey {
         let text = bytes[nonce.len()..].as_mut().into();
         let tag = self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &aad, text);
         bytes.extend_from_slice(&tag.expect("a sealed record is far below AES-GCM's 64 GiB"));
-        Sealed { epoch: self.epoch, bytes }
+        Sealed { epoch: self.epoch, bytes: bytes.into() }
     }
 
     /// Decrypts. `None` when it was sealed under another key, for another purpose or context, or was changed.

@@ -9,6 +9,7 @@ pub use super::codes::*;
 use super::decision::{ConsultationReason, Consulted, DecisionReason, ErasureReason, Judgement};
 use super::ids::{EventId, FindingId, LocalRefId, PartyId, RecordId, ScopeId};
 use super::sealed::Sealed;
+use super::text::Text;
 use super::tokens::PersonTokens;
 
 /// The day of a moment, in UTC.
@@ -131,7 +132,7 @@ pub enum Detail {
     /// Police: a recorded crime.
     Crime {
         /// Home Office offence code, e.g. `8N`.
-        offence_code: String,
+        offence_code: Text,
         /// Its family.
         offence_family: OffenceFamily,
         /// The force's domestic abuse flag; a crime without it is no report of abuse.
@@ -149,9 +150,9 @@ pub enum Detail {
         /// Who graded, by function.
         grader: Option<Grader>,
         /// Tool, e.g. `dash` or `dara`.
-        tool: String,
+        tool: Text,
         /// Version of the tool.
-        tool_version: String,
+        tool_version: Text,
         /// Yes answers, of 24 on DASH; absent where the tool does not count.
         yes_count: Option<u8>,
         /// Grade after judgement.
@@ -427,7 +428,7 @@ pub enum Detail {
     /// Service: its own assessment when work begins.
     RiskAtStart {
         /// Tool.
-        tool: String,
+        tool: Text,
         /// Grade.
         grade: Risk,
     },
@@ -455,7 +456,7 @@ impl Detail {
     #[must_use]
     pub fn graded(&self) -> Option<(Risk, bool)> {
         let Self::RiskAssessment { tool, yes_count, grade, .. } = self else { return None };
-        let is_visible = tool == SAFELIVES_DASH && yes_count.is_some_and(|count| count >= VISIBLE_HIGH_RISK);
+        let is_visible = **tool == *SAFELIVES_DASH && yes_count.is_some_and(|count| count >= VISIBLE_HIGH_RISK);
         Some(if is_visible { (Risk::High, *grade < Risk::High) } else { (*grade, false) })
     }
 

@@ -11,6 +11,7 @@ use super::event::{
     Role, SourceEvaluation,
 };
 use super::ids::{ClusterId, EventId, FindingId, PartyId, RecordId};
+use super::text::Text;
 
 /// Declares the kinds once: variant, name in messages and agreement, sentence for a reader.
 macro_rules! finding_kinds {
@@ -192,9 +193,9 @@ impl Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RiskBasis {
     /// Tool.
-    pub tool: String,
+    pub tool: Text,
     /// Its version.
-    pub tool_version: String,
+    pub tool_version: Text,
     /// Who graded, by function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grader: Option<Grader>,

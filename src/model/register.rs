@@ -75,3 +75,11 @@ pub struct RowChange {
 pub fn row_value<T: Serialize>(row: &T, room: usize) -> Vec<u8> {
     postcard::to_extend(row, Vec::with_capacity(room)).expect("rows have a plain form")
 }
+
+/// Ids of rows, of which each may come more than once, in their order and each once.
+#[must_use]
+pub fn sorted<T: Ord>(mut ids: Vec<T>) -> Vec<T> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

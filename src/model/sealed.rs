@@ -13,7 +13,7 @@ pub struct Sealed {
     /// Epoch of the vault key.
     pub epoch: u32,
     /// Nonce, ciphertext and tag.
-    pub bytes: Vec<u8>,
+    pub bytes: Box<[u8]>,
 }
 
 impl fmt::Debug for Sealed {

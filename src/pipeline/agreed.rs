@@ -50,7 +50,7 @@ impl Engine {
             "serial_before": before,
         });
         if let Some(scope) = agreement.scopes.first().cloned() {
-            self.audit(AuditKind::Agreement, &scope, body, now, work);
+            work.audit(AuditKind::Agreement, &scope, body);
         }
         self.told_under = Some(ours);
         true

@@ -31,7 +31,7 @@ impl Engine {
         if !self.is_due(now) {
             return None;
         }
-        let mut work = Work::new(rng);
+        let mut work = Work::new(now, rng);
         if self.assessed_as_of != Some(now.as_of) {
             self.begin_day(now, rng, &mut work);
         }
@@ -55,7 +55,7 @@ impl Engine {
         self.assessed_as_of = Some(now.as_of);
         self.unseen.clear();
         self.setup.forget_people();
-        self.tell_relinked(now, work);
+        self.tell_relinked(work);
         let at_once = self.note_agreement(now, work) | self.has_other_keys();
         for id in self.scopes.keys().cloned().collect::<Vec<_>>() {
             if let Some(touched) = self.expire(&id, now, work) {

@@ -56,7 +56,7 @@ impl Engine {
         let erased = scope.forget_unmentioned(left.iter().map(|(_, event)| event));
         forget(id, &left, &[], &erased, work);
         let body = json!({"reason": "retention", "events_erased": left.len(), "records_erased": erased.len()});
-        self.audit(AuditKind::Erasure, id, body, now, work);
+        work.audit(AuditKind::Erasure, id, body);
         Some(touched)
     }
 
@@ -83,7 +83,7 @@ impl Engine {
 
     /// The transaction that writes the records which `redact` gave, and notes how many they are.
     pub fn redacted(&mut self, rewrites: Vec<Rewrite>, now: Now, rng: &mut dyn CryptoRng) -> Transaction {
-        let mut work = Work::new(rng);
+        let mut work = Work::new(now, rng);
         for id in std::mem::take(&mut self.redactions).into_keys() {
             work.change(self.partition, "", RowChange { kind: RowKind::Redaction, id: id.to_vec(), value: None });
         }
@@ -91,7 +91,7 @@ impl Engine {
         let scope = self.scopes.keys().next().or(self.setup.agreement.scopes.first()).cloned();
         if let Some(scope) = scope {
             let body = json!({"reason": "redaction", "lines_redacted": rewrites.len()});
-            self.audit(AuditKind::Erasure, &scope, body, now, &mut work);
+            work.audit(AuditKind::Erasure, &scope, body);
         }
         let (mut transaction, _) = self.finish(work);
         transaction.rewrites = rewrites;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use rand::{CryptoRng, Rng};
+use rand::CryptoRng;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ use self::reviews::{possible_match, review_key};
 use self::rotation::ToldWith;
 use self::scope::{Scope, opposing};
 use self::setup::Taken;
-use self::work::{Touched, Work};
+use self::work::{Line, Touched, Work};
 use crate::assess::ledger::{Acceptance, Ledger};
 use crate::assess::{Assessed, awaits_review, cases};
 use crate::audit::{AuditKind, Chain, Said};
@@ -165,8 +165,8 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) -> (Transaction, BatchReport) {
         let read = self.reread(batch, read, rng);
-        let mut work = Work::new(rng);
-        self.tell_relinked(now, &mut work);
+        let mut work = Work::new(now, rng);
+        self.tell_relinked(&mut work);
         for (record, taken) in batch.iter().zip(read.taken) {
             work.note_position(record);
             let outcome = match taken {
@@ -180,7 +180,7 @@ impl Engine {
                     work.report.dropped_identifiers += u64::from(taken.dropped_identifiers);
                     self.accept(record, taken.event, now, &mut work)
                 }
-                Err(rejection) => self.reject(record, &rejection, now, &mut work),
+                Err(rejection) => self.reject(record, &rejection, &mut work),
             };
             work.report.outcomes.count(outcome);
             self.counters.entry(record.feed.clone()).or_default().count(outcome);
@@ -245,7 +245,7 @@ impl Engine {
             scope.ledger.accept(event, age)
         };
         let Some(outcome) = outcome else {
-            return self.reject(record, &id_reused(), now, work);
+            return self.reject(record, &id_reused(), work);
         };
         let touched = work.touched.entry(scope_id.clone()).or_default();
         scope.let_go(left.iter().chain(&narrowed), touched);
@@ -283,7 +283,7 @@ impl Engine {
                 forget(&scope_id, &left, &narrowed, &erased, work);
                 self.setup.forget_people();
             }
-            self.audit(kind, &scope_id, body, now, work);
+            work.audit(kind, &scope_id, body);
             return outcome;
         }
         let alters = supersedes.is_some() || decision.is_some();
@@ -293,12 +293,12 @@ impl Engine {
         if let Some(decision) = decision {
             line.add("decided", decision);
         }
-        self.audit(kind, &scope_id, line, now, work);
+        work.audit(kind, &scope_id, line);
         outcome
     }
 
     /// Sends a record back to its agency.
-    fn reject(&mut self, record: &FeedRecord, rejection: &Rejection, now: Now, work: &mut Work) -> Outcome {
+    fn reject(&mut self, record: &FeedRecord, rejection: &Rejection, work: &mut Work) -> Outcome {
         let event_id = self.setup.validator.event_uuid(&record.headers, &record.payload);
         let mut body = json!({
             "feed": record.feed,
@@ -321,7 +321,7 @@ impl Engine {
             let body = json!({
                 "feed": record.feed, "partition": record.partition, "offset": record.offset, "code": rejection.code,
             });
-            self.audit(AuditKind::Rejection, &scope, body, now, work);
+            work.audit(AuditKind::Rejection, &scope, body);
         }
         Outcome::Rejected
     }
@@ -348,33 +348,30 @@ impl Engine {
         concerned.extend(neighbours);
         let (before, concerned) = (BTreeSet::from_iter(before), BTreeSet::from_iter(concerned));
         drop(stage);
-        self.tell(id, settled, now, work);
+        self.tell(id, settled, work);
         let people = People { before: &before, concerned: &concerned, former: Vec::new() };
         self.publish(id, people, now, rng, work);
     }
 
     /// What a new model changed: told once, in one transaction with the note that it was.
-    fn tell_relinked(&mut self, now: Now, work: &mut Work) {
+    fn tell_relinked(&mut self, work: &mut Work) {
         for (id, settled) in std::mem::take(&mut self.relinked) {
             let model = &self.setup.model;
             let body = json!({
                 "change": "model.changed", "model_version": model.version(), "population": model.population(),
             });
-            self.audit(AuditKind::Combination, &id, body, now, work);
-            self.tell(&id, settled, now, work);
+            work.audit(AuditKind::Combination, &id, body);
+            self.tell(&id, settled, work);
         }
     }
 
     /// Writes down what a settlement changed, with the reasons, and asks people what it leaves open.
-    fn tell(&mut self, id: &ScopeId, settled: Settled, now: Now, work: &mut Work) {
-        let epoch = self.key_epoch(id);
-        for row in settled.rows {
-            work.change(self.partition, &under(id, epoch), row);
-        }
+    fn tell(&mut self, id: &ScopeId, settled: Settled, work: &mut Work) {
         let to_come = self.scopes.get_mut(id).and_then(|scope| scope.linker.rows_to_come());
-        if let Some((epoch, rows)) = to_come {
+        for (epoch, rows) in [(self.key_epoch(id), settled.rows)].into_iter().chain(to_come) {
+            let place = under(id, epoch);
             for row in rows {
-                work.change(self.partition, &under(id, epoch), row);
+                work.change(self.partition, &place, row);
             }
         }
         let _stage = tracing::trace_span!(target: "stage", "audit").entered();
@@ -383,7 +380,7 @@ impl Engine {
         let told = |change| combination(change, &scope.linker.links_of(change), model);
         let lines: Vec<_> = settled.changes.par_iter().flat_map_iter(told).collect();
         for line in lines {
-            self.audit(AuditKind::Combination, id, line, now, work);
+            work.audit(AuditKind::Combination, id, line);
         }
         // A question that is put in another form is withdrawn and raised, in this order.
         for (a, b) in &settled.reviews_withdrawn {
@@ -392,7 +389,7 @@ impl Engine {
         for possible in &settled.reviews_raised {
             let key = review_key(id, possible.a, possible.b);
             let line = question(&key, possible, &self.setup.model);
-            self.audit(AuditKind::Combination, id, line, now, work);
+            work.audit(AuditKind::Combination, id, line);
             let body = possible_match(&key, id, possible).to_string().into_bytes();
             work.output(self.partition, REVIEW_TOPIC.to_owned(), key, Some(body));
         }
@@ -458,16 +455,19 @@ impl Engine {
         }
     }
 
-    fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: impl Into<Said>, now: Now, work: &mut Work) {
+    /// Puts what is to be recorded into the chain, in the order in which it was said.
+    fn record(&mut self, work: &mut Work) {
         let _stage = tracing::trace_span!(target: "stage", "audit").entered();
-        let mut salt = [0; 16];
-        work.salts.fill_bytes(&mut salt);
-        let line = self.chain.append(now.at.as_millisecond(), kind, scope, said, salt);
-        work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
+        let drafts: Vec<_> = work.lines.par_iter().map(Line::draft).collect();
+        for draft in &drafts {
+            let line = self.chain.push(draft);
+            work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
+        }
     }
 
     /// Adds what concerns the partition as a whole and hands the transaction over.
     fn finish(&mut self, mut work: Work) -> (Transaction, BatchReport) {
+        self.record(&mut work);
         for feed in std::mem::take(&mut work.counted) {
             let value = postcard::to_allocvec(&self.counters[&feed]).expect("counters have a plain form");
             let row = RowChange { kind: RowKind::Counters, id: feed.as_str().as_bytes().to_vec(), value: Some(value) };

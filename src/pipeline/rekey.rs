@@ -157,7 +157,7 @@ impl Engine {
     pub fn rekey(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Option<(Transaction, BatchReport)> {
         let scopes: Vec<ScopeId> = self.scopes.keys().cloned().collect();
         for id in scopes {
-            let mut work = Work::new(rng);
+            let mut work = Work::new(now, rng);
             let Some(target) = self.setup.linkage_epoch(&id).filter(|_| !self.cannot_rekey.contains(&id)) else {
                 continue;
             };
@@ -248,8 +248,8 @@ impl Engine {
             "linkage_key": {"from_epoch": from, "to_epoch": target, "records": former.record_ids().count(),
                 "people_changed": concerned.len()},
         });
-        self.audit(AuditKind::Alteration, id, body, now, work);
-        self.tell(id, settled, now, work);
+        work.audit(AuditKind::Alteration, id, body);
+        self.tell(id, settled, work);
         if !before.is_empty() || !concerned.is_empty() {
             let people = People { before: &before, concerned: &concerned, former: Vec::new() };
             self.publish(id, people, now, rng, work);
@@ -288,8 +288,8 @@ impl Engine {
     /// Says in the audit that a linkage key ends. Commit it, then destroy the key: the other way round a fault in between
     /// would lose the record.
     pub fn end_linkage_key(&mut self, scope: &ScopeId, epoch: u32, now: Now, rng: &mut dyn CryptoRng) -> Transaction {
-        let mut work = Work::new(rng);
-        self.audit(AuditKind::Erasure, scope, json!({"linkage_key": {"destroyed_epoch": epoch}}), now, &mut work);
+        let mut work = Work::new(now, rng);
+        work.audit(AuditKind::Erasure, scope, json!({"linkage_key": {"destroyed_epoch": epoch}}));
         self.finish(work).0
     }
 }

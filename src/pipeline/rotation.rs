@@ -126,7 +126,7 @@ impl Engine {
         let body = json!({
             "recipient": recipient.party, "message": message, "type": "uk.priorityd.key_rotated.v1", "kid": key.kid(),
         });
-        self.audit(AuditKind::Disclosure, &scope, body, now, work);
+        work.audit(AuditKind::Disclosure, &scope, body);
         true
     }
 }

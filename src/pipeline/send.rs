@@ -77,7 +77,7 @@ impl Engine {
                 .add("evidence", finding.map(|finding| &finding.evidence))
                 .add("agreement_version", &setup.agreement.version)
                 .add("rules_version", &setup.rules.version);
-            self.audit(AuditKind::Disclosure, id, line, now, work);
+            work.audit(AuditKind::Disclosure, id, line);
         }
     }
 }

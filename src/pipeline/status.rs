@@ -29,7 +29,7 @@ impl Engine {
         if signer.expires().is_some_and(|expires| expires <= now.at) {
             return None;
         }
-        let mut work = Work::new(rng);
+        let mut work = Work::new(now, rng);
         let mut lists: BTreeMap<&PartyId, Vec<Digest>> = BTreeMap::new();
         for (recipient, list) in self.scopes.values().flat_map(|scope| scope.told.lists()) {
             lists.entry(recipient).or_default().extend(list);

@@ -1,10 +1,13 @@
 //! A transaction under construction, and what a batch came to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use rand::{CryptoRng, SeedableRng};
+use rand::{CryptoRng, Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
+use super::Now;
+use crate::audit::{self, AuditKind, Draft, Said};
 use crate::log::{FeedRecord, Forward, RegisterRow, TopicRecord, Transaction, home};
 use crate::model::ids::{ClusterId, FindingId, PartyId, RecordId, ScopeId};
 use crate::model::outcome::OutcomeCounts;
@@ -63,12 +66,31 @@ pub(super) struct Work {
     pub(super) redact: BTreeSet<[u8; 16]>,
     /// Findings that nothing can bring back.
     pub(super) finished: BTreeMap<ScopeId, BTreeSet<FindingId>>,
+    /// What is to be recorded, in its order.
+    pub(super) lines: Vec<Line>,
     /// Salts of audit records.
     pub(super) salts: ChaCha20Rng,
+    /// The time of the records, as they have it.
+    at: Arc<str>,
+}
+
+/// A record of the audit that has no place in the chain yet.
+pub(super) struct Line {
+    at: Arc<str>,
+    kind: AuditKind,
+    scope: ScopeId,
+    said: Said,
+    salt: [u8; 16],
+}
+
+impl Line {
+    pub(super) fn draft(&self) -> Draft {
+        Draft::of(&self.at, self.kind, &self.scope, &self.said, self.salt)
+    }
 }
 
 impl Work {
-    pub(super) fn new(rng: &mut dyn CryptoRng) -> Self {
+    pub(super) fn new(now: Now, rng: &mut dyn CryptoRng) -> Self {
         Self {
             transaction: Transaction::default(),
             report: BatchReport::default(),
@@ -77,8 +99,18 @@ impl Work {
             positions: BTreeMap::new(),
             redact: BTreeSet::new(),
             finished: BTreeMap::new(),
+            lines: Vec::new(),
             salts: ChaCha20Rng::from_rng(rng),
+            at: audit::timestamp(now.at.as_millisecond()).into(),
         }
+    }
+
+    /// Says something that the audit records.
+    pub(super) fn audit(&mut self, kind: AuditKind, scope: &ScopeId, said: impl Into<Said>) {
+        let mut salt = [0; 16];
+        self.salts.fill_bytes(&mut salt);
+        let (at, scope) = (Arc::clone(&self.at), scope.clone());
+        self.lines.push(Line { at, kind, scope, said: said.into(), salt });
     }
 
     pub(super) fn note_position(&mut self, record: &FeedRecord) {

@@ -33,7 +33,7 @@ pub(super) fn prosecute(plan: &mut Plan<'_>, incident: u32, told: Planned, dice:
     let (offence_code, offence_family, _) = OFFENCES[dice.weighted(&weights)];
     let most_serious_violence = dice.chance(rates::MOST_SERIOUS) && offence_family == OffenceFamily::Violence;
     let crime = |outcome| Detail::Crime {
-        offence_code: if most_serious_violence { "5D" } else { offence_code }.to_owned(),
+        offence_code: if most_serious_violence { "5D" } else { offence_code }.into(),
         offence_family,
         domestic_abuse: true,
         most_serious_violence,

@@ -201,8 +201,8 @@ fn assessment(happening: Happening, dice: &mut Dice) -> Detail {
     };
     Detail::RiskAssessment {
         grader: None,
-        tool: if dara { "dara" } else { "dash" }.to_owned(),
-        tool_version: if dara { "2022" } else { "2009" }.to_owned(),
+        tool: if dara { "dara" } else { "dash" }.into(),
+        tool_version: if dara { "2022" } else { "2009" }.into(),
         yes_count: (!dara).then_some(count as u8),
         grade: happening.grade,
         raised_by_judgement: happening.raised,

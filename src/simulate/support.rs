@@ -186,7 +186,7 @@ fn case(plan: &mut Plan<'_>, service: Party, client: SmallVec<[Part; 4]>, at: i6
     let assessed = service == Party::Idva;
     let at_start = [Risk::High, Risk::Medium][dice.weighted(&[0.8, 0.2])];
     if assessed {
-        let detail = Detail::RiskAtStart { tool: "dash_ric".to_owned(), grade: at_start };
+        let detail = Detail::RiskAtStart { tool: "dash_ric".into(), grade: at_start };
         plan.add(Planned { recorded: recorded + dice.between(600, 5 * DAY), detail, ..open.clone() });
     }
     if ended.is_some() {

@@ -127,7 +127,7 @@ impl SourcePerson {
             status: self.status,
             under_16: self.under_16,
             tokens: self.tokens,
-            sealed: Sealed { epoch: self.sealed.epoch, bytes },
+            sealed: Sealed { epoch: self.sealed.epoch, bytes: bytes.into() },
         })
     }
 }

@@ -70,7 +70,7 @@ fn vault_seals_are_those_of_python() {
         let (purpose, clear) = (text(&vector["purpose"]), bytes(&vector["clear"]));
         let nonce = bytes(&vector["nonce"]).try_into().expect("12 bytes");
         let sealed = key.seal(purpose, &context, nonce, &clear);
-        assert_eq!(sealed.bytes, bytes(&vector["sealed"]), "{vector}");
+        assert_eq!(*sealed.bytes, *bytes(&vector["sealed"]), "{vector}");
         assert_eq!(key.open(purpose, &context, &sealed).as_deref(), Some(&clear));
         assert!(key.open("another purpose", &context, &sealed).is_none());
         assert!(key.open(purpose, &[b"another context"], &sealed).is_none());

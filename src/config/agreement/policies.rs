@@ -19,6 +19,7 @@ use rustc_hash::FxHashMap;
 use super::super::reader::Problems;
 use super::view::{CHANNELS, Channel, Field, Grant, Kinds, NAMED_BY, NamedBy, ROLES, View, word};
 use crate::model::event::Role;
+use crate::model::finding::FindingKind;
 use crate::model::ids::PartyId;
 
 /// What policies may speak of; the recipients are added from the agreement.
@@ -30,16 +31,37 @@ pub struct Policies {
     /// As written, by id.
     texts: BTreeMap<String, String>,
     /// Of each recipient the policies that can mean it, channel by channel.
-    recipients: BTreeMap<PartyId, Vec<(Channel, PolicySet)>>,
+    recipients: BTreeMap<PartyId, Vec<Slice>>,
     /// What recipients may have, as far as it was asked before.
     decided: RwLock<FxHashMap<(Channel, Role, Kinds), Arc<Decided>>>,
+}
+
+/// The policies that can mean a recipient on a channel.
+struct Slice {
+    channel: Channel,
+    set: PolicySet,
+    /// The findings that they name. Policies compare sets of findings and look for members; they cannot count them. So
+    /// findings that none of them names are all one to them.
+    names: Kinds,
+    /// What they were asked before.
+    asked: RwLock<FxHashMap<(Role, Kinds), Arc<Ways>>>,
+}
+
+impl Slice {
+    fn of(set: &PolicySet, recipient: &PartyId, channel: Channel) -> Self {
+        let set = slice(set, recipient, channel);
+        let literals: BTreeSet<EntityUid> = set.policies().flat_map(Policy::entity_literals).collect();
+        let is_named = |kind: &FindingKind| literals.contains(&uid("Finding", kind.as_str()));
+        let names = FindingKind::ALL.iter().copied().filter(is_named).collect();
+        Self { channel, set, names, asked: RwLock::default() }
+    }
 }
 
 /// The ways of naming somebody under which anything is told, in the order in which they are tried, and what is.
 pub type Ways = [(NamedBy, Arc<Grant>)];
 
 /// What each recipient may have, by its place among them.
-pub type Decided = [Box<Ways>];
+pub type Decided = [Arc<Ways>];
 
 /// Why one field of one view is let through or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +102,7 @@ impl Policies {
                 problems.add(place(warning.policy_id()), plain(warning, warning.policy_id()), fix);
             }
         }
-        let slices = |party| CHANNELS.iter().map(|(_, channel)| (*channel, slice(&set, party, *channel))).collect();
+        let slices = |party| CHANNELS.iter().map(|(_, channel)| Slice::of(&set, party, *channel)).collect();
         let recipients = recipients.iter().map(|party| (party.clone(), slices(party))).collect();
         problems.is_empty().then_some(Self { set, texts, recipients, decided: RwLock::default() })
     }
@@ -99,16 +121,33 @@ impl Policies {
         if let Some(known) = self.decided.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
             return Arc::clone(known);
         }
-        let decide = |recipient: &PartyId| -> Box<Ways> {
-            let decide = |(_, named_by): &(_, NamedBy)| {
-                let grant = self.decide(recipient, View { channel, about, named_by: *named_by, findings });
-                grant.tells().then(|| (*named_by, Arc::new(grant)))
-            };
-            NAMED_BY.iter().filter_map(decide).collect()
+        let ways = |(recipient, slices): (&PartyId, &Vec<Slice>)| {
+            let slice = slices.iter().find(|slice| slice.channel == channel);
+            slice.map_or_else(Arc::default, |slice| self.ways(recipient, slice, about, findings))
         };
-        let decided: Arc<Decided> = self.recipients.keys().map(decide).collect();
+        let decided: Arc<Decided> = self.recipients.iter().map(ways).collect();
         self.decided.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&decided));
         decided
+    }
+
+    fn ways(&self, recipient: &PartyId, slice: &Slice, about: Role, findings: Kinds) -> Arc<Ways> {
+        let (channel, findings) = (slice.channel, findings.seen_knowing(slice.names));
+        let shape = (about, findings);
+        if let Some(known) = slice.asked.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
+            return Arc::clone(known);
+        }
+        let decide = |(_, named_by): &(_, NamedBy)| {
+            let grant = self.decide(recipient, View { channel, about, named_by: *named_by, findings });
+            grant.tells().then(|| (*named_by, Arc::new(grant)))
+        };
+        // What nothing permits is refused, whatever is told: most recipients have a policy for few kinds of view.
+        let permits = |policy: &Policy| policy.effect() == Effect::Permit;
+        let ways: Arc<Ways> = match slice.set.policies().any(permits) {
+            true => NAMED_BY.iter().filter_map(decide).collect(),
+            false => Arc::default(),
+        };
+        slice.asked.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&ways));
+        ways
     }
 
     /// What one recipient may have in one view.
@@ -122,11 +161,6 @@ impl Policies {
 
     fn decide(&self, recipient: &PartyId, view: View) -> Grant {
         let mut grant = Grant::default();
-        // What nothing permits is refused, whatever is told: most recipients have a policy for few kinds of view.
-        let permits = |policy: &Policy| policy.effect() == Effect::Permit;
-        if !self.slice(recipient, view.channel).policies().any(permits) {
-            return grant;
-        }
         let context = context(view);
         let ask = |field| self.verdict(recipient, view.channel, context.clone(), field);
         let fact = ask(Field::Fact);
@@ -174,7 +208,7 @@ impl Policies {
     /// The policies that can mean a recipient on a channel.
     fn slice(&self, recipient: &PartyId, channel: Channel) -> &PolicySet {
         let slices = self.recipients.get(recipient).map_or(&[][..], Vec::as_slice);
-        slices.iter().find(|(of, _)| *of == channel).map_or(&self.set, |(_, slice)| slice)
+        slices.iter().find(|slice| slice.channel == channel).map_or(&self.set, |slice| &slice.set)
     }
 
     /// The policies by id, in Cedar's own form.
@@ -304,7 +338,6 @@ fn line_of(text: &str, offset: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::finding::FindingKind;
 
     /// The names that an enumeration of the schema lists.
     fn listed(entity: &str) -> Vec<&'static str> {
@@ -320,5 +353,40 @@ mod tests {
         assert_eq!(listed("Finding"), names(FindingKind::ALL.iter().map(|kind| kind.as_str()).collect()));
         assert_eq!(listed("Role"), names(ROLES.iter().map(|(name, _)| *name).collect()));
         assert_eq!(listed("NamedBy"), names(NAMED_BY.iter().map(|(name, _)| *name).collect()));
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_the_policies_say() {
+        let policies = r#"
+            @id("P-1") permit (principal, action, resource)
+            when { context.findings.containsAny([Finding::"order_made", Finding::"new_report"]) };
+            @id("P-2") permit (principal, action == Action::"list", resource == Field::"fact")
+            when { [Finding::"unrouted", Finding::"new_report"].containsAll(context.findings) };
+            @id("F-1") forbid (principal, action, resource == Field::"risk")
+            when { context.findings == [Finding::"new_report"] };
+            @id("F-2") forbid (principal, action, resource == Field::"date")
+            unless { context.findings.contains(Finding::"order_made") };
+        "#;
+        let party: PartyId = "up2u".parse().expect("a name");
+        let mut problems = Problems::of(std::path::Path::new("policies"));
+        let files = [("all.cedar".to_owned(), policies.to_owned())];
+        let policies = Policies::check(&files, &BTreeSet::from([party.clone()]), &mut problems).expect("in order");
+        let slice = &policies.recipients[&party][0];
+        assert_eq!(slice.names.iter().count(), 2, "the alerts' policies name two");
+        // Kinds that are named and kinds that are not, in all their sets.
+        let kinds = ["new_report", "order_made", "unrouted", "both_roles", "mash_contacts"];
+        let kinds = kinds.map(|name| *FindingKind::ALL.iter().find(|kind| kind.as_str() == name).expect("a kind"));
+        for (set, (_, channel), (_, named_by)) in (0_u32..32)
+            .flat_map(|set| CHANNELS.iter().flat_map(move |channel| NAMED_BY.iter().map(move |by| (set, channel, by))))
+        {
+            let findings = (0..5).filter(|at| set & 1 << at != 0).map(|at| kinds[at]).collect();
+            let view = View { channel: *channel, about: Role::Victim, named_by: *named_by, findings };
+            let grant = policies.grant(&party, view);
+            let fact = policies.ask(&party, view, Field::Fact).allowed;
+            for (_, field) in Field::NAMES {
+                let allowed = fact && policies.ask(&party, view, *field).allowed;
+                assert_eq!(grant.has(*field), allowed, "{view:?}: {field:?}");
+            }
+        }
     }
 }

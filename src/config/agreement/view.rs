@@ -120,6 +120,15 @@ impl Kinds {
         FindingKind::ALL.iter().copied().filter(move |kind| self.0 & Self::bit(*kind) != 0)
     }
 
+    /// These kinds as one sees them who tells only `known` ones apart: of the others, one stands for all.
+    pub(super) fn seen_knowing(self, known: Self) -> Self {
+        let (seen, others) = (self.0 & known.0, self.0 & !known.0);
+        let all = FindingKind::ALL.iter().fold(0, |all, kind| all | Self::bit(*kind));
+        let stands_for_all = all & !known.0;
+        let lowest = stands_for_all & stands_for_all.wrapping_neg();
+        Self(if others == 0 { seen } else { seen | lowest })
+    }
+
     fn bit(kind: FindingKind) -> u64 {
         1 << kind as u32
     }

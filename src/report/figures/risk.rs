@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::event::{Detail, Risk, Role, day};
+use crate::model::text::Text;
 use crate::report::Table;
 use crate::report::facts::{Facts, Person, days_between};
 
@@ -27,7 +28,7 @@ fn grades(facts: &Facts<'_>) -> Table {
 }
 
 fn tools(facts: &Facts<'_>) -> Table {
-    let mut tools: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut tools: BTreeMap<(Text, Text), usize> = BTreeMap::new();
     for event in facts.within() {
         if let Detail::RiskAssessment { tool, tool_version, .. } = event.detail {
             *tools.entry((tool.clone(), tool_version.clone())).or_default() += 1;

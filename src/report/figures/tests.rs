@@ -65,8 +65,8 @@ impl Register {
     fn risk(self, on: Date, victim: u8, grade: Risk) -> Self {
         let detail = Detail::RiskAssessment {
             grader: None,
-            tool: "dash".to_owned(),
-            tool_version: "2009".to_owned(),
+            tool: "dash".into(),
+            tool_version: "2009".into(),
             yes_count: None,
             grade,
             raised_by_judgement: false,
@@ -108,7 +108,7 @@ fn linked(person: u8, role: Role) -> LinkedPerson {
 
 fn crime(domestic_abuse: bool) -> Detail {
     Detail::Crime {
-        offence_code: "8N".to_owned(),
+        offence_code: "8N".into(),
         offence_family: OffenceFamily::Violence,
         domestic_abuse,
         most_serious_violence: false,
@@ -341,7 +341,7 @@ fn the_time_to_acknowledge_runs_from_what_the_alert_is_about() {
 
 #[test]
 fn what_came_of_support_compares_the_two_grades_of_one_service() {
-    let start = Detail::RiskAtStart { tool: "dash".to_owned(), grade: Risk::High };
+    let start = Detail::RiskAtStart { tool: "dash".into(), grade: Risk::High };
     let closed = |risk_at_end| Detail::Closed { reason: ClosingReason::Completed, risk_at_end };
     let report = Register::default()
         .told("idva", date(2025, 1, 1), start.clone(), &[(1, Victim)])

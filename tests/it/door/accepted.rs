@@ -20,7 +20,7 @@ fn a_crime_keeps_its_fields_and_hands_its_incident_on_in_clear() {
     let event = example("police.crime");
     let crime = accepted(&validator(), &event, &event.to_string());
     let Detail::Crime { offence_code, offence_family, incident, .. } = &crime.facts.detail else { panic!("a crime") };
-    assert_eq!((offence_code.as_str(), *offence_family, *incident), ("8N", OffenceFamily::Violence, None));
+    assert_eq!((&**offence_code, *offence_family, *incident), ("8N", OffenceFamily::Violence, None));
     assert_eq!(crime.incident.as_ref().map(|id| id.expose()), event["data"]["incident"].as_str());
     assert_eq!(crime.id.expose(), event["id"]);
     assert_eq!(crime.source, "urn:priorityd:police");

@@ -373,7 +373,7 @@ impl Deployed {
 /// A row of the register as it lies in the log, opened.
 pub(crate) fn opened_row(ring: &KeyRing, key: &[u8], sealed: &[u8]) -> Vec<u8> {
     let (epoch, bytes) = sealed.split_first_chunk::<4>().expect("an epoch");
-    let sealed = Sealed { epoch: u32::from_be_bytes(*epoch), bytes: bytes.to_vec() };
+    let sealed = Sealed { epoch: u32::from_be_bytes(*epoch), bytes: bytes.into() };
     let register = ring.register_of(sealed.epoch).expect("the ring has its key");
     register.open("register", &[key], &sealed).expect("sealed for this row").to_vec()
 }
