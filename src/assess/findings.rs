@@ -35,6 +35,8 @@ pub fn findings(past: &Past<'_>, as_of: Date, rules: &Rules) -> Vec<Finding> {
     children::findings(past, rules, &mut found);
     found.extend(both_roles(past));
     found.sort_by_key(|finding| finding.id);
+    // An event may name somebody twice; what it says of them it says once.
+    found.dedup_by_key(|finding| finding.id);
     found
 }
 

@@ -93,6 +93,8 @@ pub struct Acceptance {
     pub narrowed: Vec<(EventId, LedgerEvent)>,
     /// Records of the people who were left out of these.
     pub erased: BTreeSet<RecordId>,
+    /// Somebody whom the event names is not held by it: they were erased, or its retention is over.
+    pub left_out: bool,
 }
 
 /// One step in a service's case, in the order that decides: when, written down when, by which event.
@@ -131,13 +133,13 @@ impl Ledger {
             return Acceptance { outcome: same.then_some(Outcome::Duplicate), ..Acceptance::default() };
         }
         if age == Age::StubOver && event.supersedes.is_none_or(|earlier| !self.entries.contains_key(&earlier)) {
-            return Acceptance { outcome: Some(Outcome::Superseded), ..Acceptance::default() };
+            return Acceptance { outcome: Some(Outcome::Superseded), left_out: true, ..Acceptance::default() };
         }
         let id = event.id;
-        let named_somebody = !event.persons.is_empty();
+        let named = event.persons.len();
         event.persons.retain(|person| !self.erasures.covers(person.record, person.local_ref, event.facts.recorded_at));
         let forgotten = age != Age::Held
-            || named_somebody && event.persons.is_empty()
+            || named > 0 && event.persons.is_empty()
             || self.erasures.covers_decision(&event.facts.detail, event.facts.recorded_at);
         if let Some(earlier) = event.supersedes {
             self.superseded_by.entry(earlier).or_default().insert(id);
@@ -155,7 +157,8 @@ impl Ledger {
             self.settle_tree(event, false, &mut acceptance);
             return acceptance;
         }
-        let mut acceptance = Acceptance::default();
+        let left_out = age != Age::Held || event.persons.len() < named;
+        let mut acceptance = Acceptance { left_out, ..Acceptance::default() };
         self.settle_tree(event, forgotten, &mut acceptance);
         acceptance
     }

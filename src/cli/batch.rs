@@ -122,7 +122,7 @@ impl Read {
     }
 }
 
-/// The threads that read ahead while one takes in what was read: all cores but that one's, so that it is not held up.
+/// The threads that read ahead while one takes in what was read: one fewer than there are cores, since taking in needs them too.
 pub(super) struct Readers(ThreadPool);
 
 impl Readers {

@@ -1,4 +1,4 @@
-//! The loop of one worker: poll, read, take in, commit, until told to stop. One thread, one log, an engine per partition.
+//! The loop of one worker: poll, read, take in, commit, until told to stop. One log, an engine per partition.
 //!
 //! Where there is a backlog three batches are in hand: while one is committed the next is taken into the engines, on the
 //! state that the commit is about to make good, and the one after it is read, which needs no engine. Batches are committed

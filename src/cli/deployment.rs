@@ -9,9 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use getrandom::SysRng;
 use jiff::Timestamp;
+use rand::Rng;
 use rand::rand_core::UnwrapErr;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
@@ -211,8 +210,7 @@ impl Deployment {
     }
 
     fn at_rest(&self, which: KeyAtRest) -> Arc<dyn AtRest> {
-        let nonces = Mutex::new(ChaCha20Rng::from_rng(&mut UnwrapErr(SysRng)));
-        Arc::new(RingAtRest { ring: Arc::clone(&self.ring), which, nonces })
+        Arc::new(RingAtRest { ring: Arc::clone(&self.ring), which, nonces: Mutex::default() })
     }
 }
 
@@ -384,15 +382,25 @@ const REGISTER: KeyAtRest =
 struct RingAtRest {
     ring: RingInUse,
     which: KeyAtRest,
-    /// Seeded by the operating system: to ask it for each row's would take as long as to seal the row.
-    nonces: Mutex<ChaCha20Rng>,
+    /// From the operating system, some at a time: to ask it for each row's would take as long as to seal the row. Never many,
+    /// so that two copies of one machine's memory soon have others.
+    nonces: Mutex<Vec<[u8; 12]>>,
 }
+
+/// Nonces asked for at once.
+const NONCES: usize = 256;
 
 impl AtRest for RingAtRest {
     fn seal(&self, context: &[u8], clear: &[u8]) -> Vec<u8> {
-        let mut nonce = [0; 12];
-        // What a panic leaves behind is a generator still.
-        self.nonces.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut nonce);
+        let nonce = {
+            // Each is taken out before it is used, whatever panics.
+            let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+            if nonces.is_empty() {
+                nonces.resize(NONCES, [0; 12]);
+                UnwrapErr(SysRng).fill_bytes(nonces.as_flattened_mut());
+            }
+            nonces.pop().expect("some were just drawn")
+        };
         let ring = current(&self.ring);
         let sealed = (self.which.active)(&ring).seal(self.which.purpose, &[context], nonce, clear);
         [sealed.epoch.to_be_bytes().as_slice(), &sealed.bytes].concat()

@@ -490,6 +490,7 @@ impl Linker {
 
     fn drop_profile(&mut self, slot: u32) {
         let profile = self.profiles.remove(slot);
+        self.sketches.put(slot, Sketch::default());
         self.postings.remove(slot, profile.run);
         self.profile_of.remove(&profile.key, slot);
         self.uncompared.remove(&slot);

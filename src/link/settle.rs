@@ -101,9 +101,9 @@ fn compare(linker: &mut Linker) {
         std::hint::black_box(found.iter().fold(0, |all, two| all ^ sketches[*two].touch()));
         let (mine, bar) = (&sketches[one], shared.model.review);
         found.retain(|two| {
-            shared.ceiling.most(&shared.model, bar, mine, &sketches[*two]) >= bar
-                // Of two fresh profiles the one in the lower slot finds the pair.
-                && (one < *two || !is_fresh.contains(two))
+            // Of two fresh profiles the one in the lower slot finds the pair.
+            (one < *two || !is_fresh.contains(two))
+                && shared.ceiling.most(&shared.model, bar, mine, &sketches[*two]) >= bar
         });
         std::hint::black_box(found.iter().fold(0, |all, two| all ^ shared.profiles[*two].features.touch()));
         found.iter().filter_map(|&two| edge(one, two)).collect()

@@ -68,6 +68,9 @@ pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 /// From here on a link is called strong: the odds are a thousand to one and better.
 const STRONG_BITS: f64 = 10.0;
 
+/// How many lines of the audit are rendered before they go into the chain: another model changes everybody in one batch.
+const LINES_AT_ONCE: usize = 4_096;
+
 /// The engine of one partition.
 pub struct Engine {
     setup: Arc<Setup>,
@@ -157,6 +160,9 @@ impl Engine {
     }
 
     /// Takes in a batch that was read, earlier or by others: everything that it causes, in one transaction.
+    ///
+    /// # Panics
+    /// What was read is of another batch.
     pub fn take(
         &mut self,
         batch: &[FeedRecord],
@@ -165,6 +171,7 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) -> (Transaction, BatchReport) {
         let read = self.reread(batch, read, rng);
+        assert_eq!(batch.len(), read.taken.len(), "what was read is of this batch");
         let mut work = Work::new(now, rng);
         self.tell_relinked(&mut work);
         for (record, taken) in batch.iter().zip(read.taken) {
@@ -239,15 +246,25 @@ impl Engine {
         let decision = evidence::decision(&event.facts.detail);
         let ruling = evidence::ruling(&event.facts.detail);
         let age = self.setup.age(&event.facts, now.as_of);
+        let setup = Arc::clone(&self.setup);
         let scope = self.scope_mut(&scope_id);
-        let Acceptance { outcome, entered, left, narrowed, erased } = {
+        let Acceptance { outcome, entered, left, narrowed, erased, left_out } = {
             let _stage = tracing::trace_span!(target: "stage", "ledger").entered();
             scope.ledger.accept(event, age)
         };
         let Some(outcome) = outcome else {
             return self.reject(record, &id_reused(), work);
         };
+        if left_out {
+            // Whoever read the event remembers them.
+            setup.forget_people();
+        }
         let touched = work.touched.entry(scope_id.clone()).or_default();
+        if supersedes.is_some() && entered.is_none() {
+            // It stands for nothing itself; what others say of it is of the event that stands in its place.
+            let standing = scope.ledger.standing_for(id).and_then(|standing| scope.ledger.in_force(standing));
+            touched.around.extend(standing.iter().flat_map(|event| &event.participants).map(|person| person.record));
+        }
         scope.let_go(left.iter().chain(&narrowed), touched);
         scope.narrow(&narrowed);
         if let Some((entered, persons)) = entered {
@@ -281,7 +298,7 @@ impl Engine {
                 (body["events_erased"], body["events_narrowed"]) = (json!(left.len()), json!(narrowed.len()));
                 body["records_erased"] = json!(erased.len());
                 forget(&scope_id, &left, &narrowed, &erased, work);
-                self.setup.forget_people();
+                setup.forget_people();
             }
             work.audit(kind, &scope_id, body);
             return outcome;
@@ -458,10 +475,12 @@ impl Engine {
     /// Puts what is to be recorded into the chain, in the order in which it was said.
     fn record(&mut self, work: &mut Work) {
         let _stage = tracing::trace_span!(target: "stage", "audit").entered();
-        let drafts: Vec<_> = work.lines.par_iter().map(Line::draft).collect();
-        for draft in &drafts {
-            let line = self.chain.push(draft);
-            work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
+        for lines in std::mem::take(&mut work.lines).chunks(LINES_AT_ONCE) {
+            let drafts: Vec<_> = lines.par_iter().map(Line::draft).collect();
+            for draft in &drafts {
+                let line = self.chain.push(draft);
+                work.output(self.partition, AUDIT_TOPIC.to_owned(), line.seq.to_string(), Some(line.json));
+            }
         }
     }
 

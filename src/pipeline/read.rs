@@ -14,7 +14,7 @@ use crate::log::FeedRecord;
 use crate::model::ids::ScopeId;
 use crate::model::outcome::Rejection;
 
-/// Reads batches for an engine as that one was when it was asked for its reader.
+/// Reads a batch for an engine as that one was when it was asked for its reader.
 pub struct Reader {
     setup: Arc<Setup>,
     /// The epoch of the linkage key that each register's rows are made with.

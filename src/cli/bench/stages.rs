@@ -131,7 +131,7 @@ fn bound(validator: &Validator, hash: &Pseudonymiser, lines: &[Line]) -> (Durati
         }
     });
     let mut tokens = Duration::ZERO;
-    for chunk in lines.chunks(2_000) {
+    for chunk in lines.chunks(BATCH_RECORDS as usize) {
         let now_ms = Timestamp::now().as_millisecond();
         let valid =
             chunk.iter().filter_map(|line| validator.validate(&line.party, &[], line.json.as_bytes(), now_ms).ok());

@@ -170,13 +170,14 @@ impl EmbeddedLog {
         forwards.iter().try_for_each(|forward| only_partition(forward.partition))?;
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+        let swept = SWEEP_RECORDS.max(i64::try_from(2 * outputs.len()).unwrap_or(i64::MAX));
         write_outputs(&sqlite, outputs, now_ms)?;
         rewrites.iter().try_for_each(|rewrite| write_again(&sqlite, rewrite))?;
         register::write(&sqlite, &mut self.places, register)?;
         for position in positions {
             write_position(&sqlite, &position, cutoff(now_ms, self.settings.feed_retention))?;
         }
-        sweep::superseded(&sqlite, cutoff(now_ms, self.settings.delete_retention), SWEEP_RECORDS)?;
+        sweep::superseded(&sqlite, cutoff(now_ms, self.settings.delete_retention), swept)?;
         sqlite.commit().map_err(explain)
     }
 }
@@ -184,7 +185,7 @@ impl EmbeddedLog {
 /// Page cache of the daemon: the ends of everything that grows, and what of the rest changes often.
 const CACHE_KIB: i64 = 128 << 10;
 
-/// How many records of a feed or a list one commit sweeps at least: more than a commit usually adds.
+/// How many records of a feed or a list one commit sweeps at least, and twice as many as it adds where those are more.
 const SWEEP_RECORDS: i64 = 2_000;
 
 /// A poll in the making.

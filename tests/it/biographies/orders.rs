@@ -15,6 +15,11 @@ const LIVES: &[Life] = &[
         &["dean order_breached i1", "dean order_made o1", "sarah order_breached i1", "sarah order_made o1"],
     ),
     (
+        "whoever is named twice is found once",
+        &["o1 police.protection_order 2025-03-01 victim=sarah victim=sarah perpetrator=dean order=dvpn"],
+        &["dean order_made o1", "sarah order_made o1"],
+    ),
+    (
         "and no longer",
         &[
             "o1 police.protection_order 2025-03-01 victim=sarah perpetrator=dean order=dapn",

@@ -1,6 +1,9 @@
 //! Who is told what of a life, and what they must never read.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::date;
+use priorityd::log::memory::Faults;
 use serde_json::{Value, json};
 
 use super::{I1, I2, I3, IDVA, PARCS, UP2U, played};
@@ -29,6 +32,42 @@ fn idva_reads_its_own_reference_and_who_the_perpetrator_is() {
     }
     let entry = idva.list.values().next().expect("sarah");
     assert_eq!((&entry["own_reference"], &entry["reports"]), (&json!(local_ref("idva", "sarah")), &json!(2)));
+}
+
+#[test]
+fn what_a_charge_names_is_known_whichever_comes_first() {
+    let crime = "i1 police.crime 2025-03-01 victim=sarah perpetrator=dean";
+    let amended = |id, recorded| {
+        format!(
+            "{id} police.amend 2025-03-01 recorded={recorded} supersedes=i1 amended_type=crime victim=sarah perpetrator=dean"
+        )
+    };
+    // It loses against the other, which then stands for it.
+    let (won, lost) = (amended("a1", "2025-03-09"), amended("b1", "2025-03-04"));
+    let charge = "h1 police.charge 2025-03-10 victim=sarah perpetrator=dean incident=b1";
+    let told = |lines: [&str; 4]| {
+        let mut hub = Hub::on(Office::shipped(), Faults::default(), 1);
+        hub.publish(&events(&lines));
+        hub.work();
+        let team = hub.desk("high_harm_team");
+        assert_eq!(team.list.len(), 1);
+        (team.live(), team.list)
+    };
+    assert_eq!(told([crime, &won, charge, &lost]), told([crime, &won, &lost, charge]));
+}
+
+#[test]
+fn nobody_is_told_twice_of_what_an_event_says_twice() {
+    let hub = played(&[
+        IDVA,
+        UP2U,
+        "o1 police.protection_order 2025-03-01 victim=sarah victim=sarah perpetrator=dean order=dvpn",
+    ]);
+    for recipient in hub.desks().keys() {
+        let alerts: Vec<_> = hub.opened(recipient.as_str(), "alerts").into_iter().map(|(id, _)| id).collect();
+        assert_eq!(alerts.iter().collect::<BTreeSet<_>>().len(), alerts.len(), "{recipient}");
+    }
+    assert!(hub.desk("idva").kinds().contains(&"order_made".to_owned()), "{:?}", hub.desk("idva").kinds());
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl Fleet {
         let config: Vec<&str> = CONFIG.lines().filter(|line| !line.starts_with("listen")).collect();
         let config = config.join("\n").replace("# as_of", "as_of").replace("log = \"embedded\"", "log = \"kafka\"");
         // Small batches, so that several are in hand whatever goes wrong.
-        let config = config.replace("batch_records = 5_000", "batch_records = 20");
+        let small = config.replace("batch_records = 5_000", "batch_records = 20");
+        assert_ne!(small, config, "the sample says how large batches are");
+        let config = small;
         let config = config.replace("poll_ms = 200", "poll_ms = 50").replace("[rules]", &format!("{kafka}\n[rules]"));
         fs::write(home.path().join("priorityd.toml"), config).expect("written");
         Self { home, agreement, running: BTreeMap::new(), left: BTreeMap::new(), lives: 0 }

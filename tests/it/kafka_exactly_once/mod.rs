@@ -83,10 +83,12 @@ fn every_alert_once_whatever_goes_wrong() {
         });
     });
     trial.step("commits are lost on their way to the broker", |trial| {
+        trial.publish(300);
         trial.proxy.lose_commits(2);
         trial.wait_until_lost();
     });
     trial.step("commits are made and nobody hears of it", |trial| {
+        trial.publish(300);
         trial.proxy.lose_answers(2);
         trial.wait_until_lost();
     });
