@@ -47,6 +47,7 @@ fn what_a_charge_names_is_known_whichever_comes_first() {
     let charge = "h1 police.charge 2025-03-10 victim=sarah perpetrator=dean incident=b1";
     let told = |lines: [&str; 4]| {
         let mut hub = Hub::on(Office::shipped(), Faults::default(), 1);
+        hub.publish(&events(&[I2, I3]));
         hub.publish(&events(&lines));
         hub.work();
         let team = hub.desk("high_harm_team");
