@@ -152,14 +152,10 @@ impl Ledger {
         };
         self.entries.insert(id, entry);
         self.changed.push(id);
-        if let Some(erased) = self.erasures.enter(&event.facts.detail, event.facts.recorded_at) {
-            let mut acceptance = self.erase(&erased);
-            self.settle_tree(event, false, &mut acceptance);
-            return acceptance;
-        }
-        let left_out = age != Age::Held || event.persons.len() < named;
-        let mut acceptance = Acceptance { left_out, ..Acceptance::default() };
-        self.settle_tree(event, forgotten, &mut acceptance);
+        let erased = self.erasures.enter(&event.facts.detail, event.facts.recorded_at);
+        let mut acceptance = erased.as_ref().map(|erased| self.erase(erased)).unwrap_or_default();
+        acceptance.left_out = age != Age::Held || event.persons.len() < named;
+        self.settle_tree(event, forgotten && erased.is_none(), &mut acceptance);
         acceptance
     }
 

@@ -30,7 +30,7 @@ use crate::ops::traces::Traces;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Runs the daemon until SIGTERM or SIGINT; the batch in hand is finished first. SIGHUP reads the agreement \
+    after_help = "Runs the daemon until SIGTERM or SIGINT; what is taken in is committed first. SIGHUP reads the agreement \
     and the keys again, and the level of the logs."
 )]
 pub(super) struct RunArgs {
@@ -185,7 +185,7 @@ impl Levels<'_> {
 type Worked = Result<Result<(), LogError>, tokio::task::JoinError>;
 
 async fn finish(stop: &AtomicBool, worker: tokio::task::JoinHandle<Result<(), LogError>>) -> Worked {
-    tracing::info!("told to stop: finishing the batch in hand");
+    tracing::info!("told to stop: committing what is taken in");
     stop.store(true, Ordering::Relaxed);
     worker.await
 }

@@ -49,6 +49,15 @@ fn an_amendment_is_an_event_of_the_amended_type() {
 }
 
 #[test]
+fn a_type_to_amend_says_nothing_in_an_event_that_amends_nothing() {
+    let mut event = example("police.incident");
+    set(&mut event, "/data/amended_type", json!("crime"));
+    let incident = accepted(&validator(), &event, &event.to_string());
+    assert!(matches!(incident.facts.detail, Detail::Incident { .. }));
+    assert_eq!(incident.ignored_fields, 1);
+}
+
+#[test]
 fn blank_parts_of_an_identity_are_missing() {
     let mut event = example("police.incident");
     let identity = "/data/persons/0/identity";
