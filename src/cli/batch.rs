@@ -91,12 +91,15 @@ impl Fresh {
 
     /// Reads them.
     pub(super) fn read(self) -> Read {
-        let _span = info_span!(parent: &self.span, "read").entered();
+        let Self { span: batch, parts } = self;
+        let in_span = info_span!(parent: &batch, "read").entered();
         let read = |(partition, records, reader): (i32, Vec<FeedRecord>, Reader)| {
             let read = reader.read(&records, &mut UnwrapErr(SysRng));
             (partition, records, read)
         };
-        Read { parts: self.parts.into_iter().map(read).collect(), span: self.span }
+        let parts = parts.into_iter().map(read).collect();
+        drop(in_span);
+        Read { span: batch, parts }
     }
 }
 
