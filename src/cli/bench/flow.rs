@@ -37,7 +37,11 @@ pub(super) struct FlowArgs {
     /// Events a second of the steady part
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-    /// How long the steady part takes
+    /// How long the rate is kept up before alerts are timed, in seconds: a broker that was started a moment ago compiles its
+    /// code first
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    warm_up: u32,
+    /// How long alerts are timed, in seconds
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     seconds: u32,
     /// Records in one transaction at the most [default: as the daemon's]
@@ -79,13 +83,15 @@ pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
         house.deployment.settings.batch_records = batch_records.max(1);
     }
     let (deployment, client) = (&house.deployment, || subscriber(&house.deployment.settings.log));
-    let steady = args.rate as usize * args.seconds as usize;
-    let people = (args.events + u32::try_from(steady).unwrap_or(0)) / 2;
+    let [warm_up, timed] = [args.warm_up, args.seconds].map(|seconds| args.rate as usize * seconds as usize);
+    let warm_up = if timed == 0 { 0 } else { warm_up };
+    let people = (args.events + u32::try_from(warm_up + timed).unwrap_or(0)) / 2;
     let city = City::new(args.seed, people, MONTHS);
     let stage = city.stage();
-    let mut lines = stage.lines().take(args.events as usize + steady);
+    let mut lines = stage.lines().take(args.events as usize + warm_up + timed);
     let backlog: Vec<Line> = lines.by_ref().take(args.events as usize).collect();
-    let steady: Vec<Line> = lines.collect();
+    let warm_up: Vec<Line> = lines.by_ref().take(warm_up).collect();
+    let timed: Vec<Line> = lines.collect();
     let mut source: Box<dyn Source> = match deployment.kafka() {
         Some(settings) => Box::new(KafkaFeeder::open(settings)?),
         None => Box::new(Publisher(deployment.publisher()?)),
@@ -110,14 +116,15 @@ pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
         events: args.events,
         seconds,
         events_per_second,
-        steady: if steady.is_empty() {
+        steady: if timed.is_empty() {
             None
         } else {
             let recipients: Vec<_> = deployment.agreement.recipients.iter().map(|known| known.party.clone()).collect();
             let readers = latency::Readers::start(&recipients, client)?;
-            let published = play(source.as_mut(), &steady, &city.scope, args.rate)?;
-            let rate = steady.len() as f64 / published.took.as_secs_f64();
-            daemon.wait_for(total + steady.len() as u64, |_| ())?;
+            play(source.as_mut(), &warm_up, &city.scope, args.rate)?;
+            let published = play(source.as_mut(), &timed, &city.scope, args.rate)?;
+            let rate = timed.len() as f64 / published.took.as_secs_f64();
+            daemon.wait_for(total + (warm_up.len() + timed.len()) as u64, |_| ())?;
             let read = readers.finish()?;
             let event_to_alert = latency::match_up(deployment, &city.scope, &published.at, &read, client()?)?;
             Some(Steady { rate, event_to_alert })
@@ -143,7 +150,7 @@ fn print(measured: &Measured, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// When the steady part's events were published, by source and id.
+/// When events were published, by source and id.
 struct Published {
     at: BTreeMap<(String, String), Instant>,
     took: Duration,
