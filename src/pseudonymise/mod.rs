@@ -98,6 +98,12 @@ impl Pseudonymiser {
         self.people.forget();
     }
 
+    /// How many people are remembered.
+    #[cfg(test)]
+    pub(crate) fn people_held(&self) -> usize {
+        self.people.held()
+    }
+
     /// Everything linkage compares of one person.
     #[must_use]
     pub fn tokens(&self, identity: &NormalIdentity) -> PersonTokens {
