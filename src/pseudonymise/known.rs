@@ -2,7 +2,8 @@
 //! dozen hashes and more; and of people, of whom agencies tell more than once, and who take a hundred.
 //!
 //! What is remembered is found by its own keyed hash, 128 bits of it, and is made of tokens: no clear text stays here. People
-//! are forgotten with each day, and when an event turns out to name somebody who is not held any more. What comes out is the same with it and without it.
+//! are forgotten with each day, and when an event turns out to name somebody who is not held any more. What comes out is the
+//! same with it and without it.
 
 use std::mem;
 use std::sync::{PoisonError, RwLock};
