@@ -101,7 +101,8 @@ impl Pseudonymiser {
     /// How many people are remembered.
     #[cfg(test)]
     pub(crate) fn people_held(&self) -> usize {
-        self.people.held()
+        let (latest, earlier) = self.people.held();
+        latest + earlier
     }
 
     /// Everything linkage compares of one person.
