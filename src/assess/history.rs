@@ -1,6 +1,7 @@
 //! One linked person's history: the events in force that name them, and the reports among these.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -84,27 +85,49 @@ pub fn opposes(one: Role, other: Role) -> bool {
     )
 }
 
-/// All events in force that name one of the records, by time.
-pub fn appearances<'a>(
+/// All events in force that name one of the records of a person, of several persons, each by time.
+///
+/// Of a big register none of it is near the processor, and most of the time of an assessment is waiting for memory. So it is read
+/// step by step for all of these people, not person by person: within a step nothing depends on what was read just before,
+/// and the processor waits for many at once.
+pub fn histories<'a>(
     ledger: &'a Ledger,
-    records: &[RecordId],
+    people: &[&[RecordId]],
     cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
-) -> Vec<Appearance<'a>> {
-    let mut found = Vec::new();
-    for record in records {
-        for (id, event) in ledger.of_record(*record) {
-            let about = event.detail.incident().map(|named| ledger.standing_for(named).unwrap_or(named));
-            for (at, me) in event.participants.iter().enumerate().filter(|(_, person)| person.record == *record) {
-                let others = event.participants.iter().enumerate().filter(|(other, _)| *other != at);
-                let others = others.filter_map(|(_, other)| {
-                    Some(Counterpart { cluster: cluster_of(other.record)?, record: other.record, role: other.role })
-                });
-                found.push(Appearance { id, event, about, me: *me, others: others.collect() });
-            }
+) -> Vec<Vec<Appearance<'a>>> {
+    let records = people.iter().enumerate().flat_map(|(at, records)| records.iter().map(move |record| (at, *record)));
+    let named: Vec<_> = records.map(|(at, record)| (at, record, ledger.of_record(record))).collect();
+    let named = named.into_iter().flat_map(|(at, record, events)| events.iter().map(move |event| (at, record, event)));
+    let named: Vec<_> = named.collect();
+    let about = |(_, _, (_, event)): &(usize, RecordId, &'a (EventId, Arc<LedgerEvent>))| {
+        event.detail.incident().map(|named| ledger.standing_for(named).unwrap_or(named))
+    };
+    let about: Vec<_> = named.iter().map(about).collect();
+    let with = named.iter().flat_map(|(_, record, (_, event))| {
+        event.participants.iter().filter(move |person| person.record != *record).map(|person| person.record)
+    });
+    let clusters: Vec<_> = with.map(&cluster_of).collect();
+    let mut clusters = clusters.into_iter();
+    let mut histories: Vec<Vec<Appearance<'a>>> = people.iter().map(|_| Vec::new()).collect();
+    for ((at, record, (id, event)), about) in named.into_iter().zip(about) {
+        let mine = |person: &&Participant| person.record == record;
+        // An event may name somebody twice; then each is another to the other.
+        let own = if event.participants.iter().filter(mine).count() > 1 { cluster_of(record) } else { None };
+        let clusters =
+            event.participants.iter().map(|person| if mine(&person) { own } else { clusters.next().flatten() });
+        let clusters: SmallVec<[Option<ClusterId>; 4]> = clusters.collect();
+        let people = || event.participants.iter().enumerate();
+        for (place, me) in people().filter(|(_, person)| mine(person)) {
+            let others = people().filter(|(other, _)| *other != place).filter_map(|(other, person)| {
+                Some(Counterpart { cluster: clusters[other]?, record: person.record, role: person.role })
+            });
+            histories[at].push(Appearance { id: *id, event, about, me: *me, others: others.collect() });
         }
     }
-    found.sort_by_key(|appearance| (appearance.event.occurred_at, appearance.id, appearance.me.record));
-    found
+    for history in &mut histories {
+        history.sort_by_key(|appearance| (appearance.event.occurred_at, appearance.id, appearance.me.record));
+    }
+    histories
 }
 
 /// One reported happening: an incident together with the crimes recorded from it, so that it counts once.

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -66,7 +67,22 @@ struct Kept {
     recorded_at: Timestamp,
     fingerprint: [u8; 8],
     /// The event while it is in force; afterwards only this stub remains. Apart, so that a table that grows moves little.
-    in_force: Option<Box<LedgerEvent>>,
+    #[serde(with = "shared")]
+    in_force: Option<Arc<LedgerEvent>>,
+}
+
+/// An event in force is written as it is, however many hold it.
+mod shared {
+    use super::{Arc, LedgerEvent};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(event: &Option<Arc<LedgerEvent>>, out: S) -> Result<S::Ok, S::Error> {
+        event.as_deref().serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(read: D) -> Result<Option<Arc<LedgerEvent>>, D::Error> {
+        Ok(Option::<LedgerEvent>::deserialize(read)?.map(Arc::new))
+    }
 }
 
 /// How much of an event its age lets be kept.
@@ -221,11 +237,12 @@ impl Ledger {
                 continue;
             }
             let entry = self.entries.get_mut(&id).expect("in force above");
-            let before = *entry.in_force.replace(Box::new(left)).expect("in force above");
+            let left = Arc::new(left);
+            let before = entry.in_force.replace(Arc::clone(&left)).expect("in force above");
             unindex(&mut self.by_record, &mut self.cases, id, &before);
-            index(&mut self.by_record, &mut self.cases, id, entry.in_force.as_ref().expect("put there above"));
+            index(&mut self.by_record, &mut self.cases, id, &left);
             self.changed.push(id);
-            acceptance.narrowed.push((id, before));
+            acceptance.narrowed.push((id, Arc::unwrap_or_clone(before)));
         }
         acceptance
     }
@@ -238,7 +255,7 @@ impl Ledger {
             unindex(&mut self.by_record, &mut self.cases, id, &event);
             self.decisions.leave(id, &event);
             self.erasures.leave(&event.detail, event.recorded_at);
-            acceptance.left.push((id, *event));
+            acceptance.left.push((id, Arc::unwrap_or_clone(event)));
         }
     }
 
@@ -255,8 +272,9 @@ impl Ledger {
     }
 
     /// Events in force that name a record, by id.
-    pub fn of_record(&self, record: RecordId) -> impl Iterator<Item = (EventId, &LedgerEvent)> {
-        self.by_record.get(&record).into_iter().flatten().filter_map(|id| self.in_force(*id).map(|event| (*id, event)))
+    #[must_use]
+    pub fn of_record(&self, record: RecordId) -> &[(EventId, Arc<LedgerEvent>)] {
+        self.by_record.get(&record).map_or(&[], SmallVec::as_slice)
     }
 
     /// All events in force.
@@ -334,7 +352,7 @@ impl Ledger {
                 unindex(&mut self.by_record, &mut self.cases, member, &event);
                 self.decisions.leave(member, &event);
                 self.changed.push(member);
-                acceptance.left.push((member, *event));
+                acceptance.left.push((member, Arc::unwrap_or_clone(event)));
             }
         }
         if winner == Some(new.id) && !forgotten || is_erasure(&new.facts.detail) {
@@ -345,9 +363,10 @@ impl Ledger {
             }
             let id = new.id;
             let (event, persons) = split(new);
+            let event = Arc::new(event);
             index(&mut self.by_record, &mut self.cases, id, &event);
             self.decisions.enter(id, &event);
-            self.entries.get_mut(&id).expect("inserted above").in_force = Some(Box::new(event));
+            self.entries.get_mut(&id).expect("inserted above").in_force = Some(event);
             acceptance.entered = Some((id, persons));
         }
     }
@@ -410,15 +429,16 @@ fn is_erasure(detail: &Detail) -> bool {
     matches!(detail, Detail::Erasure { .. })
 }
 
-/// Events by the records that they name, each list sorted: nearly all of them name one or two.
-type ByRecord = FxHashMap<RecordId, SmallVec<[EventId; 2]>>;
+/// Events by the records that they name, each list sorted: nearly all of them name one or two. They are at hand here, so that
+/// a history is read without looking each up.
+type ByRecord = FxHashMap<RecordId, SmallVec<[(EventId, Arc<LedgerEvent>); 2]>>;
 type Cases = FxHashMap<LocalRefId, BTreeSet<CaseStep>>;
 
-fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
+fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &Arc<LedgerEvent>) {
     for participant in &event.participants {
         let events = by_record.entry(participant.record).or_default();
-        if let Err(place) = events.binary_search(&id) {
-            events.insert(place, id);
+        if let Err(place) = events.binary_search_by_key(&id, |(id, _)| *id) {
+            events.insert(place, (id, Arc::clone(event)));
         }
     }
     if let Some((local_ref, step)) = case_step(id, event) {
@@ -429,7 +449,7 @@ fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &Ledge
 fn unindex(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
     for participant in &event.participants {
         if let Entry::Occupied(mut events) = by_record.entry(participant.record) {
-            events.get_mut().retain(|event| *event != id);
+            events.get_mut().retain(|(event, _)| *event != id);
             if events.get().is_empty() {
                 events.remove();
             }

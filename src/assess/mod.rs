@@ -38,27 +38,47 @@ pub struct Assessed {
     pub profiles: Vec<Profile>,
     /// Services that have, or had, the person as a client.
     pub cases: BTreeMap<PartyId, Case>,
+    /// Linked persons who share an event with this one, whenever it was; sorted.
+    pub neighbours: Vec<ClusterId>,
+    /// Does any event name them as victim, and any as perpetrator?
+    pub in_both_roles: bool,
 }
 
-/// Assesses one linked person.
+/// Assesses linked persons, each with their records.
 #[must_use]
 pub fn assess(
     ledger: &Ledger,
-    cluster: ClusterId,
-    records: &[RecordId],
+    people: &[(ClusterId, &[RecordId])],
     cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
     as_of: Date,
     rules: &Rules,
-) -> Assessed {
-    let mut history = history::appearances(ledger, records, cluster_of);
-    history.retain(|appearance| appearance.on() <= as_of);
-    let past = history::Past::of(history);
-    let findings = findings::findings(&past, as_of, rules);
-    let profiles = [Role::Victim, Role::Perpetrator]
-        .into_iter()
-        .filter_map(|role| profile::profile(&past, &findings, role, as_of, rules))
-        .collect();
-    Assessed { cluster, findings, profiles, cases: cases(ledger, records) }
+) -> Vec<Assessed> {
+    let records: Vec<_> = people.iter().map(|(_, records)| *records).collect();
+    let histories = history::histories(ledger, &records, cluster_of);
+    let assessed = people.iter().zip(histories).map(|((cluster, records), mut history)| {
+        let mut neighbours: Vec<_> =
+            history.iter().flat_map(|entry| &entry.others).map(|other| other.cluster).collect();
+        neighbours.sort_unstable();
+        neighbours.dedup();
+        neighbours.retain(|other| other != cluster);
+        let in_both_roles = is_in_both_roles(&history);
+        let has_case = history.iter().any(|entry| matches!(entry.event.detail, Detail::CaseloadEntry { .. }));
+        let cases = if has_case { cases(ledger, records) } else { BTreeMap::new() };
+        history.retain(|appearance| appearance.on() <= as_of);
+        let past = history::Past::of(history);
+        let findings = findings::findings(&past, as_of, rules);
+        let profiles = [Role::Victim, Role::Perpetrator]
+            .into_iter()
+            .filter_map(|role| profile::profile(&past, &findings, role, as_of, rules))
+            .collect();
+        Assessed { cluster: *cluster, findings, profiles, cases, neighbours, in_both_roles }
+    });
+    assessed.collect()
+}
+
+fn is_in_both_roles(history: &[history::Appearance<'_>]) -> bool {
+    let seen_as = |role| history.iter().any(|entry| entry.me.role == role);
+    seen_as(Role::Victim) && seen_as(Role::Perpetrator)
 }
 
 /// Is somebody seen in both roles, and nobody has looked at it yet?
@@ -68,18 +88,12 @@ pub fn awaits_review(
     records: &[RecordId],
     cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
 ) -> bool {
-    let events = || records.iter().flat_map(|record| ledger.of_record(*record).map(move |(_, event)| (*record, event)));
-    let seen_as = |role| {
-        events().any(|(record, event)| {
-            event.participants.iter().any(|person| person.record == record && person.role == role)
-        })
-    };
+    let history = history::histories(ledger, &[records], cluster_of).pop().unwrap_or_default();
     // The cheap question first: few people are seen in both roles.
-    if !(seen_as(Role::Victim) && seen_as(Role::Perpetrator)) {
+    if !is_in_both_roles(&history) {
         return false;
     }
-    let past = history::Past::of(history::appearances(ledger, records, cluster_of));
-    let found = findings::both_roles(&past);
+    let found = findings::both_roles(&history::Past::of(history));
     found.is_some_and(|finding| ledger.decision(Subject::Finding(finding.id)) != Some(Judgement::Seen))
 }
 

@@ -15,11 +15,11 @@ pub struct Said {
     fields: SmallVec<[Field; 16]>,
 }
 
+/// Where a field's value begins and ends; its name begins where the field before ends.
 #[derive(Clone, Copy)]
 struct Field {
-    start: usize,
-    value: usize,
-    end: usize,
+    value: u32,
+    end: u32,
 }
 
 impl Said {
@@ -33,16 +33,26 @@ impl Said {
     }
 
     fn field(&mut self, name: &str, render: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.text.len();
+        let so_far =
+            |text: &Vec<u8>| u32::try_from(text.len()).expect("a line is far below what a log takes as a record");
         self.text.extend_from_slice(name.as_bytes());
-        let value = self.text.len();
+        let value = so_far(&self.text);
         render(&mut self.text);
-        self.fields.push(Field { start, value, end: self.text.len() });
+        self.fields.push(Field { value, end: so_far(&self.text) });
     }
 
     fn last_is_canonical(&self) -> bool {
-        let value = self.fields.last().map_or(&[][..], |field| &self.text[field.value..field.end]);
-        serde_json::from_slice::<Value>(value).is_ok_and(|read| canonical_json(&read) == value)
+        self.fields().last().is_some_and(|(_, value)| {
+            serde_json::from_slice::<Value>(value).is_ok_and(|read| canonical_json(&read) == value)
+        })
+    }
+
+    /// Names and values.
+    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().scan(0, |start, Field { value, end }| {
+            let (value, end) = (*value as usize, *end as usize);
+            Some((&self.text[std::mem::replace(start, end)..value], &self.text[value..end]))
+        })
     }
 
     /// The fields of a kind by name, as an object with one more if there is one; `None` where none is of that kind.
@@ -52,9 +62,7 @@ impl Said {
         more: Option<(&str, &[u8])>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let fields =
-            self.fields.iter().map(|field| (&self.text[field.start..field.value], &self.text[field.value..field.end]));
-        let mut fields: SmallVec<[(&[u8], &[u8]); 16]> = fields.filter(|(name, _)| wanted(name)).collect();
+        let mut fields: SmallVec<[(&[u8], &[u8]); 16]> = self.fields().filter(|(name, _)| wanted(name)).collect();
         let is_empty = fields.is_empty();
         fields.extend(more.filter(|_| !is_empty).map(|(name, value)| (name.as_bytes(), value)));
         fields.sort_unstable_by_key(|(name, _)| *name);

@@ -64,8 +64,8 @@ pub(super) struct Worker {
 const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 impl Worker {
-    /// Works until told to stop or the log cannot be used any more; gives the engines back. The batch in hand is always
-    /// finished or undone whole.
+    /// Works until told to stop or the log cannot be used any more; gives the engines back. Of the batches in
+    /// hand each is committed or undone whole.
     pub(super) fn work(mut self) -> Result<BTreeMap<i32, Engine>, LogError> {
         let (mut engines, mut hand) = (Engines::new(), InHand::default());
         let mut backoff = BACKOFF.0;
@@ -138,6 +138,8 @@ impl Worker {
             Polled::Records(records) => {
                 self.advance(engines, &mut hand.computed)?;
                 self.rekey(engines, &mut hand.computed)?;
+                // A poll that its bytes ended has more behind it too: then batches follow one another without waiting for
+                // anything, and without being in hand together.
                 let more_behind = records.len() >= self.batch_records;
                 let fresh = Fresh::of(records, engines, batch)?;
                 self.step(engines, hand, fresh)?;
@@ -459,7 +461,7 @@ impl Running {
         self.metrics.messages_sent(recipient, topic)
     }
 
-    /// Stops it; the batch in hand is finished first.
+    /// Stops it; what is taken in is committed first.
     pub(super) fn stop(self) -> Result<BTreeMap<i32, Engine>, Failure> {
         self.stop.store(true, Ordering::Relaxed);
         let ended = self
@@ -469,3 +471,6 @@ impl Running {
         Ok(ended?)
     }
 }
+
+#[cfg(test)]
+mod tests;

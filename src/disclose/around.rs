@@ -17,7 +17,6 @@ type Opened = Vec<(RecordId, Option<Rc<OpenedPerson>>)>;
 pub(super) struct Around<'a> {
     desk: &'a Desk<'a>,
     pub(super) person: &'a Assessed,
-    neighbours: OnceCell<Vec<ClusterId>>,
     awaits_review: OnceCell<bool>,
     cases: RefCell<BTreeMap<ClusterId, Rc<BTreeMap<PartyId, Case>>>>,
     opened: RefCell<Opened>,
@@ -25,18 +24,14 @@ pub(super) struct Around<'a> {
 
 impl<'a> Around<'a> {
     pub(super) fn of(desk: &'a Desk<'a>, person: &'a Assessed) -> Self {
-        let (neighbours, awaits_review) = (OnceCell::new(), OnceCell::new());
-        Self { desk, person, neighbours, awaits_review, cases: RefCell::default(), opened: RefCell::default() }
-    }
-
-    /// Linked persons who share an event with this one.
-    pub(super) fn neighbours(&self) -> &[ClusterId] {
-        self.neighbours.get_or_init(|| (self.desk.neighbours_of)(self.person.cluster))
+        let awaits_review = OnceCell::new();
+        Self { desk, person, awaits_review, cases: RefCell::default(), opened: RefCell::default() }
     }
 
     /// Is this person seen in both roles, and nobody has looked yet?
     pub(super) fn awaits_review(&self) -> bool {
-        *self.awaits_review.get_or_init(|| (self.desk.awaits_review)(self.person.cluster))
+        let ask = || (self.desk.awaits_review)(self.person.cluster);
+        self.person.in_both_roles && *self.awaits_review.get_or_init(ask)
     }
 
     /// Cases of this person or of somebody around.

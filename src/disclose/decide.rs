@@ -7,6 +7,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
 
 use super::around::Around;
 use super::body::Body;
@@ -50,8 +51,6 @@ pub struct Desk<'a> {
     pub cases_of: &'a (dyn Fn(ClusterId) -> BTreeMap<PartyId, Case> + Sync),
     /// How sure the links of a person are: `strong`, `moderate` or `single_source`.
     pub confidence_of: &'a (dyn Fn(ClusterId) -> &'static str + Sync),
-    /// Linked persons who share an event with somebody.
-    pub neighbours_of: &'a (dyn Fn(ClusterId) -> Vec<ClusterId> + Sync),
     /// Is the person seen in both roles, and nobody has looked yet?
     pub awaits_review: &'a (dyn Fn(ClusterId) -> bool + Sync),
 }
@@ -111,14 +110,23 @@ pub(super) struct Served<'a> {
 #[derive(Default)]
 struct Decided {
     out: Disclosed,
+    /// Findings of which anybody was ever told.
+    known: SmallVec<[FindingId; 4]>,
     alerts: Vec<(FindingId, PartyId, ToldAlert)>,
     lists: Vec<(PartyId, Option<Digest>)>,
 }
 
 impl Desk<'_> {
     /// Tells every recipient the difference that a change made: `before` are the linked persons that were touched as they
-    /// were, `now` as they are.
-    pub fn disclose(&self, before: &BTreeSet<ClusterId>, now: &[Assessed], told: &mut Told) -> Disclosed {
+    /// were, `now` as they are, and `gone` all findings that anybody was told of about either, of which those that are found
+    /// again do not go.
+    pub fn disclose(
+        &self,
+        before: &BTreeSet<ClusterId>,
+        now: &[Assessed],
+        mut gone: BTreeSet<FindingId>,
+        told: &mut Told,
+    ) -> Disclosed {
         let mut out = Disclosed::default();
         if let Some(why) = self.held {
             out.hold(why);
@@ -128,14 +136,12 @@ impl Desk<'_> {
         if served.len() < self.recipients().count() {
             out.hold("recipient_expired_or_without_key");
         }
-        let touched = before.iter().copied().chain(now.iter().map(|person| person.cluster));
-        let mut gone = told.findings_of(touched);
         // Nothing that is decided of one person depends on what is told of another.
         let decided: Vec<_> = now.par_iter().map(|person| self.decide(person, &served, told)).collect();
         for (person, decided) in now.iter().zip(decided) {
-            for finding in &person.findings {
-                gone.remove(&finding.id);
-                told.move_alert(finding.id, person.cluster);
+            for finding in decided.known {
+                gone.remove(&finding);
+                told.move_alert(finding, person.cluster);
             }
             for (finding, recipient, alert) in decided.alerts {
                 told.set_alert(finding, person.cluster, &recipient, alert);
@@ -199,8 +205,10 @@ impl Desk<'_> {
         let mut decided = Decided::default();
         let around = Around::of(self, person);
         let since = self.as_of.saturating_sub(i64::from(self.rules.alert_days).days());
-        for finding in &person.findings {
-            let row = told.of(finding.id);
+        // All are looked up before anything is decided: memory is waited for once.
+        let rows: SmallVec<[_; 8]> = person.findings.iter().map(|finding| told.of(finding.id)).collect();
+        for (finding, row) in person.findings.iter().zip(rows) {
+            decided.known.extend(row.map(|_| finding.id));
             // What is too old to be told, and stands with nobody, can be neither told nor corrected.
             if finding.on < since && !row.is_some_and(AlertRow::is_live) {
                 continue;

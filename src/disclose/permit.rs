@@ -142,7 +142,7 @@ impl Desk<'_> {
         if concerns_staff(recipient, around) {
             return Err(No::StaffConflict);
         }
-        self.check_people(recipient, around, profile.role, named_by, around.neighbours().iter().copied())?;
+        self.check_people(recipient, around, profile.role, named_by, around.person.neighbours.iter().copied())?;
         let naming = naming(recipient, around, named_by, profile.record)?;
         // An entry may rest on one finding and be silent about another: each kind is asked about by itself.
         let told = |kind| {
@@ -185,7 +185,7 @@ impl Desk<'_> {
 fn concerns_staff(recipient: &Recipient, around: &Around<'_>) -> bool {
     let Some(staff) = &recipient.staff else { return false };
     let works_there = |other| around.cases_of(other).get(staff).is_some_and(|entry| entry.open);
-    works_there(around.person.cluster) || around.neighbours().iter().copied().any(works_there)
+    works_there(around.person.cluster) || around.person.neighbours.iter().copied().any(works_there)
 }
 
 /// What the policies grant, with the first way of naming that they let through and the caseload bears.

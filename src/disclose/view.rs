@@ -46,8 +46,8 @@ pub fn alert(finding: &Finding, grant: &Grant, naming: Naming, perpetrators: &[R
     view.grant(Field::Programme, "programme", facts.programme);
     view.grant(Field::Service, "service", facts.service.as_ref());
     view.grant(Field::Standing, "standing", facts.standing);
-    let named: Vec<_> = perpetrators.iter().map(|opened| person(opened)).collect();
-    view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then_some(Value::Array(named)));
+    let named: Vec<_> = perpetrators.iter().map(|opened| Named::of(opened)).collect();
+    view.grant(Field::PerpetratorIdentity, "perpetrators", (!named.is_empty()).then_some(named));
     view.body
 }
 
@@ -121,19 +121,29 @@ impl View<'_> {
     fn name(&mut self, naming: Naming) {
         match naming {
             Naming::OwnReference(opened) => self.body.add("own_reference", &opened.local_ref),
-            Naming::Named(opened) => self.body.add("person", person(&opened)),
+            Naming::Named(opened) => self.body.add("person", Named::of(&opened)),
             Naming::Pseudonym => {}
         }
     }
 }
 
-/// Name and date of birth; never the agency's reference, never an address, which is not even sealed.
-fn person(opened: &OpenedPerson) -> Value {
-    json!({
-        "given_names": opened.given_names,
-        "family_name": opened.family_name,
-        "date_of_birth": opened.date_of_birth,
-    })
+/// Name and date of birth; never the agency's reference, never an address, which is not even sealed. Borrowed: no copy of
+/// them is left but the body's, which is wiped.
+#[derive(Serialize)]
+struct Named<'a> {
+    given_names: &'a [String],
+    family_name: Option<&'a str>,
+    date_of_birth: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn of(opened: &'a OpenedPerson) -> Self {
+        Self {
+            given_names: &opened.given_names,
+            family_name: opened.family_name.as_deref(),
+            date_of_birth: opened.date_of_birth.as_deref(),
+        }
+    }
 }
 
 /// RFG(V), its four components beside the total, and the tables that it rests on.

@@ -41,6 +41,7 @@
 //! |---|---|---|
 //! | The register | `retention_days` of each feed; about 1.2 KB a record | Events end by the day |
 //! | Tokens that are remembered so as not to be hashed again | For each scope and linkage key 65,536 values of each field, and 32,768 people until the day's end or an event that names somebody erased (`pseudonymise::known`) | The earlier half is forgotten |
+//! | What the policies decided, by the shape of what is told | 16,384 shapes (`SHAPES`, `config::agreement::policies`), and as many of each recipient and channel | All are asked about again |
 //! | Identities that one blocking key may join | `block_limit`, 32 (the model's) | The key joins nobody |
 //! | Records partitioned together | `unit_limit`, 128 (the model's) | Looked at by a higher bar, where they fall apart |
 //! | Links, records in one audit line | 200, 5,000 (`pipeline::evidence`) | Further lines continue it |

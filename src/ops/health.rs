@@ -23,7 +23,8 @@ pub struct Health {
     patience: Duration,
 }
 
-/// A turn of the worker takes no longer, unless a call to the log does not return.
+/// A turn of the worker takes no longer, unless a call to the log does not return, or batches are many times as large as they
+/// are by default: then we are not ready for as long as one takes, and ready again after it.
 const LONGEST_TURN: Duration = Duration::from_secs(10);
 
 impl Health {

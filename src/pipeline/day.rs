@@ -72,18 +72,15 @@ impl Engine {
             self.take_back_earlier(&id, now, rng, work);
             let scope = self.scopes.get(&id).expect("listed above");
             let linked: BTreeSet<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
-            let everybody: BTreeSet<_> = linked.iter().copied().chain(scope.told.clusters()).collect();
-            let nobody = BTreeSet::new();
-            let (before, concerned) = if at_once || !former.is_empty() {
-                (&everybody, &linked)
-            } else {
-                if !everybody.is_empty() {
-                    self.unseen.insert(id.clone(), everybody.iter().copied().collect());
-                }
-                (&nobody, &nobody)
-            };
+            let mut before: BTreeSet<_> = linked.iter().copied().chain(scope.told.clusters()).collect();
+            let mut people = Vec::new();
+            if at_once || !former.is_empty() {
+                people = self.assess(&id, &Vec::from_iter(linked), now);
+            } else if !before.is_empty() {
+                self.unseen.insert(id.clone(), std::mem::take(&mut before).into_iter().collect());
+            }
             // With nobody to look at, what expired and what was sealed anew is written all the same.
-            self.publish(&id, People { before, concerned, former }, now, rng, work);
+            self.publish(&id, People { before: &before, now: &people, former }, now, rng, work);
         }
     }
 
@@ -97,7 +94,9 @@ impl Engine {
         work: &mut Work,
     ) {
         let Some(scope) = self.scopes.get(id) else { return };
-        let concerned = before.iter().copied().filter(|cluster| !scope.linker.members(*cluster).is_empty()).collect();
-        self.publish(id, People { before: &before, concerned: &concerned, former: Vec::new() }, now, rng, work);
+        let is_there = |cluster: &ClusterId| !scope.linker.members(*cluster).is_empty();
+        let people: Vec<_> = before.iter().copied().filter(is_there).collect();
+        let people = self.assess(id, &people, now);
+        self.publish(id, People { before: &before, now: &people, former: Vec::new() }, now, rng, work);
     }
 }

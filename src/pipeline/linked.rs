@@ -68,9 +68,9 @@ impl Engine {
         let latest = scope.ledger.iter().map(|(_, event)| day(event.recorded_at)).max().unwrap_or_default();
         let mut alerted = BTreeMap::new();
         for (person, findings) in findings.into_iter().filter(|(_, findings)| !findings.is_empty()) {
-            let assessed = scope.assess(person, latest, &self.setup.rules);
+            let assessed = scope.assess(&[person], latest, &self.setup.rules);
             for (finding, alert) in findings {
-                let found = assessed.findings.iter().find(|found| found.id == finding);
+                let found = assessed.iter().flat_map(|person| &person.findings).find(|found| found.id == finding);
                 let trigger = found.and_then(|found| scope.ledger.in_force(found.trigger));
                 alerted.extend(trigger.map(|trigger| (alert, trigger.recorded_at)));
             }

@@ -68,8 +68,8 @@ pub use crate::log::{AUDIT_TOPIC, HEADS_TOPIC, REVIEW_TOPIC};
 /// From here on a link is called strong: the odds are a thousand to one and better.
 const STRONG_BITS: f64 = 10.0;
 
-/// How many lines of the audit are rendered before they go into the chain: another model changes everybody in one batch.
-const LINES_AT_ONCE: usize = 4_096;
+/// How many lines of the audit are rendered before they go into the chain: so few that they are still near the processor.
+const LINES_AT_ONCE: usize = 256;
 
 /// The engine of one partition.
 pub struct Engine {
@@ -207,7 +207,7 @@ impl Engine {
             .iter()
             .map(|(id, scope)| {
                 let clusters: Vec<_> = scope.linker.clusters().map(|(cluster, _)| cluster).collect();
-                (id.clone(), clusters.par_iter().map(|cluster| scope.assess(*cluster, as_of, rules)).collect())
+                (id.clone(), scope.assess(&clusters, as_of, rules))
             })
             .collect()
     }
@@ -359,15 +359,19 @@ impl Engine {
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
         concerned.sort_unstable();
         concerned.dedup();
-        // Of whoever shares an event with these, those are looked at too for whom one of them is somebody else now.
-        let neighbours = scope.see_otherwise(&settled, &around, &concerned);
-        before.extend(&neighbours);
-        concerned.extend(neighbours);
-        let (before, concerned) = (BTreeSet::from_iter(before), BTreeSet::from_iter(concerned));
         drop(stage);
+        let mut people = self.assess(id, &concerned, now);
+        let stage = tracing::trace_span!(target: "stage", "around").entered();
+        // Of whoever shares an event with these, those are looked at too for whom one of them is somebody else now.
+        let Some(scope) = self.scopes.get(id) else { return };
+        let neighbours = scope.see_otherwise(&settled, &around, &people);
+        before.extend(&neighbours);
+        let before = BTreeSet::from_iter(before);
+        drop(stage);
+        people.extend(self.assess(id, &neighbours, now));
+        people.sort_unstable_by_key(|person| person.cluster);
         self.tell(id, settled, work);
-        let people = People { before: &before, concerned: &concerned, former: Vec::new() };
-        self.publish(id, people, now, rng, work);
+        self.publish(id, People { before: &before, now: &people, former: Vec::new() }, now, rng, work);
     }
 
     /// What a new model changed: told once, in one transaction with the note that it was.
@@ -412,11 +416,22 @@ impl Engine {
         }
     }
 
-    /// Assesses some people, decides what each recipient is told, seals and records it.
+    /// Assesses some people, in their order.
+    fn assess(&self, id: &ScopeId, people: &[ClusterId], now: Now) -> Vec<Assessed> {
+        let _stage = tracing::trace_span!(target: "stage", "assess").entered();
+        let Some(scope) = self.scopes.get(id) else { return Vec::new() };
+        let mut people = scope.assess(people, now.as_of, &self.setup.rules);
+        for person in &mut people {
+            person.findings.retain(|finding| !self.setup.is_withdrawn(finding, now.as_of));
+        }
+        people
+    }
+
+    /// Decides what each recipient is told of some people, seals and records it.
     fn publish(
         &mut self,
         id: &ScopeId,
-        People { before, concerned, former }: People<'_>,
+        People { before, now: people, former }: People<'_>,
         now: Now,
         rng: &mut dyn CryptoRng,
         work: &mut Work,
@@ -424,17 +439,6 @@ impl Engine {
         let setup = Arc::clone(&self.setup);
         let held = self.holds_everything(now.as_of);
         let Some(scope) = self.scopes.get_mut(id) else { return };
-        let people: Vec<Assessed> = {
-            let _stage = tracing::trace_span!(target: "stage", "assess").entered();
-            let scope = &*scope;
-            let concerned: Vec<_> = concerned.iter().copied().collect();
-            let kept = |cluster: &ClusterId| {
-                let mut person = scope.assess(*cluster, now.as_of, &setup.rules);
-                person.findings.retain(|finding| !setup.is_withdrawn(finding, now.as_of));
-                person
-            };
-            concerned.par_iter().map(kept).collect()
-        };
         let Scope { ledger, linker, identities, told } = scope;
         let desk = Desk {
             scope: id,
@@ -449,20 +453,21 @@ impl Engine {
             identities,
             cases_of: &|cluster| cases(ledger, linker.members(cluster)),
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
-            neighbours_of: &|cluster| scope::neighbours(ledger, linker, cluster),
             awaits_review: &|cluster| {
                 let members = linker.members(cluster);
                 awaits_review(ledger, members, |record| linker.cluster_of(record))
             },
         };
-        let disclosed = {
+        let (disclosed, told_before) = {
             let _stage = tracing::trace_span!(target: "stage", "disclose").entered();
-            desk.disclose(before, &people, told)
+            let touched = before.iter().copied().chain(people.iter().map(|person| person.cluster));
+            let told_before = told.findings_of(touched);
+            (desk.disclose(before, people, told_before.clone(), told), told_before)
         };
-        self.review_findings(id, before, &people, now.as_of, work);
+        self.review_findings(id, told_before, people, now.as_of, work);
         {
             let _stage = tracing::trace_span!(target: "stage", "seal").entered();
-            self.send(id, disclosed, &people, now, rng, work);
+            self.send(id, disclosed, people, now, rng, work);
         }
         let _stage = tracing::trace_span!(target: "stage", "rows").entered();
         let scope = self.scopes.get_mut(id).expect("present above");
@@ -524,8 +529,8 @@ impl Engine {
 struct People<'a> {
     /// As they were.
     before: &'a BTreeSet<ClusterId>,
-    /// As they are.
-    concerned: &'a BTreeSet<ClusterId>,
+    /// As they are, by id.
+    now: &'a [Assessed],
     /// Who was told something and receives nothing any more.
     former: Vec<Recipient>,
 }

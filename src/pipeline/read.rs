@@ -50,7 +50,8 @@ impl Engine {
         Reader { setup: Arc::clone(&self.setup), key_epochs: self.key_epochs.clone() }
     }
 
-    /// A batch as this engine would read it: as it was read, unless another agreement or other keys came since.
+    /// A batch as this engine would read it: as it was read, unless another agreement or other keys came since. The first
+    /// event of a scope settles its epoch, which looks the same: what is in hand then is read twice, and comes to the same.
     pub(super) fn reread(&self, batch: &[FeedRecord], read: ReadBatch, rng: &mut dyn CryptoRng) -> ReadBatch {
         let Reader { setup, key_epochs } = &read.reader;
         let is_current = Arc::ptr_eq(setup, &self.setup) && *key_epochs == self.key_epochs;

@@ -202,7 +202,7 @@ impl Engine {
         let next = linker.next.as_mut().expect("begun above");
         let rest = next.todo.len().saturating_sub(AT_ONCE);
         for record in next.todo.split_off(rest) {
-            let named = ledger.of_record(record).find_map(|(_, event)| {
+            let named = ledger.of_record(record).iter().find_map(|(_, event)| {
                 let person = event.participants.iter().find(|person| person.record == record)?;
                 Some((event.agency.clone(), person.local_ref))
             });
@@ -240,7 +240,7 @@ impl Engine {
         let former = std::mem::replace(&mut scope.linker.live, next.linker);
         let settled: Settled = scope.linker.live.in_place_of(&former);
         let before: BTreeSet<_> = settled.touched_before.iter().copied().collect();
-        let concerned: BTreeSet<_> = settled.touched_after.iter().copied().collect();
+        let concerned = settled.touched_after.clone();
         self.leftover.insert(id.clone(), row_keys(id, from, &former));
         self.key_epochs.insert(id.clone(), target);
         self.marked.remove(id);
@@ -251,8 +251,8 @@ impl Engine {
         work.audit(AuditKind::Alteration, id, body);
         self.tell(id, settled, work);
         if !before.is_empty() || !concerned.is_empty() {
-            let people = People { before: &before, concerned: &concerned, former: Vec::new() };
-            self.publish(id, people, now, rng, work);
+            let people = self.assess(id, &concerned, now);
+            self.publish(id, People { before: &before, now: &people, former: Vec::new() }, now, rng, work);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::link::{Decision, PossibleMatch};
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::Detail;
 use crate::model::finding::{Finding, FindingKind};
-use crate::model::ids::{ClusterId, PartyId, RecordId, ScopeId, hex};
+use crate::model::ids::{FindingId, PartyId, RecordId, ScopeId, hex};
 use crate::model::text::Text;
 
 /// Whom the register notes as told of questions about findings. No recipient may be called so.
@@ -28,11 +28,11 @@ const REVIEWERS: &str = "review";
 
 impl Engine {
     /// People who appear in both roles, and victims who were not referred, go to a human; a question that was answered or
-    /// fell away goes.
+    /// fell away goes: `gone` are all findings that anybody was told of about these people as they were and as they are.
     pub(super) fn review_findings(
         &mut self,
         id: &ScopeId,
-        before: &BTreeSet<ClusterId>,
+        mut gone: BTreeSet<FindingId>,
         people: &[Assessed],
         as_of: Date,
         work: &mut Work,
@@ -41,8 +41,6 @@ impl Engine {
         let partition = self.partition;
         let Some(Scope { ledger, told, .. }) = self.scopes.get_mut(id) else { return };
         let reviewers: PartyId = REVIEWERS.parse().expect("a name of the right form");
-        let touched = before.iter().copied().chain(people.iter().map(|person| person.cluster));
-        let mut gone = told.findings_of(touched);
         for (person, finding) in for_humans(people, as_of, &setup.rules.routing) {
             gone.remove(&finding.id);
             let earlier = told.alert(finding.id, &reviewers).filter(|earlier| earlier.live);

@@ -12,10 +12,13 @@ use crate::assess::{Assessed, assess, history};
 use crate::config::rules::Rules;
 use crate::disclose::identities::Identities;
 use crate::disclose::told::Told;
-use crate::link::{ChangeKind, ClusterChange, Linker, Settled};
-use crate::model::event::Role;
+use crate::link::{ChangeKind, ClusterChange, Settled};
 use crate::model::ids::{ClusterId, RecordId};
 use crate::model::register::RowChange;
+
+/// People whose histories are read together: enough to wait for memory once for many, and few enough that what was read stays
+/// near the processor until it is assessed.
+const ASSESSED_TOGETHER: usize = 64;
 
 /// The register of one scope, each part owned by its room.
 pub(super) struct Scope {
@@ -26,20 +29,25 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn assess(&self, cluster: ClusterId, as_of: Date, rules: &Rules) -> Assessed {
-        let members = self.linker.members(cluster);
-        assess(&self.ledger, cluster, members, |record| self.linker.cluster_of(record), as_of, rules)
+    /// Assesses linked persons, in their order.
+    pub(super) fn assess(&self, people: &[ClusterId], as_of: Date, rules: &Rules) -> Vec<Assessed> {
+        let some = |people: &[ClusterId]| {
+            let people: Vec<_> = people.iter().map(|cluster| (*cluster, self.linker.members(*cluster))).collect();
+            assess(&self.ledger, &people, |record| self.linker.cluster_of(record), as_of, rules)
+        };
+        people.par_chunks(ASSESSED_TOGETHER).flat_map_iter(some).collect()
     }
 
-    /// Whoever shares an event with somebody of whom they see something else than before. What is found of people and what
-    /// is told of them depends on others in these ways alone: who is one person (findings count different counterparties),
-    /// whose client somebody is and who works where (inboxes that something must not reach), whether somebody in both roles
-    /// awaits a review (who is not named), and what stands in the place of an event that others speak of.
+    /// Whoever shares an event with somebody of whom they see something else than before; `concerned` are all who changed,
+    /// by id. What is found of people and what is told of them depends on others in these ways alone: who is one person
+    /// (findings count different counterparties), whose client somebody is and who works where (inboxes that something must
+    /// not reach), whether somebody in both roles awaits a review (who is not named), and what stands in the place of an
+    /// event that others speak of.
     pub(super) fn see_otherwise(
         &self,
         settled: &Settled,
         around: &[RecordId],
-        concerned: &[ClusterId],
+        concerned: &[Assessed],
     ) -> Vec<ClusterId> {
         // Records that are new share new events only, whose people are touched themselves; where they only joined a person,
         // that is the person it was.
@@ -51,23 +59,17 @@ impl Scope {
         let mut others: Vec<_> =
             settled.changes.iter().filter(|change| !same(change)).map(|change| change.id).collect();
         others.extend(around.iter().filter_map(|record| self.linker.cluster_of(*record)));
-        others.par_extend(concerned.par_iter().copied().filter(|cluster| self.is_in_both_roles(*cluster)));
         others.sort_unstable();
-        others.dedup();
-        others.iter().flat_map(|cluster| neighbours(&self.ledger, &self.linker, *cluster)).collect()
-    }
-
-    fn is_in_both_roles(&self, cluster: ClusterId) -> bool {
-        let (mut as_victim, mut as_perpetrator) = (false, false);
-        for record in self.linker.members(cluster) {
-            for (_, event) in self.ledger.of_record(*record) {
-                for person in event.participants.iter().filter(|person| person.record == *record) {
-                    as_victim |= person.role == Role::Victim;
-                    as_perpetrator |= person.role == Role::Perpetrator;
-                }
-            }
-        }
-        as_victim && as_perpetrator
+        let is_seen_otherwise =
+            |person: &&Assessed| person.in_both_roles || others.binary_search(&person.cluster).is_ok();
+        let neighbours = concerned.iter().filter(is_seen_otherwise).flat_map(|person| &person.neighbours);
+        let is_concerned =
+            |cluster: &ClusterId| concerned.binary_search_by_key(cluster, |person| person.cluster).is_ok();
+        let mut neighbours: Vec<_> = neighbours.copied().collect();
+        neighbours.sort_unstable();
+        neighbours.dedup();
+        neighbours.retain(|cluster| !is_concerned(cluster));
+        neighbours
     }
 
     /// Undoes what an event that left force had brought about.
@@ -102,13 +104,6 @@ impl Scope {
     }
 }
 
-/// Linked persons who share an event with this one.
-pub(super) fn neighbours(ledger: &Ledger, linker: &Linker, cluster: ClusterId) -> Vec<ClusterId> {
-    let events = linker.members(cluster).iter().flat_map(|record| ledger.of_record(*record));
-    let others = events.flat_map(|(_, event)| &event.participants);
-    others.filter_map(|person| linker.cluster_of(person.record)).filter(|other| *other != cluster).collect()
-}
-
 /// The pairs of records that one event says are two people: both parties, and neither with a child.
 pub(super) fn opposing(event: &LedgerEvent) -> Vec<(RecordId, RecordId)> {
     let people = &event.participants;
@@ -118,4 +113,88 @@ pub(super) fn opposing(event: &LedgerEvent) -> Vec<(RecordId, RecordId)> {
         pairs.extend(others.filter(|other| other.record != one.record).map(|other| (one.record, other.record)));
     }
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::link::{LinkageModel, Linker};
+    use crate::model::tokens::PersonTokens;
+
+    fn cluster(number: u8) -> ClusterId {
+        ClusterId([number; 16])
+    }
+
+    /// A scope with one record, and whose that is.
+    fn scope(record: RecordId) -> (Scope, ClusterId) {
+        let mut linker = Linkage::new(Linker::new(Arc::new(LinkageModel::compiled_in())));
+        let agency = "police".parse().expect("a name");
+        linker.insert(record, agency, Default::default(), PersonTokens::default());
+        linker.settle();
+        let cluster = linker.cluster_of(record).expect("it is held");
+        let (identities, told) = (Identities::default(), Told::default());
+        (Scope { ledger: Ledger::default(), linker, identities, told }, cluster)
+    }
+
+    fn person(cluster: ClusterId, neighbours: &[ClusterId], in_both_roles: bool) -> Assessed {
+        let (findings, profiles, cases) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Assessed { cluster, findings, profiles, cases, neighbours: neighbours.to_vec(), in_both_roles }
+    }
+
+    fn settled(kind: ChangeKind, id: ClusterId, related: &[ClusterId]) -> Settled {
+        let (members, parts) = (Vec::new(), Vec::new());
+        let changes = vec![ClusterChange { kind, id, related: related.to_vec(), members, parts }];
+        Settled { changes, ..Settled::default() }
+    }
+
+    #[test]
+    fn who_sees_somebody_else_than_before_is_looked_at() {
+        use ChangeKind::*;
+        let (scope, _) = scope(RecordId([9; 16]));
+        let (me, other) = (cluster(1), cluster(2));
+        let concerned = [person(me, &[cluster(5), cluster(6)], false), person(other, &[cluster(7)], false)];
+        let seen = [cluster(5), cluster(6)];
+        let cases: [(ChangeKind, &[ClusterId], &[ClusterId]); 7] = [
+            (Created, &[], &[]),
+            (Grew, &[me], &[]),
+            // The same people under another id.
+            (Grew, &[other], &seen),
+            (Merged, &[me, other], &seen),
+            (Split, &[me], &seen),
+            (Shrunk, &[me], &seen),
+            (Retired, &[other], &seen),
+        ];
+        for (kind, related, expected) in cases {
+            assert_eq!(scope.see_otherwise(&settled(kind, me, related), &[], &concerned), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn who_shares_an_event_with_somebody_in_both_roles_is_looked_at_once() {
+        let (scope, _) = scope(RecordId([9; 16]));
+        let nothing = Settled::default();
+        let concerned = [person(cluster(1), &[cluster(2), cluster(5)], true), person(cluster(2), &[cluster(6)], false)];
+        assert_eq!(
+            scope.see_otherwise(&nothing, &[], &concerned),
+            [cluster(5)],
+            "who is looked at already is left out"
+        );
+        let concerned = [person(cluster(1), &[cluster(5)], true), person(cluster(2), &[cluster(4), cluster(5)], true)];
+        assert_eq!(scope.see_otherwise(&nothing, &[], &concerned), [cluster(4), cluster(5)]);
+        let concerned = [person(cluster(1), &[cluster(5)], false)];
+        assert!(scope.see_otherwise(&nothing, &[], &concerned).is_empty());
+    }
+
+    #[test]
+    fn who_shares_an_event_with_a_record_of_which_more_changed_is_looked_at() {
+        let record = RecordId([9; 16]);
+        let (scope, whose) = scope(record);
+        let concerned = [person(whose, &[cluster(5)], false)];
+        let nothing = Settled::default();
+        assert_eq!(scope.see_otherwise(&nothing, &[record], &concerned), [cluster(5)]);
+        assert!(scope.see_otherwise(&nothing, &[RecordId([8; 16])], &concerned).is_empty(), "a record that is gone");
+    }
 }

@@ -1,6 +1,6 @@
 //! Sealing, with the audit line of each message in the same transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::CryptoRng;
@@ -48,8 +48,10 @@ impl Engine {
                 (message, sealed.transpose())
             })
             .collect();
-        let findings: BTreeMap<_, &Finding> =
-            people.iter().flat_map(|person| &person.findings).map(|finding| (finding.id, finding)).collect();
+        // Of many findings few are told.
+        let told: BTreeSet<_> = disclosed.messages.iter().filter_map(|message| message.finding).collect();
+        let findings = people.iter().flat_map(|person| &person.findings).filter(|finding| told.contains(&finding.id));
+        let findings: BTreeMap<_, &Finding> = findings.map(|finding| (finding.id, finding)).collect();
         for (message, sealed) in sealed {
             let value = match sealed {
                 Ok(value) => value.map(String::into_bytes),

@@ -76,7 +76,7 @@ impl Engine {
             for me in event.participants.iter().filter(|person| records.contains(&person.record)) {
                 local_refs.insert(me.local_ref);
                 let held = HeldEvent {
-                    event: id,
+                    event: *id,
                     agency: event.agency.clone(),
                     what: name_of(&event.detail),
                     occurred_at: event.occurred_at,
@@ -85,7 +85,7 @@ impl Engine {
                     status: me.status,
                     held_until: happened.saturating_add(i64::from(days).days()),
                 };
-                events.insert((event.occurred_at, id, me.record), held);
+                events.insert((event.occurred_at, *id, me.record), held);
             }
         }
         let recipients = self.setup.agreement.recipients.iter().map(|recipient| &recipient.party);

@@ -8,6 +8,7 @@ use jiff::civil::date;
 use priorityd::audit::{self, AuditKind, AuditRecord};
 use priorityd::log::memory::Faults;
 use priorityd::model::register::RowKind;
+use priorityd::ops::stages::Stages;
 use priorityd::pipeline::AUDIT_TOPIC;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -200,4 +201,32 @@ fn retention_ends_by_the_day_whoever_was_told_is_told_and_a_late_copy_stays_away
     for kind in [RowKind::Event, RowKind::Record, RowKind::Edge] {
         assert!(of(&hub, kind) == of(&late, kind), "{kind:?}");
     }
+}
+
+#[test]
+fn nothing_of_anybody_is_remembered_after_an_erasure_nor_on_another_day() {
+    // An office of its own: what is remembered is its setup's.
+    let office = Office::with(&amended("serial = 1", "serial = 2"));
+    let mut hub = Hub::new(&office);
+    hub.work();
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread starts");
+    // Of whoever is remembered nothing is hashed again.
+    let hashed = |hub: &mut Hub<'_>, line: &str| {
+        let (stages, sent) = (Stages::default(), events(&[line]));
+        one_thread.install(|| stages.during(|| hub.send(&sent)));
+        stages.took().get("tokens").map_or(0, |took| took.times)
+    };
+    assert_eq!(hashed(&mut hub, "i1 police.incident 2025-09-01 victim=sarah perpetrator=dean"), 2, "both are new");
+    assert_eq!(hashed(&mut hub, "i2 police.incident 2025-09-02 victim=sarah perpetrator=dean"), 0, "both are known");
+    hub.send(&[erasure(&hub, "i1", 1, "2025-12-01")]);
+    assert_eq!(hashed(&mut hub, "i3 police.incident 2025-09-03 victim=sarah perpetrator=dean"), 2, "he was erased");
+    assert_eq!(
+        hashed(&mut hub, "i4 police.incident 2025-09-04 victim=sarah perpetrator=dean"),
+        2,
+        "he was named again"
+    );
+    assert_eq!(hashed(&mut hub, "i5 police.incident 2025-09-05 victim=kelly perpetrator=mark"), 2, "both are new");
+    assert_eq!(hashed(&mut hub, "i6 police.incident 2025-09-06 victim=kelly perpetrator=mark"), 0, "both are known");
+    hub.wake_on(date(2026, 1, 1));
+    assert_eq!(hashed(&mut hub, "i7 police.incident 2025-09-07 victim=kelly perpetrator=mark"), 2, "it is another day");
 }

@@ -1,11 +1,12 @@
 //! The policies (Cedar): who may have which field of which view. Validated strictly against the shipped schema before
 //! anything is asked; `forbid` wins over `permit`, and what nothing permits is refused.
 //!
-//! Decisions are remembered by recipient and shape of what is told, of which there are few: the policies' cost does not grow with events.
+//! Decisions are remembered by recipient and shape of what is told, of which few occur: the policies' cost does not grow with events.
 //! Each recipient is judged by those policies alone whose scope can mean it: the others say nothing about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
@@ -21,6 +22,10 @@ use super::view::{CHANNELS, Channel, Field, Grant, Kinds, NAMED_BY, NamedBy, ROL
 use crate::model::event::Role;
 use crate::model::finding::FindingKind;
 use crate::model::ids::PartyId;
+
+/// Shapes of what is told whose decisions are remembered: a list entry may rest on any set of kinds of findings, of which a
+/// city shows few.
+const SHAPES: usize = 1 << 14;
 
 /// What policies may speak of; the recipients are added from the agreement.
 const SCHEMA: &str = include_str!("../../../schemas/agreement.cedarschema");
@@ -126,7 +131,7 @@ impl Policies {
             slice.map_or_else(Arc::default, |slice| self.ways(recipient, slice, about, findings))
         };
         let decided: Arc<Decided> = self.recipients.iter().map(ways).collect();
-        self.decided.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&decided));
+        remember(&self.decided, shape, &decided);
         decided
     }
 
@@ -146,7 +151,7 @@ impl Policies {
             true => NAMED_BY.iter().filter_map(decide).collect(),
             false => Arc::default(),
         };
-        slice.asked.write().unwrap_or_else(PoisonError::into_inner).insert(shape, Arc::clone(&ways));
+        remember(&slice.asked, shape, &ways);
         ways
     }
 
@@ -229,6 +234,15 @@ impl fmt::Debug for Policies {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Policies({} policies)", self.texts.len())
     }
+}
+
+/// Remembers what was decided of a shape; where as many are remembered as may be, the policies are asked about all again.
+fn remember<S: Eq + Hash, D: ?Sized>(known: &RwLock<FxHashMap<S, Arc<D>>>, shape: S, decided: &Arc<D>) {
+    let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= SHAPES {
+        known.clear();
+    }
+    known.insert(shape, Arc::clone(decided));
 }
 
 /// Adds the policies of one file to the set, each under the id that it is annotated with.
@@ -353,6 +367,28 @@ mod tests {
         assert_eq!(listed("Finding"), names(FindingKind::ALL.iter().map(|kind| kind.as_str()).collect()));
         assert_eq!(listed("Role"), names(ROLES.iter().map(|(name, _)| *name).collect()));
         assert_eq!(listed("NamedBy"), names(NAMED_BY.iter().map(|(name, _)| *name).collect()));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_decided_again() {
+        const DECISIVE: usize = 3;
+        let policy = format!(
+            r#"@id("P-1") permit (principal, action, resource) when {{ context.findings.contains(Finding::"{}") }};"#,
+            FindingKind::ALL[DECISIVE].as_str()
+        );
+        let party: PartyId = "up2u".parse().expect("a name");
+        let mut problems = Problems::of(std::path::Path::new("policies"));
+        let files = [("all.cedar".to_owned(), policy)];
+        let policies = Policies::check(&files, &BTreeSet::from([party]), &mut problems).expect("in order");
+        let (mut held, mut forgot) = (0, false);
+        for set in 0..SHAPES + 100 {
+            let findings = (0..FindingKind::ALL.len()).filter(|at| set & 1 << at != 0).map(|at| FindingKind::ALL[at]);
+            let decided = policies.decided(Channel::List, Role::Victim, findings.collect());
+            assert_eq!(decided[0].is_empty(), set & 1 << DECISIVE == 0, "{set:b}");
+            let now = policies.decided.read().expect("whole").len();
+            (held, forgot) = (held.max(now), forgot || now == 1 && set > 0);
+        }
+        assert!(held == SHAPES && forgot, "{held} were held at the most");
     }
 
     #[test]

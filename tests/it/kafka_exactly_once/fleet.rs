@@ -162,7 +162,7 @@ impl Instance {
         self.has_kept_nothing();
     }
 
-    /// SIGTERM; it finishes the batch in hand.
+    /// SIGTERM; it commits what is taken in.
     pub(super) fn terminate(mut self) -> i32 {
         self.signal("-TERM");
         let code = self.process.wait().expect("it ends").code().unwrap_or(-1);
