@@ -137,6 +137,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("openssl", &["keys", "log::kafka"]),
     ("openssl_probe", &["log::kafka"]),
     ("rusqlite", &["log::embedded"]),
+    ("twox_hash", &["log::embedded"]),
     ("tokio", &["ops", "cli"]),
     ("axum", &["ops"]),
     ("prometheus_client", &["ops"]),

@@ -190,7 +190,7 @@ fn link(
     };
     let mut linker = Linker::ephemeral(Arc::new(model.with_frequencies(frequencies)));
     for row in people.into_iter().flatten() {
-        linker.insert(row.record, row.agency, row.local_ref, row.tokens);
+        linker.insert(row.record, row.agency, row.local_ref, &row.tokens);
     }
     if !args.frozen {
         linker.calibrate();

@@ -19,6 +19,7 @@ use crate::config::agreement::Agreement;
 use crate::config::settings::{LogSettings, Settings};
 use crate::keys::source::SourceKeys;
 use crate::log::Client;
+use crate::model::event::day;
 use crate::model::ids::{PartyId, ScopeId};
 use crate::pipeline::source::Source;
 
@@ -88,7 +89,7 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
     })?;
     let refuges = settings.refuge_addresses.as_deref().map(refuges::read).transpose();
     let refuges = refuges.map_err(|problem| Failure::new(Kind::Configuration, problem))?;
-    let source = source.with_refuges(refuges.unwrap_or_default());
+    let mut source = source.with_refuges(refuges.unwrap_or_default());
     if let Some(file) = &args.frequencies {
         let mut text = serde_json::to_vec_pretty(&source.frequencies()).expect("tokens and shares have a JSON form");
         text.push(b'\n');
@@ -100,7 +101,8 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
             let position = args.position.as_deref().expect("clap asks for it");
             let mut ours = kafka(&settings.log, "log of --config")?;
             let mut theirs = kafka(&Settings::load(hub)?.log, "log of --publish")?;
-            let mut relay = Relay { source: &source, args, scope: &scope, theirs: theirs.as_mut(), told: &mut told };
+            let mut relay =
+                Relay { source: &mut source, args, scope: &scope, theirs: theirs.as_mut(), told: &mut told };
             relay.topic(ours.as_mut(), topic, position)?;
         }
         (_, publish) => {
@@ -112,9 +114,10 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
                 None => None,
             };
             each_line(args.file.as_deref().expect("clap asks for it"), |number, line| {
-                if let Some(event) =
-                    one(&source, line, Timestamp::now().as_millisecond(), &format!("line {number}"), &mut told)
-                {
+                let now = Timestamp::now();
+                source.begin_day(day(now));
+                let place = format!("line {number}");
+                if let Some(event) = one(&source, line, now.as_millisecond(), &place, &mut told) {
                     match (&mut hub, &mut file) {
                         (Some(_), _) => events.push(event),
                         (None, Some(file)) => write_line(file, &event)?,
@@ -148,7 +151,7 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
 /// From the agency's topic to the hub's feed. What was sent and not yet noted as sent is sent again after a fault: the hub
 /// knows it by its id and counts a duplicate.
 struct Relay<'a> {
-    source: &'a Source,
+    source: &'a mut Source,
     args: &'a PseudonymiseArgs,
     scope: &'a ScopeId,
     theirs: &'a mut dyn Client,
@@ -159,6 +162,7 @@ impl Relay<'_> {
     fn topic(&mut self, ours: &mut dyn Client, topic: &str, position: &Path) -> Result<(), Failure> {
         let mut offsets = read_position(position)?;
         loop {
+            self.source.begin_day(day(Timestamp::now()));
             let mut moved = false;
             for partition in 0..ours.partitions(topic)? {
                 let partition = i32::try_from(partition).expect("brokers number partitions so");

@@ -225,7 +225,7 @@ fn with_rows(mut material: Material, rows: impl Iterator<Item = Vec<BlindRow>>) 
             let next = material.people.len() as u64;
             material.truth.insert(row.record, *material.people.entry(person).or_insert(next));
         }
-        material.linker.insert(row.record, row.agency, row.local_ref, row.tokens);
+        material.linker.insert(row.record, row.agency, row.local_ref, &row.tokens);
     }
     material
 }

@@ -1,11 +1,13 @@
 //! The body of a message: a JSON object as the text that it will be, so that it is hashed, signed and sealed as it was
 //! written and made once.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// Room for nearly every body: one that grows leaves a copy behind.
-const ROOM: usize = 1024;
+/// Room for nearly every body and the event around it: one that grows is written twice.
+const ROOM: usize = 2048;
 
 /// A JSON object under construction. It may name people, so there is no `Debug`; wiped on drop.
 pub struct Body(Zeroizing<Vec<u8>>);
@@ -21,22 +23,35 @@ impl Default for Body {
 impl Body {
     /// Adds a member; names need no escaping, and each comes once.
     pub fn add(&mut self, name: &str, value: impl Serialize) {
-        if self.0.len() > 1 {
-            self.0.push(b',');
-        }
-        self.0.push(b'"');
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
-        serde_json::to_writer(&mut *self.0, &value).expect("what a message says has a JSON form");
+        self.begin(name);
+        serde_json::to_writer(&mut *self, &value).expect("what a message says has a JSON form");
     }
 
     /// Adds a member that is a body itself.
     pub fn add_body(&mut self, name: &str, body: &Self) {
-        self.add(name, ());
-        let without_null = self.0.len() - b"null".len();
-        self.0.truncate(without_null);
-        self.0.extend_from_slice(&body.0);
-        self.0.push(b'}');
+        self.begin(name);
+        self.extend(&body.0);
+        self.extend(b"}");
+    }
+
+    fn begin(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.extend(b",");
+        }
+        self.extend(b"\"");
+        self.extend(name.as_bytes());
+        self.extend(b"\":");
+    }
+
+    /// Writes on. Where the room ends, what stands there is copied by hand: a vector that grows by itself leaves it unwiped.
+    fn extend(&mut self, text: &[u8]) {
+        let length = self.0.len() + text.len();
+        if length > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * length));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(text);
     }
 
     /// The members as they stand, in JSON: the object but for its last brace.
@@ -48,8 +63,19 @@ impl Body {
     /// The object.
     #[must_use]
     pub fn close(mut self) -> Zeroizing<Vec<u8>> {
-        self.0.push(b'}');
+        self.extend(b"}");
         self.0
+    }
+}
+
+impl Write for Body {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.extend(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -67,5 +93,17 @@ mod tests {
         body.add_body("empty", &Body::default());
         let text = String::from_utf8(body.close().to_vec()).expect("JSON is text");
         assert_eq!(text, r#"{"z":null,"in":{"b":"q\"é\n","a":[1,2]},"empty":{}}"#);
+    }
+
+    #[test]
+    fn one_that_outgrows_its_room_says_the_same() {
+        let (mut body, mut inner) = (Body::default(), Body::default());
+        let long = "né".repeat(ROOM);
+        inner.add("long", &long);
+        inner.add("list", [&long, &long]);
+        body.add_body("in", &inner);
+        body.add("after", 1);
+        let value: serde_json::Value = serde_json::from_slice(&body.close()).expect("JSON");
+        assert_eq!(value, serde_json::json!({"in": {"long": long, "list": [long, long]}, "after": 1}));
     }
 }

@@ -207,15 +207,15 @@ impl Linker {
     }
 
     /// Takes a record in. A record that is held already stays as it is: its id stands for its content.
-    pub fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: PersonTokens) {
+    pub fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: &PersonTokens) {
         if self.holds(record) {
             return;
         }
-        let (row, key) = rows::record(record, &Head { agency, local_ref }, &tokens);
+        let (row, key) = rows::record(record, &Head { agency, local_ref }, tokens);
         if self.keeps_rows {
             self.rows.push(row);
         }
-        let profile = self.profile(key, &tokens);
+        let profile = self.profile(key, tokens);
         self.place(record, local_ref, profile);
     }
 

@@ -1,5 +1,7 @@
 //! Events after pseudonymisation: what happened, when, who told us, and which records took part in which role.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -511,7 +513,7 @@ impl Detail {
 }
 
 /// One person in one event, blind.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct BlindPerson {
     /// Which record.
     pub record: RecordId,
@@ -523,8 +525,8 @@ pub struct BlindPerson {
     pub status: Status,
     /// Under 16 on the day of the event; such events never put anybody on the adult list.
     pub under_16: bool,
-    /// What linkage compares.
-    pub tokens: PersonTokens,
+    /// What linkage compares; shared with whoever remembers the person.
+    pub tokens: Arc<PersonTokens>,
     /// Reference, name and date of birth under the vault key, for recipients whom the agreement lets see them.
     pub sealed: Sealed,
 }
@@ -549,7 +551,7 @@ pub struct Facts {
 }
 
 /// An event with nobody's name in it: what pseudonymise hands on.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct BlindEvent {
     /// Keyed hash of `(source, id)`.
     pub id: EventId,

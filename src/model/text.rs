@@ -15,11 +15,15 @@ static SHARED: RwLock<BTreeSet<Arc<str>>> = RwLock::new(BTreeSet::new());
 /// The one copy of a text; a copy of its own once there are more texts than anybody configures, so that nobody who sends
 /// ever new ones makes this grow.
 pub(super) fn shared(text: &str) -> Arc<str> {
-    if let Some(shared) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(text) {
+    shared_in(&SHARED, text)
+}
+
+fn shared_in(texts: &RwLock<BTreeSet<Arc<str>>>, text: &str) -> Arc<str> {
+    if let Some(shared) = texts.read().unwrap_or_else(PoisonError::into_inner).get(text) {
         return Arc::clone(shared);
     }
     let copy: Arc<str> = text.into();
-    let mut texts = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+    let mut texts = texts.write().unwrap_or_else(PoisonError::into_inner);
     if texts.len() < SHARED_TEXTS {
         texts.insert(Arc::clone(&copy));
     }
@@ -90,5 +94,16 @@ mod tests {
         assert!(Arc::ptr_eq(&one.0, &other.0));
         assert_eq!(serde_json::to_string(&one).expect("a text"), r#""IDVA-1""#);
         assert_eq!(serde_json::from_str::<Text>(r#""IDVA-1""#).expect("a text"), one);
+    }
+
+    #[test]
+    fn who_sends_ever_new_texts_makes_nothing_grow() {
+        let texts = RwLock::new(BTreeSet::new());
+        let numbered = |number: usize| shared_in(&texts, &format!("tool {number}"));
+        let kept: Vec<_> = (0..SHARED_TEXTS + 50).map(numbered).collect();
+        assert_eq!(texts.read().expect("whole").len(), SHARED_TEXTS);
+        let is_one = |number: usize| Arc::ptr_eq(&kept[number], &numbered(number));
+        assert!(is_one(0) && is_one(SHARED_TEXTS - 1), "those that came first are kept once");
+        assert!(!is_one(SHARED_TEXTS) && *kept[SHARED_TEXTS] == *numbered(SHARED_TEXTS), "the others are copies");
     }
 }

@@ -48,26 +48,34 @@ impl Word {
 /// One name in the forms that are hashed.
 pub struct NormalName {
     pub(crate) word: Word,
-    known: KnownName,
+    /// Looked up when somebody asks: of people who are known already nobody does.
+    known: OnceLock<KnownName>,
 }
 
 /// What there is to know of a name.
 enum KnownName {
     /// It stands in public tables.
     Public(&'static PublicName),
-    /// It does not: it is a form of itself alone. How it sounds is worked out when somebody asks.
-    Own(OnceLock<Word>),
+    /// It does not: it is a form of itself alone, and this is how it sounds.
+    Own(Word),
 }
 
 impl NormalName {
     fn new(word: String) -> Self {
-        let known = nicknames::public(&word).map_or_else(|| KnownName::Own(OnceLock::new()), KnownName::Public);
-        Self { word: Word::new(word), known }
+        Self { word: Word::new(word), known: OnceLock::new() }
+    }
+
+    fn known(&self) -> &KnownName {
+        self.known.get_or_init(|| {
+            let name = self.word.expose();
+            let own = || KnownName::Own(Word::new(names::sound(name)));
+            nicknames::public(name).map_or_else(own, KnownName::Public)
+        })
     }
 
     /// What it may be another form of: never none, the likeliest first.
     pub(crate) fn forms(&self) -> SmallVec<[&str; NAME_FORMS]> {
-        match self.known {
+        match self.known() {
             KnownName::Public(public) => SmallVec::from_slice(&public.forms),
             KnownName::Own(_) => smallvec![self.word.expose()],
         }
@@ -75,9 +83,9 @@ impl NormalName {
 
     /// How it sounds.
     pub(crate) fn phonetic(&self) -> &str {
-        match &self.known {
+        match self.known() {
             KnownName::Public(public) => &public.sound,
-            KnownName::Own(sound) => sound.get_or_init(|| Word::new(names::sound(self.word.expose()))).expose(),
+            KnownName::Own(sound) => sound.expose(),
         }
     }
 }

@@ -275,7 +275,7 @@ impl Engine {
                 supersedes.is_some() || matches!(event.detail, Detail::CaseloadEntry { .. } | Detail::Decision { .. });
             for person in persons {
                 scope.identities.insert(person.record, person.sealed);
-                scope.linker.insert(person.record, agency.clone(), person.local_ref, person.tokens);
+                scope.linker.insert(person.record, agency.clone(), person.local_ref, &person.tokens);
                 let of_case = scope.ledger.records_of_case(person.local_ref);
                 let records = std::iter::once(person.record).chain(of_case);
                 if shows_around { touched.around.extend(records) } else { touched.records.extend(records) }

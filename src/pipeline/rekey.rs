@@ -49,7 +49,7 @@ impl Linkage {
         Self { live, next: None }
     }
 
-    pub(super) fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: PersonTokens) {
+    pub(super) fn insert(&mut self, record: RecordId, agency: PartyId, local_ref: LocalRefId, tokens: &PersonTokens) {
         if let Some(next) = &mut self.next {
             next.todo.push(record);
         }
@@ -219,7 +219,7 @@ impl Engine {
                 tracing::error!(scope = %id, "a record cannot be hashed anew: its sealed identity does not open, or was sealed at the source; the linkage key in use stays");
                 return false;
             };
-            next.linker.insert(record, agency, local_ref, tokens);
+            next.linker.insert(record, agency, local_ref, &tokens);
         }
         let settled = next.linker.settle();
         for row in settled.rows {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use rand::CryptoRng;
 
 use crate::config::agreement::Agreement;
@@ -28,6 +29,7 @@ pub struct Source {
     keys: SourceKeys,
     pseudonymiser: Pseudonymiser,
     validator: Validator,
+    day: Option<Date>,
 }
 
 /// An event that may leave.
@@ -53,7 +55,7 @@ impl Source {
         let kind = agreement.feed(party)?.kind;
         let validator = Validator::new(feed_contexts(agreement)).with_max_record_bytes(record_bytes);
         let pseudonymiser = Pseudonymiser::new(&keys.linkage);
-        Some(Self { party: party.clone(), kind, scope: scope.clone(), keys, pseudonymiser, validator })
+        Some(Self { party: party.clone(), kind, scope: scope.clone(), keys, pseudonymiser, validator, day: None })
     }
 
     /// Keeps the addresses of refuges, by their tokens, from leaving even as tokens.
@@ -61,6 +63,13 @@ impl Source {
     pub fn with_refuges(mut self, refuges: BTreeSet<Token>) -> Self {
         self.pseudonymiser.hide_refuges(refuges);
         self
+    }
+
+    /// It is this day. Whoever was remembered is forgotten with the day before, as at the hub.
+    pub fn begin_day(&mut self, day: Date) {
+        if self.day.replace(day) != Some(day) {
+            self.pseudonymiser.forget_people();
+        }
     }
 
     /// One record from clear to what may leave.
@@ -112,4 +121,44 @@ impl Source {
 fn refused(path: &str, rule: &str, help: &str) -> Rejection {
     let (path, rule, help) = (path.to_owned(), rule.to_owned(), help.to_owned());
     Rejection { code: RejectCode::WrongForm, path, rule, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::civil::date;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::keys::linkage::LinkageKey;
+    use crate::keys::vault::VaultKey;
+
+    #[test]
+    fn nobody_is_remembered_beyond_the_day() {
+        let agreement = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/agreement.toml");
+        let agreement = Agreement::load(&agreement).expect("the shipped agreement is in order");
+        let (party, scope) = ("police".parse().expect("a name"), agreement.scopes[0].clone());
+        let linkage = LinkageKey::new(scope.clone(), 1, Zeroizing::new([1; 32]));
+        let keys = SourceKeys { linkage, intake: VaultKey::new(1, &[2; 32]) };
+        let mut source = Source::new(&agreement, &party, &scope, keys, 1 << 20).expect("a feed");
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let crime = include_bytes!("../../schemas/examples/events/police.crime.v1.json");
+        let mut tell = |source: &Source| {
+            // Long after: 2200-01-01.
+            source.pseudonymise(&[], crime, 7_258_118_400_000, &mut rng).map_err(|refused| refused.path)
+        };
+        source.begin_day(date(2026, 1, 1));
+        let first = tell(&source).expect("an example");
+        let held = source.pseudonymiser.people_held();
+        assert!(held > 0);
+        source.begin_day(date(2026, 1, 1));
+        tell(&source).expect("an example");
+        assert_eq!(source.pseudonymiser.people_held(), held, "the same people on the same day");
+        source.begin_day(date(2026, 1, 2));
+        assert_eq!(source.pseudonymiser.people_held(), 0, "another day");
+        assert_eq!(tell(&source).expect("an example").event.len(), first.event.len());
+    }
 }

@@ -132,7 +132,7 @@ impl Engine {
         if let Some(person) = linker.cluster_of(asked) {
             return Resembling { same: BTreeSet::from([person]), ..Resembling::default() };
         }
-        linker.insert(asked, agency, person.local_ref, person.tokens);
+        linker.insert(asked, agency, person.local_ref, &person.tokens);
         let settled = linker.settle();
         let joined = linker.cluster_of(asked).map(|cluster| linker.members(cluster).to_vec()).unwrap_or_default();
         let questions = settled.reviews_raised.iter();

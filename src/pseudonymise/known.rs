@@ -2,7 +2,8 @@
 //! dozen hashes and more; and of people, of whom agencies tell more than once, and who take a hundred.
 //!
 //! What is remembered is found by its own keyed hash, 128 bits of it, and is made of tokens: no clear text stays here. People
-//! are forgotten with each day, and when an event turns out to name somebody who is not held any more. What comes out is the same with it and without it.
+//! are forgotten with each day, and when an event turns out to name somebody who is not held any more. What comes out is the
+//! same with it and without it.
 
 use std::mem;
 use std::sync::{PoisonError, RwLock};
@@ -15,8 +16,14 @@ pub(super) const VALUES: usize = 1 << 15;
 /// People, each some kilobyte.
 pub(super) const PEOPLE: usize = 1 << 14;
 
+/// Parts of what is known, each under a lock of its own, so that threads seldom wait for one another.
+const PARTS: usize = 16;
+
 /// Tokens by keyed hash, the latest: where there are as many as fit, those before them are forgotten.
-pub(super) struct Known<T> {
+pub(super) struct Known<T>([Part<T>; PARTS]);
+
+/// The values whose hash begins alike.
+struct Part<T> {
     most: usize,
     tokens: RwLock<Generations<T>>,
 }
@@ -35,11 +42,32 @@ impl<T> Default for Generations<T> {
 impl<T: Clone> Known<T> {
     /// Remembers twice as many at the most.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, tokens: RwLock::default() }
+        Self(std::array::from_fn(|_| Part { most: most / PARTS, tokens: RwLock::default() }))
     }
 
     /// What is remembered of a value, or what `hash` makes of it.
     pub(super) fn get(&self, mac: [u8; 16], hash: impl FnOnce() -> T) -> T {
+        self.0[usize::from(mac[0]) % PARTS].get(mac, hash)
+    }
+
+    /// Remembers nothing any more.
+    pub(super) fn forget(&self) {
+        self.0.iter().for_each(Part::forget);
+    }
+
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let held = |part: &Part<T>| {
+            let tokens = part.tokens.read().unwrap_or_else(PoisonError::into_inner);
+            tokens.latest.len() + tokens.earlier.len()
+        };
+        self.0.iter().map(held).sum()
+    }
+}
+
+impl<T: Clone> Part<T> {
+    fn get(&self, mac: [u8; 16], hash: impl FnOnce() -> T) -> T {
         let earlier = {
             // A thread that panicked left at the worst a value that is not remembered.
             let known = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
@@ -62,8 +90,7 @@ impl<T: Clone> Known<T> {
         tokens
     }
 
-    /// Remembers nothing any more.
-    pub(super) fn forget(&self) {
+    fn forget(&self) {
         let known = mem::take(&mut *self.tokens.write().unwrap_or_else(PoisonError::into_inner));
         drop(known);
     }
@@ -75,17 +102,18 @@ mod tests {
 
     #[test]
     fn the_latest_are_not_hashed_again_and_the_others_are_forgotten() {
-        let known = Known::new(10);
+        let known = Known::new(10 * PARTS);
+        // All of one part.
         let mac = |number: usize| {
             let mut mac = [0; 16];
-            mac[..8].copy_from_slice(&number.to_be_bytes());
+            mac[8..].copy_from_slice(&number.to_be_bytes());
             mac
         };
         for number in 0..25 {
             assert_eq!(known.get(mac(number), || number), number);
         }
         let held = || {
-            let tokens = known.tokens.read().expect("whole");
+            let tokens = known.0[0].tokens.read().expect("whole");
             (tokens.latest.len(), tokens.earlier.len())
         };
         assert_eq!(held(), (5, 10), "the first ten are forgotten");

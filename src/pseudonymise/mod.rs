@@ -12,6 +12,7 @@ mod refuges;
 pub mod source;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -33,7 +34,7 @@ pub struct Pseudonymiser {
     names: Known<NameTokens>,
     dates: Known<DateTokens>,
     postcodes: Known<PostcodeTokens>,
-    people: Known<PersonTokens>,
+    people: Known<Arc<PersonTokens>>,
 }
 
 impl Pseudonymiser {
@@ -87,14 +88,20 @@ impl Pseudonymiser {
     /// Everything linkage compares of the person of a record, which [`Self::record`] named: of every part that tokens are made
     /// of. Remembered, until [`Self::forget_people`].
     #[must_use]
-    pub fn tokens_of(&self, record: RecordId, identity: &NormalIdentity) -> PersonTokens {
-        self.people.get(record.0, || self.tokens(identity))
+    pub fn tokens_of(&self, record: RecordId, identity: &NormalIdentity) -> Arc<PersonTokens> {
+        self.people.get(record.0, || Arc::new(self.tokens(identity)))
     }
 
     /// Remembers nobody any more: what is not to be held anywhere is not held here. Values of fields stay, for they are
     /// nobody's.
     pub fn forget_people(&self) {
         self.people.forget();
+    }
+
+    /// How many people are remembered.
+    #[cfg(test)]
+    pub(crate) fn people_held(&self) -> usize {
+        self.people.held()
     }
 
     /// Everything linkage compares of one person.
@@ -140,10 +147,10 @@ impl Pseudonymiser {
 
     fn name(&self, name: &NormalName) -> NameTokens {
         let mac = cut(&self.keys.name, &[name.word.expose().as_bytes()]);
-        self.names.get(mac, || self.hash_name(name))
+        self.names.get(mac, || self.hash_name(name, first(mac)))
     }
 
-    fn hash_name(&self, name: &NormalName) -> NameTokens {
+    fn hash_name(&self, name: &NormalName, exact: Token) -> NameTokens {
         let keys = &self.keys;
         let text = name.word.expose();
         let initial = token(&keys.initial, &[text.get(..1).unwrap_or(text)]);
@@ -154,7 +161,7 @@ impl Pseudonymiser {
             return NameTokens { exact: initial, forms, phonetic: initial, initial, deletions };
         }
         NameTokens {
-            exact: token(&keys.name, &[text]),
+            exact,
             forms: name_forms(&keys.form, text, &name.forms()),
             phonetic: token(&keys.phonetic, &[name.phonetic()]),
             initial,
@@ -172,10 +179,10 @@ impl Pseudonymiser {
 
     fn date(&self, date: &NormalDate) -> DateTokens {
         let mac = cut(&self.keys.date, &[&date.digits]);
-        self.dates.get(mac, || self.hash_date(date))
+        self.dates.get(mac, || self.hash_date(date, first(mac)))
     }
 
-    fn hash_date(&self, date: &NormalDate) -> DateTokens {
+    fn hash_date(&self, date: &NormalDate, whole: Token) -> DateTokens {
         let keys = &self.keys;
         let text = std::str::from_utf8(&date.digits).expect("digits are ASCII");
         let (year, month, day) = (&text[..4], &text[4..6], &text[6..]);
@@ -189,8 +196,8 @@ impl Pseudonymiser {
             open[place] = date.digits[place];
         }
         DateTokens {
-            whole: token(&keys.date, &[text]),
-            swapped: token(&keys.date, &[swapped]),
+            whole,
+            swapped: if swapped == text { whole } else { token(&keys.date, &[swapped]) },
             wildcards,
             year: token(&keys.year, &[year]),
             year_month: token(&keys.year_month, &[year, month]),
@@ -305,4 +312,9 @@ fn each_part<'a>(identity: &'a NormalIdentity, mut part: impl FnMut(&'static str
 
 fn cut(key: &FieldKey, parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; 16] {
     *key.mac(parts).first_chunk().expect("HMAC-SHA-256 has 32 bytes")
+}
+
+/// The token that the cut of the same hash begins with.
+fn first([a, b, c, d, e, f, g, h, ..]: [u8; 16]) -> Token {
+    Token(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }

@@ -36,7 +36,7 @@ pub fn written(
             "status": person.status,
             "record": person.record,
             "under_16": person.under_16,
-            "tokens": person.tokens,
+            "tokens": *person.tokens,
             "sealed": {"epoch": person.sealed.epoch, "bytes": URL_SAFE_NO_PAD.encode(&person.sealed.bytes)},
         })
     });

@@ -15,7 +15,7 @@ pub(super) enum Node<'a> {
     Null,
     Bool(bool),
     Number(Number),
-    Text(Text<'a>),
+    Text(RecordText<'a>),
     List(Vec<Node<'a>>),
     Object(Fields<'a>),
 }
@@ -69,9 +69,9 @@ impl<'a> Node<'a> {
 
 /// A text or the name of a property.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Text<'a>(Cow<'a, str>);
+pub(super) struct RecordText<'a>(Cow<'a, str>);
 
-impl<'a> Text<'a> {
+impl<'a> RecordText<'a> {
     /// As it stands in the record.
     pub(super) fn borrowed(text: &'a str) -> Self {
         Self(Cow::Borrowed(text))
@@ -88,7 +88,7 @@ impl<'a> Text<'a> {
     }
 }
 
-impl Deref for Text<'_> {
+impl Deref for RecordText<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -96,7 +96,7 @@ impl Deref for Text<'_> {
     }
 }
 
-impl Drop for Text<'_> {
+impl Drop for RecordText<'_> {
     fn drop(&mut self) {
         if let Cow::Owned(text) = &mut self.0 {
             text.zeroize();
@@ -105,7 +105,7 @@ impl Drop for Text<'_> {
 }
 
 /// The properties of an object, in the order in which they came.
-pub(super) struct Fields<'a>(Vec<(Text<'a>, Node<'a>)>);
+pub(super) struct Fields<'a>(Vec<(RecordText<'a>, Node<'a>)>);
 
 impl<'a> Fields<'a> {
     /// With room for so many.
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Adds one; whoever adds minds that it is not there yet.
-    pub(super) fn push(&mut self, name: Text<'a>, value: Node<'a>) {
+    pub(super) fn push(&mut self, name: RecordText<'a>, value: Node<'a>) {
         self.0.push((name, value));
     }
 
@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
         self.0.len()
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, (Text<'a>, Node<'a>)> {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, (RecordText<'a>, Node<'a>)> {
         self.0.iter()
     }
 }

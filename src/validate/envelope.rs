@@ -1,7 +1,7 @@
 //! CloudEvents 1.0 over the Kafka protocol binding: one envelope, whether it came structured (the whole event is the
 //! record's value) or binary (`ce_` headers, the value is `data`), and whether the feed may send it.
 
-use super::document::{Fields, Node, Text};
+use super::document::{Fields, Node, RecordText};
 use super::feed::FeedContext;
 use super::problem::{Check, KnownNames, Path, Problem};
 use super::read::read;
@@ -54,7 +54,7 @@ fn binary<'a>(headers: &'a [(String, Vec<u8>)], payload: &'a [u8], known: &Known
         if name == "data" || fields.get(&name).is_some() {
             return Err(not_cloud_event(path(), "each attribute once", "send each ce_ header once, and no ce_data"));
         }
-        fields.push(Text::copied(&name), Node::Text(Text::borrowed(text)));
+        fields.push(RecordText::copied(&name), Node::Text(RecordText::borrowed(text)));
     }
     let data = read(payload, known).map_err(|mut problem| {
         // A record that cannot be read at all is told as a whole; a place inside it is inside `data`.
@@ -63,7 +63,7 @@ fn binary<'a>(headers: &'a [(String, Vec<u8>)], payload: &'a [u8], known: &Known
         }
         problem
     })?;
-    fields.push(Text::borrowed("data"), data);
+    fields.push(RecordText::borrowed("data"), data);
     Ok(Node::Object(fields))
 }
 

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use zeroize::Zeroizing;
 
-use super::document::{Fields, Node, Text};
+use super::document::{Fields, Node, RecordText};
 use super::problem::{Check, KnownNames, Path, Problem, Step};
 use crate::model::outcome::RejectCode;
 
@@ -136,7 +136,7 @@ impl Reader<'_> {
     fn read_fields<'de, A: MapAccess<'de>>(self, access: &mut A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields::with_capacity(FIELDS);
         // Whoever sends thousands of them must not have each compared with each.
-        let mut many: BTreeSet<Text<'de>> = BTreeSet::new();
+        let mut many: BTreeSet<RecordText<'de>> = BTreeSet::new();
         while let Some(name) = access.next_key_seed(Name)? {
             if name.as_bytes().contains(&0) {
                 self.came_through_field(&name);
@@ -170,26 +170,26 @@ impl Reader<'_> {
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Text<'de>;
+    type Value = RecordText<'de>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Text<'de>, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<RecordText<'de>, D::Error> {
         input.deserialize_str(self)
     }
 }
 
 impl<'de> Visitor<'de> for Name {
-    type Value = Text<'de>;
+    type Value = RecordText<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("the name of a property")
     }
 
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text::borrowed(name))
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<RecordText<'de>, E> {
+        Ok(RecordText::borrowed(name))
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Text<'de>, E> {
-        Ok(Text::copied(name))
+    fn visit_str<E>(self, name: &str) -> Result<RecordText<'de>, E> {
+        Ok(RecordText::copied(name))
     }
 }
 
@@ -235,14 +235,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Node<'de>, E> {
         // What stands in the record unescaped has no NUL: JSON allows none.
-        Ok(Node::Text(Text::borrowed(text)))
+        Ok(Node::Text(RecordText::borrowed(text)))
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Node<'de>, E> {
         if text.as_bytes().contains(&0) {
             return Err(self.refuse(Refused::Nul));
         }
-        Ok(Node::Text(Text::copied(text)))
+        Ok(Node::Text(RecordText::copied(text)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
@@ -262,5 +262,35 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node<'de>, A::Error> {
         self.deeper()?.read_fields(&mut access).map(Node::Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustc_hash::FxHashSet;
+
+    use super::*;
+
+    fn refused(text: &str) -> Option<(RejectCode, String)> {
+        let known = KnownNames(FxHashSet::from_iter(["scope".to_owned()]));
+        let rejection = read(text.as_bytes(), &known).err()?.into_rejection();
+        Some((rejection.code, rejection.path))
+    }
+
+    #[test]
+    fn a_property_that_comes_twice_is_found_among_few_and_among_many() {
+        for fields in [2, FEW_FIELDS - 1, FEW_FIELDS, FEW_FIELDS + 1, 3 * FEW_FIELDS] {
+            let object = |last: &str| {
+                // One is written with an escape: what it says counts.
+                let others = (1..fields).map(|field| format!(r#""f\u0069eld{field}":{field},"#));
+                format!(r#"{{"scope":0,{}"{last}":1}}"#, others.collect::<String>())
+            };
+            assert_eq!(refused(&object("id")), None, "{fields} fields, each once");
+            let twice = |path: &str| Some((RejectCode::DuplicateProperty, path.to_owned()));
+            assert_eq!(refused(&object("scope")), twice("/scope"), "the first of {fields} again");
+            for again in [1, fields - 1] {
+                assert_eq!(refused(&object(&format!("field{again}"))), twice("/?"), "field {again} of {fields} again");
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Events that were pseudonymised at the source: hashed ids and tokens in place of identity. Their shape is checked like any
 //! other; and a hub that takes only those refuses identity in clear.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -126,7 +128,7 @@ impl SourcePerson {
             role: self.role,
             status: self.status,
             under_16: self.under_16,
-            tokens: self.tokens,
+            tokens: Arc::new(self.tokens),
             sealed: Sealed { epoch: self.sealed.epoch, bytes: bytes.into() },
         })
     }

@@ -406,6 +406,8 @@ fn filled() -> (Vec<u8>, Seen) {
 fn damage_is_told_and_never_taken_for_data() {
     let (bytes, whole) = filled();
     assert!(whole.register.len() > 50 && whole.waiting.len() == 80 && whole.alerts.len() == 40);
+    // The head of an SQLite file says how large its pages are.
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let mut told = 0;
     for round in 0..600 {
@@ -414,7 +416,7 @@ fn damage_is_told_and_never_taken_for_data() {
         match round % 3 {
             0 => damaged[at] ^= 1 << random.random_range(0..8),
             // The first bytes of pages say how they are to be read: most of the mischief lies there.
-            1 => damaged[at / 4096 * 4096 + at % 64] ^= 1 << random.random_range(0..8),
+            1 => damaged[at / page * page + at % 64] ^= 1 << random.random_range(0..8),
             _ => damaged.truncate(at),
         }
         let house = Embedded::new();
@@ -441,9 +443,9 @@ fn damage_is_told_and_never_taken_for_data() {
 fn a_write_that_fails_is_undone_and_told() {
     let house = Embedded::new();
     publish(&mut house.open_client(), "a", &["1"]);
-    // A child that may not make files larger than 200 blocks of 512 bytes, and is not killed for trying.
+    // A child that may not make files larger than 800 blocks of 512 bytes, and is not killed for trying.
     let limited = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"])
+        .args(["-c", "trap '' XFSZ; ulimit -f 800; exec \"$@\"", "sh"])
         .arg(std::env::current_exe().expect("our own path"))
         .args(["--exact", "embedded::child_process", "--nocapture"])
         .env("EMBEDDED_CHILD_ROLE", "fill")

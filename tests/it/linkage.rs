@@ -126,7 +126,7 @@ impl Observed {
     }
 
     fn insert(&mut self, person: &Blind) {
-        self.linker.insert(person.id, person.agency.clone(), person.local_ref, person.tokens.clone());
+        self.linker.insert(person.id, person.agency.clone(), person.local_ref, &person.tokens);
     }
 
     fn settle(&mut self) {

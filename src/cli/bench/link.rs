@@ -204,7 +204,7 @@ impl Bench {
             let rows = self.blind(CHUNK.min(resident - self.rows.taken))?;
             clock.records += rows.len();
             let before = cpu_seconds().unwrap_or_default();
-            rows.into_iter().for_each(|row| linker.insert(row.record, row.agency, row.local_ref, row.tokens));
+            rows.into_iter().for_each(|row| linker.insert(row.record, row.agency, row.local_ref, &row.tokens));
             let settled = linker.settle();
             clock.seconds += cpu_seconds().unwrap_or_default() - before;
             stored.parts.push(StoredPart::of(&settled.rows));
@@ -250,7 +250,7 @@ impl Bench {
             let before = thread_cpu_seconds().unwrap_or_default();
             for row in rows {
                 let started = Instant::now();
-                linker.insert(row.record, row.agency, row.local_ref, row.tokens);
+                linker.insert(row.record, row.agency, row.local_ref, &row.tokens);
                 let settled = linker.settle();
                 took.push(started.elapsed().as_secs_f64() * 1e3);
                 drop(settled);

@@ -49,7 +49,7 @@ impl EmbeddedClient {
         let mut read = self
             .connection
             .prepare_cached(
-                "SELECT place, appended_ms, sum, key, value FROM topic_records WHERE place >= ? AND place < ?
+                "SELECT place, appended_ms, xxh3, key, value FROM topic_records WHERE place >= ? AND place < ?
                  ORDER BY place LIMIT ?",
             )
             .map_err(explain)?;

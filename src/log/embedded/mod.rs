@@ -8,6 +8,7 @@
 
 mod client;
 mod frame;
+mod migrate;
 mod register;
 mod store;
 mod sweep;
@@ -348,7 +349,7 @@ fn write_again(sqlite: &Connection, rewrite: &Rewrite) -> Result<(), LogError> {
         .map_err(explain)?;
     let sum = topic_sum(place, appended_ms.ok_or_else(gone)?, key, value.as_deref());
     sqlite
-        .prepare_cached("UPDATE topic_records SET value = ?, sum = ? WHERE place = ?")
+        .prepare_cached("UPDATE topic_records SET value = ?, xxh3 = ? WHERE place = ?")
         .and_then(|mut update| update.execute((value.as_deref(), sum, place)))
         .map_err(explain)?;
     Ok(())

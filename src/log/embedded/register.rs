@@ -20,15 +20,15 @@ const SHELF_BITS: u32 = 48;
 
 /// How many rows there are, and the sum of their checksums: the same in whatever order they came.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Totals {
-    row_count: i64,
+pub(super) struct Totals {
+    pub(super) row_count: i64,
     row_sum: i64,
 }
 
 impl Totals {
-    const EMPTY: Self = Self { row_count: 0, row_sum: 0 };
+    pub(super) const EMPTY: Self = Self { row_count: 0, row_sum: 0 };
 
-    fn read(sqlite: &Connection) -> Result<Self, LogError> {
+    pub(super) fn read(sqlite: &Connection) -> Result<Self, LogError> {
         sqlite
             .prepare_cached("SELECT row_count, row_sum FROM register_totals")
             .and_then(|mut find| {
@@ -38,7 +38,7 @@ impl Totals {
             .ok_or_else(damaged)
     }
 
-    fn write(self, sqlite: &Connection) -> Result<(), LogError> {
+    pub(super) fn write(self, sqlite: &Connection) -> Result<(), LogError> {
         sqlite
             .prepare_cached("UPDATE register_totals SET row_count = ?, row_sum = ?")
             .and_then(|mut update| update.execute((self.row_count, self.row_sum)))
@@ -46,7 +46,7 @@ impl Totals {
         Ok(())
     }
 
-    fn add(&mut self, sum: i64) {
+    pub(super) fn add(&mut self, sum: i64) {
         self.row_count += 1;
         self.row_sum = self.row_sum.wrapping_add(sum);
     }
@@ -97,7 +97,7 @@ impl<S: BuildHasher> Places<S> {
 
     /// The next place on the shelf of a key.
     fn next(&self, key: &[u8]) -> Result<i64, LogError> {
-        let first = i64::from(shelf(key)) << SHELF_BITS;
+        let first = first_place(key);
         let next = self.last.get(&shelf(key)).map_or(first, |last| last + 1);
         if next >> SHELF_BITS == first >> SHELF_BITS {
             Ok(next)
@@ -110,7 +110,7 @@ impl<S: BuildHasher> Places<S> {
     fn find(&self, sqlite: &Connection, key: &[u8]) -> Result<Option<Held>, LogError> {
         let place = self.twins.get(key).or_else(|| self.by_hash.get(&self.hasher.hash_one(key)));
         let Some(place) = place.copied() else { return Ok(None) };
-        let mut find = sqlite.prepare_cached("SELECT sum, key FROM register WHERE place = ?").map_err(explain)?;
+        let mut find = sqlite.prepare_cached("SELECT xxh3, key FROM register WHERE place = ?").map_err(explain)?;
         let found = find
             .query_row([place], |row| Ok((row.get(0)?, row.get_ref(1)?.as_blob()? == key)))
             .optional()
@@ -136,7 +136,7 @@ pub(super) fn write<S: BuildHasher>(
     let mut totals = Totals::read(sqlite)?;
     let mut insert = sqlite.prepare_cached("INSERT INTO register VALUES (?, ?, ?, ?)").map_err(explain)?;
     let mut update =
-        sqlite.prepare_cached("UPDATE register SET sum = ?, value = ? WHERE place = ?").map_err(explain)?;
+        sqlite.prepare_cached("UPDATE register SET xxh3 = ?, value = ? WHERE place = ?").map_err(explain)?;
     let mut remove = sqlite.prepare_cached("DELETE FROM register WHERE place = ?").map_err(explain)?;
     for RegisterRow { partition, key, value } in rows {
         only_partition(partition)?;
@@ -183,7 +183,7 @@ pub(super) fn read_back<S: BuildHasher>(
 /// Hands every row to `row` with its place, shelf by shelf, and checks each and all.
 pub(super) fn read(sqlite: &Connection, mut row: impl FnMut(i64, &[u8], &[u8])) -> Result<(), LogError> {
     let mut read =
-        sqlite.prepare_cached("SELECT place, sum, key, value FROM register ORDER BY place").map_err(explain)?;
+        sqlite.prepare_cached("SELECT place, xxh3, key, value FROM register ORDER BY place").map_err(explain)?;
     let mut rows = read.query([]).map_err(explain)?;
     let mut totals = Totals::EMPTY;
     while let Some(found) = rows.next().map_err(explain)? {
@@ -200,36 +200,17 @@ pub(super) fn read(sqlite: &Connection, mut row: impl FnMut(i64, &[u8], &[u8])) 
     if totals == Totals::read(sqlite)? { Ok(()) } else { Err(damaged()) }
 }
 
-/// Puts rows that lie in the order of their keys, as in the file's first version, onto shelves.
-pub(super) fn shelve(sqlite: &Connection) -> Result<(), LogError> {
-    let mut totals = Totals::EMPTY;
-    let mut read = sqlite.prepare("SELECT sum, key, value FROM register_by_key ORDER BY key").map_err(explain)?;
-    let mut insert = sqlite.prepare("INSERT INTO register VALUES (?, ?, ?, ?)").map_err(explain)?;
-    let mut rows = read.query([]).map_err(explain)?;
-    let mut place = 0;
-    while let Some(found) = rows.next().map_err(explain)? {
-        let key = found.get_ref(1).map_err(explain)?.as_blob().map_err(|_| damaged())?;
-        let value = found.get_ref(2).map_err(explain)?.as_blob().map_err(|_| damaged())?;
-        if found.get::<_, i64>(0).map_err(explain)? != sum("register", &[key, value]) {
-            return Err(damaged());
-        }
-        place = (place + 1).max(i64::from(shelf(key)) << SHELF_BITS);
-        let sum = row_sum(place, key, value);
-        totals.add(sum);
-        insert.execute((place, sum, key, value)).map_err(explain)?;
-    }
-    if totals.row_count != Totals::read(sqlite)?.row_count {
-        return Err(damaged());
-    }
-    totals.write(sqlite)
-}
-
 /// Rows whose keys begin alike stand together, so that they come back in the order of that byte.
 fn shelf(key: &[u8]) -> u8 {
     key.first().copied().unwrap_or_default()
 }
 
-fn row_sum(place: i64, key: &[u8], value: &[u8]) -> i64 {
+/// The first place on the shelf of a key.
+pub(super) fn first_place(key: &[u8]) -> i64 {
+    i64::from(shelf(key)) << SHELF_BITS
+}
+
+pub(super) fn row_sum(place: i64, key: &[u8], value: &[u8]) -> i64 {
     sum("register", &[&place.to_be_bytes(), key, value])
 }
 
@@ -280,34 +261,5 @@ mod tests {
         assert_eq!(rows(&file, &mut places), ["a1=z", "b2=again"]);
         write(&mut places, vec![row("b1", Some("back")), row("a1", None), row("", Some("no key"))]);
         assert_eq!(rows(&file, &mut places), ["=no key", "b2=again", "b1=back"]);
-    }
-
-    #[test]
-    fn rows_of_the_first_version_are_put_on_shelves() {
-        let folder = tempfile::tempdir().expect("a temporary directory");
-        let path = folder.path().join("log");
-        drop(store::open(&path, 1_000).expect("opens"));
-        let file = Connection::open(&path).expect("opens");
-        file.execute_batch(
-            "DROP TABLE register; PRAGMA user_version = 1;
-             CREATE TABLE register (key BLOB PRIMARY KEY NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL)
-             STRICT, WITHOUT ROWID;",
-        )
-        .expect("as it was");
-        let mut totals = Totals::EMPTY;
-        for (key, value) in [(b"b1", b"x"), (b"a2", b"y"), (b"a1", b"z")] {
-            let sum = sum("register", &[key, value]);
-            totals.add(sum);
-            file.execute("INSERT INTO register VALUES (?, ?, ?)", (key, sum, value)).expect("inserts");
-        }
-        totals.write(&file).expect("writes");
-        drop(file);
-        let file = store::open(&path, 1_000).expect("migrates");
-        let mut places = Places::<RandomState>::default();
-        assert_eq!(rows(&file, &mut places), ["a1=z", "a2=y", "b1=x"]);
-        write(&file, &mut places, vec![row("a1", None), row("b1", Some("xx"))]).expect("writes");
-        drop(file);
-        let file = store::open(&path, 1_000).expect("opens");
-        assert_eq!(rows(&file, &mut places), ["a2=y", "b1=xx"]);
     }
 }

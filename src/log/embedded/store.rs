@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_64;
 
-use super::register;
+use super::migrate;
 use crate::log::LogError;
 
 /// Version of the tables below, kept in `user_version`. Raise it with every change and migrate the older ones.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// "prlg": tells our file from another program's.
 const APPLICATION_ID: i64 = 0x7072_6c67;
@@ -22,33 +22,30 @@ const APPLICATION_ID: i64 = 0x7072_6c67;
 /// a stream's records lie beside each other.
 const OFFSET_BITS: u32 = 40;
 
+/// Of a new file; an older one keeps its own. Nearly all that a commit writes is new and lies together, and every page of it
+/// costs calls of the system, so pages are large; a commit of a single event writes a score of them, so not larger.
+const PAGE_BYTES: i64 = 16 << 10;
+
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const SCHEMA: &str = "
     CREATE TABLE streams (
-        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, next_offset INTEGER NOT NULL, xxh3 INTEGER NOT NULL) STRICT;
     CREATE TABLE feed_records (place INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
     CREATE TABLE topic_records (
-        place INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB)
+        place INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, xxh3 INTEGER NOT NULL, key BLOB NOT NULL, value BLOB)
         STRICT;
     CREATE TABLE latest (
         stream INTEGER NOT NULL, key BLOB NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (stream, key))
         STRICT, WITHOUT ROWID;
     CREATE TABLE superseded (since_ms INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (since_ms, place))
         STRICT, WITHOUT ROWID;
-    CREATE TABLE register (place INTEGER PRIMARY KEY, sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL)
+    CREATE TABLE register (place INTEGER PRIMARY KEY, xxh3 INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL)
         STRICT;
     CREATE TABLE register_totals (row_count INTEGER NOT NULL, row_sum INTEGER NOT NULL) STRICT;
     INSERT INTO register_totals VALUES (0, 0);
-    CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
-";
-
-/// From version 1, whose register lay in the order of its keys.
-const TO_VERSION_2: &str = "
-    ALTER TABLE register RENAME TO register_by_key;
-    CREATE TABLE register (place INTEGER PRIMARY KEY, sum INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL)
-        STRICT;
+    CREATE TABLE positions (stream INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, xxh3 INTEGER NOT NULL) STRICT;
 ";
 
 /// Says of which file an error is.
@@ -132,7 +129,7 @@ pub(super) fn owner_only(path: &Path) -> Result<File, LogError> {
 
 fn prepare_file(connection: &Connection, cache_kib: i64) -> Result<(), LogError> {
     let pragma = |name: &str, value: i64| connection.pragma_update(None, name, value).map_err(explain);
-    pragma("page_size", 4096)?;
+    pragma("page_size", PAGE_BYTES)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(explain)?;
     if mode != "wal" {
@@ -147,7 +144,7 @@ fn prepare_file(connection: &Connection, cache_kib: i64) -> Result<(), LogError>
     pragma("wal_autocheckpoint", 1_000)?;
     pragma("journal_size_limit", 128 << 20)?;
     pragma("cache_size", -cache_kib)?;
-    migrate(connection)?;
+    bring_up(connection)?;
     check_small_tables(connection)
 }
 
@@ -164,7 +161,7 @@ fn check_small_tables(connection: &Connection) -> Result<(), LogError> {
     Ok(())
 }
 
-fn migrate(connection: &Connection) -> Result<(), LogError> {
+fn bring_up(connection: &Connection) -> Result<(), LogError> {
     let number = |name: &str| -> Result<i64, LogError> {
         connection.pragma_query_value(None, name, |row| row.get(0)).map_err(explain)
     };
@@ -191,10 +188,11 @@ fn migrate(connection: &Connection) -> Result<(), LogError> {
                 }
                 connection.execute_batch(SCHEMA).map_err(explain)?;
             }
-            _ => {
-                connection.execute_batch(TO_VERSION_2).map_err(explain)?;
-                register::shelve(connection)?;
-                connection.execute_batch("DROP TABLE register_by_key").map_err(explain)?;
+            older => {
+                if older == 1 {
+                    migrate::from_1(connection)?;
+                }
+                migrate::from_2(connection)?;
             }
         }
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
@@ -247,7 +245,7 @@ pub(super) fn stream_of(place: i64) -> i64 {
 /// A stream by name, if anything was ever appended to it.
 pub(super) fn stream(connection: &Connection, name: &str) -> Result<Option<Stream>, LogError> {
     let mut find =
-        connection.prepare_cached("SELECT id, next_offset, sum FROM streams WHERE name = ?").map_err(explain)?;
+        connection.prepare_cached("SELECT id, next_offset, xxh3 FROM streams WHERE name = ?").map_err(explain)?;
     let row = find
         .query_row([name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
         .optional()
@@ -283,7 +281,7 @@ pub(super) fn stream_or_new(connection: &Connection, name: &str) -> Result<Strea
 pub(super) fn store_stream(connection: &Connection, name: &str, stream: Stream) -> Result<(), LogError> {
     let sum = stream_sum(stream.id, name, stream.next_offset);
     connection
-        .prepare_cached("UPDATE streams SET next_offset = ?, sum = ? WHERE id = ?")
+        .prepare_cached("UPDATE streams SET next_offset = ?, xxh3 = ? WHERE id = ?")
         .and_then(|mut update| update.execute((stream.next_offset, sum, stream.id)))
         .map_err(explain)?;
     Ok(())
@@ -292,14 +290,14 @@ pub(super) fn store_stream(connection: &Connection, name: &str, stream: Stream) 
 /// Where the daemon stands in a feed.
 pub(super) fn position(connection: &Connection, stream: Stream) -> Result<i64, LogError> {
     let mut find =
-        connection.prepare_cached("SELECT next_offset, sum FROM positions WHERE stream = ?").map_err(explain)?;
+        connection.prepare_cached("SELECT next_offset, xxh3 FROM positions WHERE stream = ?").map_err(explain)?;
     let row = find
         .query_row([stream.id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
         .optional()
         .map_err(explain)?;
     match row {
         None => Ok(0),
-        Some((next_offset, sum)) if sum == position_sum(stream, next_offset) => Ok(next_offset),
+        Some((next_offset, sum)) if sum == position_sum(stream.id, next_offset) => Ok(next_offset),
         Some(_) => Err(damaged()),
     }
 }
@@ -308,29 +306,29 @@ pub(super) fn position(connection: &Connection, stream: Stream) -> Result<i64, L
 pub(super) fn store_position(connection: &Connection, stream: Stream, next_offset: i64) -> Result<(), LogError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)")
-        .and_then(|mut put| put.execute((stream.id, next_offset, position_sum(stream, next_offset))))
+        .and_then(|mut put| put.execute((stream.id, next_offset, position_sum(stream.id, next_offset))))
         .map_err(explain)?;
     Ok(())
 }
 
-/// Checksum of a row. SQLite notices a damaged tree but not a flipped bit within a value; this does.
+/// Checksum of a row, XXH3 with 64 bits. SQLite notices a damaged tree but not a flipped bit within a value; this does. It
+/// is against failing disks alone: whoever can write to the file could make a costlier sum without a key anew as well.
 pub(super) fn sum(label: &str, parts: &[&[u8]]) -> i64 {
-    let mut hash = Sha256::new();
-    for part in [label.as_bytes()].iter().chain(parts) {
-        hash.update(u64::try_from(part.len()).expect("a length fits 64 bits").to_be_bytes());
-        hash.update(part);
+    let parts = || [label.as_bytes()].into_iter().chain(parts.iter().copied());
+    let mut framed = Vec::with_capacity(parts().map(|part| size_of::<u64>() + part.len()).sum());
+    for part in parts() {
+        framed.extend_from_slice(&u64::try_from(part.len()).expect("a length fits 64 bits").to_le_bytes());
+        framed.extend_from_slice(part);
     }
-    let digest: [u8; 32] = hash.finalize().into();
-    let (first, _) = digest.split_first_chunk::<8>().expect("a SHA-256 digest has 32 bytes");
-    i64::from_be_bytes(*first)
+    XxHash3_64::oneshot(&framed).cast_signed()
 }
 
-fn stream_sum(id: i64, name: &str, next_offset: i64) -> i64 {
+pub(super) fn stream_sum(id: i64, name: &str, next_offset: i64) -> i64 {
     sum("stream", &[&id.to_be_bytes(), name.as_bytes(), &next_offset.to_be_bytes()])
 }
 
-fn position_sum(stream: Stream, next_offset: i64) -> i64 {
-    sum("position", &[&stream.id.to_be_bytes(), &next_offset.to_be_bytes()])
+pub(super) fn position_sum(stream: i64, next_offset: i64) -> i64 {
+    sum("position", &[&stream.to_be_bytes(), &next_offset.to_be_bytes()])
 }
 
 /// What is said when something read is not what was written.
