@@ -1,5 +1,6 @@
 //! How fast records link: a register is filled, restored from its rows, and then grows record by record, each settled
-//! by itself, by the code that the daemon runs. Rates are by CPU time of one core; the machine may be busy with others.
+//! by itself, by the code that the daemon runs. Rates are by CPU time of one core; the machine may be busy with others. A
+//! synthetic city is linked under the model for as many people as it has, as its configuration would say.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
