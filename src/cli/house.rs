@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rand::SeedableRng;
@@ -13,6 +14,7 @@ use super::failure::{Failure, Kind};
 use super::shipped;
 use crate::config::agreement::Agreement;
 use crate::keys::KeyRing;
+use crate::link::LinkageModel;
 use crate::log::kafka::KafkaAdmin;
 use crate::log::kafka::topics::{Layout, Topic, wanted};
 use crate::model::ids::hex;
@@ -90,6 +92,11 @@ impl Wish {
 }
 
 impl House {
+    /// Sets how many people agencies may come to know, as the configuration of a place of that size says.
+    pub(super) fn known_people(&mut self, people: u32) {
+        self.deployment.model = Arc::new(LinkageModel::clone(&self.deployment.model).with_population(people));
+    }
+
     /// Removes what was made on a cluster, unless all is kept.
     pub(super) fn clear_away(mut self) -> Result<(), Failure> {
         let topics = std::mem::take(&mut self.topics);

@@ -173,13 +173,14 @@ fn link(
             .map_err(|error| LinkError::Table(path.clone(), error))?;
         // Each file is an agency.
         let agency: PartyId = format!("file{file}").parse().expect("a valid name");
-        let mut blind = table.blind(hash, &agency, 0);
-        // Tokens are much, and stay where they are.
-        rows.extend(blind.iter_mut().map(|row| {
-            let (id, truth) = (std::mem::take(&mut row.id), row.truth.take());
-            Row { file, id, truth, record: row.record }
-        }));
-        people.push(blind);
+        for mut part in table.blind(hash, &agency, 0) {
+            // Tokens are much, and stay where they are.
+            rows.extend(part.iter_mut().map(|row| {
+                let (id, truth) = (std::mem::take(&mut row.id), row.truth.take());
+                Row { file, id, truth, record: row.record }
+            }));
+            people.push(part);
+        }
     }
     // The file at hand is an epoch of its own: its frequencies are frozen before the first comparison.
     let frequencies = if args.frozen {

@@ -13,6 +13,9 @@ use crate::validate::event::Validated;
 pub(super) use crate::validate::rows::TableError;
 use crate::validate::rows::{ColumnMap, TableRow, WrittenOrder, read_table};
 
+/// Rows of one part of a table.
+const PART: usize = 4096;
+
 /// Which columns hold what.
 pub(super) struct Columns(ColumnMap);
 
@@ -57,10 +60,16 @@ impl Columns {
 }
 
 impl ClearRows {
-    /// Normalises and pseudonymises every row, on all cores. `first` numbers the references.
-    pub(super) fn blind(self, hash: &Pseudonymiser, agency: &PartyId, first: usize) -> Vec<BlindRow> {
+    /// Normalises and pseudonymises every row, on all cores, a part of the table at a time: tokens are much, and whoever
+    /// is done with a part need not hold it. `first` numbers the references.
+    pub(super) fn blind(
+        self,
+        hash: &Pseudonymiser,
+        agency: &PartyId,
+        first: usize,
+    ) -> impl Iterator<Item = Vec<BlindRow>> {
         let Self { rows, order } = self;
-        let blind = |(place, row): (usize, TableRow)| {
+        let blind = move |(place, row): (usize, TableRow)| {
             let identity = normalise_identity_with(row.identity, order);
             let reference = (first + place).to_string();
             BlindRow {
@@ -72,7 +81,11 @@ impl ClearRows {
                 tokens: hash.tokens(&identity),
             }
         };
-        rows.into_par_iter().enumerate().map(blind).collect()
+        let mut rows = rows.into_iter().enumerate();
+        std::iter::from_fn(move || {
+            let part: Vec<(usize, TableRow)> = rows.by_ref().take(PART).collect();
+            (!part.is_empty()).then(|| part.into_par_iter().map(&blind).collect())
+        })
     }
 }
 

@@ -219,8 +219,8 @@ fn blank(parent: &LinkageModel, hash: &Pseudonymiser) -> Material {
     }
 }
 
-fn with_rows(mut material: Material, rows: Vec<BlindRow>) -> Material {
-    for row in rows {
+fn with_rows(mut material: Material, rows: impl Iterator<Item = Vec<BlindRow>>) -> Material {
+    for row in rows.flatten() {
         if let Some(person) = row.truth {
             let next = material.people.len() as u64;
             material.truth.insert(row.record, *material.people.entry(person).or_insert(next));

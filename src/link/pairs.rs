@@ -79,6 +79,14 @@ impl Pairs {
         both.filter(|(one, two)| one < two)
     }
 
+    /// Roughly how many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        let table = self.forbidden.capacity() * (size_of::<(RecordId, SmallVec<[(RecordId, u32); 1]>)>() + 1);
+        let several = self.forbidden.values().filter(|others| others.spilled()).map(SmallVec::capacity).sum::<usize>();
+        let decided = self.decided.capacity() * (size_of::<(RecordId, SmallVec<[(RecordId, Decision); 1]>)>() + 1);
+        table + several * size_of::<(RecordId, u32)>() + decided
+    }
+
     /// Whom a person decided to be one with the record.
     pub(super) fn same_as(&self, record: RecordId) -> impl Iterator<Item = RecordId> + '_ {
         let decided = self.decided.get(&record).into_iter().flatten();

@@ -166,12 +166,18 @@ impl Linker {
             let records = if unit.records.spilled() { unit.records.capacity() * 4 } else { 0 };
             records + unit.weights.as_ref().map_or(0, |weights| weights.bytes())
         });
+        let asked = |others: &SmallVec<[(RecordId, Question); 1]>| {
+            if others.spilled() { others.capacity() * size_of::<(RecordId, Question)>() } else { 0 }
+        };
         let maps = self.record_of.bytes() + self.profile_of.bytes() + self.references.bytes() + self.cluster_of.bytes();
         let slabs = self.records.bytes() + self.profiles.bytes() + self.units.bytes() + self.clusters.bytes();
         slabs
             + self.sketches.bytes()
             + maps
             + self.postings.bytes()
+            + self.pairs.bytes()
+            + self.reviews.capacity() * (size_of::<(RecordId, SmallVec<[(RecordId, Question); 1]>)>() + 1)
+            + self.reviews.values().map(asked).sum::<usize>()
             + profiles.chain(clusters).chain(units).sum::<usize>()
     }
 
@@ -405,12 +411,17 @@ impl Linker {
         self.records[one].local_ref == self.records[two].local_ref && self.same_reference(one).any(|other| other == two)
     }
 
-    /// Is there a constraint or a decision between two of these records?
+    /// Where a record stands among these, which are in order of id.
+    pub(super) fn among(&self, slots: &[u32], record: RecordId) -> Option<usize> {
+        slots.binary_search_by_key(&record, |slot| self.records[*slot].id).ok()
+    }
+
+    /// Is there a constraint or a decision between two of these records, which are in order of id?
     pub(super) fn any_settled_within(&self, slots: &[u32]) -> bool {
         let settled = |slot: &u32| {
             let id = self.records[*slot].id;
-            let others = self.pairs.never(id).chain(self.pairs.same_as(id));
-            others.filter_map(|other| self.slot_of(other)).any(|other| slots.contains(&other))
+            let mut others = self.pairs.never(id).chain(self.pairs.same_as(id));
+            others.any(|other| self.among(slots, other).is_some())
         };
         slots.len() > 1 && slots.iter().any(settled)
     }

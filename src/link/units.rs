@@ -288,11 +288,12 @@ impl Nodes {
         let (mut settled, mut references) = (FxHashMap::<_, Settlement>::default(), FxHashMap::<_, i64>::default());
         for &(slot, node) in &node_of {
             let id = linker.records[slot].id;
-            let held = |other: RecordId| linker.slot_of(other).and_then(place);
-            for other in linker.pairs.never(id).filter_map(held) {
+            // Most are of other units; those of this one are at hand.
+            let here = |other: RecordId| place(unit[linker.among(unit, other)?]);
+            for other in linker.pairs.never(id).filter_map(here) {
                 settled.entry((node.min(other), node.max(other))).or_default().never = true;
             }
-            for other in linker.pairs.same_as(id).filter_map(held) {
+            for other in linker.pairs.same_as(id).filter_map(here) {
                 settled.entry((node.min(other), node.max(other))).or_default().same = true;
             }
             // Each pair is met from both ends; the lower node counts.

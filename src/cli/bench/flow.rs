@@ -82,11 +82,12 @@ pub(super) fn run(args: &FlowArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(batch_records) = args.batch_records {
         house.deployment.settings.batch_records = batch_records.max(1);
     }
-    let (deployment, client) = (&house.deployment, || subscriber(&house.deployment.settings.log));
     let [warm_up, timed] = [args.warm_up, args.seconds].map(|seconds| args.rate as usize * seconds as usize);
     let warm_up = if timed == 0 { 0 } else { warm_up };
     let people = (args.events + u32::try_from(warm_up + timed).unwrap_or(0)) / 2;
     let city = City::new(args.seed, people, MONTHS);
+    house.known_people(city.people);
+    let (deployment, client) = (&house.deployment, || subscriber(&house.deployment.settings.log));
     let stage = city.stage();
     let mut lines = stage.lines().take(args.events as usize + warm_up + timed);
     let backlog: Vec<Line> = lines.by_ref().take(args.events as usize).collect();

@@ -1,5 +1,6 @@
 //! How fast records link: a register is filled, restored from its rows, and then grows record by record, each settled
-//! by itself, by the code that the daemon runs. Rates are by CPU time of one core; the machine may be busy with others.
+//! by itself, by the code that the daemon runs. Rates are by CPU time of one core; the machine may be busy with others. A
+//! synthetic city is linked under the model for as many people as it has, as its configuration would say.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -21,7 +22,7 @@ use super::super::tables::{BlindRow, Columns};
 use crate::keys::linkage::LinkageKey;
 use crate::link::{LinkageModel, Linker};
 use crate::model::ids::RecordId;
-use crate::model::register::RowKind;
+use crate::model::register::{RowChange, RowKind};
 use crate::pseudonymise::Pseudonymiser;
 use crate::simulate::City;
 
@@ -62,8 +63,13 @@ pub(super) fn run(args: &LinkBenchArgs, out: &mut dyn Write) -> Result<(), Failu
     let rows = Rows::new(args)?;
     let secret = Zeroizing::new(*b"a key for measuring; none leaves");
     let hash = Pseudonymiser::new(&LinkageKey::new("bench".parse().expect("a valid scope"), 1, secret));
-    let model = Arc::new(LinkageModel::compiled_in().with_frequencies(hash.public_frequencies()));
-    let mut bench = Bench { rows, hash, tokenise: Clock::default(), truth: Vec::new() };
+    let model = LinkageModel::compiled_in().with_frequencies(hash.public_frequencies());
+    let model = Arc::new(match rows.people {
+        Some(people) => model.with_population(people),
+        None => model,
+    });
+    let truth = Vec::with_capacity(args.resident + args.records);
+    let mut bench = Bench { rows, hash, tokenise: Clock::default(), truth };
     let mut report = serde_json::json!({"resident": args.resident, "records": args.records});
 
     let stored = bench.fill(&model, args.resident, &mut report)?;
@@ -87,15 +93,20 @@ struct Rows {
     header: String,
     text: String,
     lines: Vec<std::ops::Range<usize>>,
+    /// Of how many people of a city they are.
+    people: Option<u32>,
     taken: usize,
 }
 
 impl Rows {
     fn new(args: &LinkBenchArgs) -> Result<Self, Failure> {
         let wanted = args.resident + args.records;
-        let (map, truth, text) = match (&args.file, &args.columns) {
-            (Some(file), Some(columns)) => (read(columns)?, args.truth.clone(), read(file)?),
-            _ => (COLUMN_MAP.to_owned(), Some(TRUTH_COLUMN.to_owned()), simulated(args.seed, wanted)?),
+        let (map, truth, text, people) = match (&args.file, &args.columns) {
+            (Some(file), Some(columns)) => (read(columns)?, args.truth.clone(), read(file)?, None),
+            _ => {
+                let (text, people) = simulated(args.seed, wanted)?;
+                (COLUMN_MAP.to_owned(), Some(TRUTH_COLUMN.to_owned()), text, Some(people))
+            }
         };
         let columns = Columns::parse(&map).map_err(|error| Failure::new(Kind::BadData, error.to_string()))?;
         let header = text.lines().next().unwrap_or_default().to_owned();
@@ -111,7 +122,7 @@ impl Rows {
         }
         lines.truncate(wanted);
         lines.shuffle(&mut ChaCha20Rng::seed_from_u64(args.seed));
-        Ok(Self { columns, truth, header, text, lines, taken: 0 })
+        Ok(Self { columns, truth, header, text, lines, people, taken: 0 })
     }
 
     /// The next rows as a table of their own.
@@ -127,14 +138,15 @@ impl Rows {
     }
 }
 
-/// At least so many linkage rows of a synthetic city, of whole persons but for the last.
-fn simulated(seed: u64, rows: usize) -> Result<String, Failure> {
+/// At least so many linkage rows of a synthetic city, of whole persons but for the last; and how many people it has.
+fn simulated(seed: u64, rows: usize) -> Result<(String, u32), Failure> {
     let mut people = u32::try_from(rows).unwrap_or(u32::MAX).clamp(1_000, 20_000_000);
     loop {
         let mut text = Vec::new();
         let written = write_rows(City::new(seed, people, 12).stage().rows().take(rows), &mut text)?;
         if written >= rows as u64 || people == 20_000_000 {
-            return String::from_utf8(text).map_err(|_| Failure::new(Kind::Bug, "the simulator writes UTF-8"));
+            let text = String::from_utf8(text).map_err(|_| Failure::new(Kind::Bug, "the simulator writes UTF-8"))?;
+            return Ok((text, people));
         }
         people = people.saturating_mul(2).min(20_000_000);
     }
@@ -169,7 +181,8 @@ impl Bench {
         let bad = |error: super::super::tables::TableError| Failure::new(Kind::BadData, error.to_string());
         let clear = self.rows.columns.read(self.rows.truth.as_deref(), table).map_err(bad)?;
         let before = cpu_seconds().unwrap_or_default();
-        let blind = clear.blind(&self.hash, &"bench".parse().expect("a valid name"), first);
+        let agency = "bench".parse().expect("a valid name");
+        let blind: Vec<BlindRow> = clear.blind(&self.hash, &agency, first).flatten().collect();
         self.tokenise.seconds += cpu_seconds().unwrap_or_default() - before;
         self.tokenise.records += blind.len();
         self.truth.extend(blind.iter().filter_map(|row| Some((row.record, row.truth.clone()?))));
@@ -186,7 +199,8 @@ impl Bench {
         let mut stored = Stored::default();
         let mut linker = Linker::new(Arc::clone(model));
         let mut clock = Clock::default();
-        let rss_before = rss_mb().unwrap_or_default();
+        // What a batch is worked in, the first makes; the register begins beside it.
+        let mut first = None;
         while self.rows.taken < resident {
             let rows = self.blind(CHUNK.min(resident - self.rows.taken))?;
             clock.records += rows.len();
@@ -194,17 +208,30 @@ impl Bench {
             rows.into_iter().for_each(|row| linker.insert(row.record, row.agency, row.local_ref, &row.tokens));
             let settled = linker.settle();
             clock.seconds += cpu_seconds().unwrap_or_default() - before;
-            stored.extend(&settled.rows);
+            stored.parts.push(StoredPart::of(&settled.rows));
+            drop(settled);
+            first = first.or_else(|| Some((self.rows.taken, self.held_beside(&stored)?)));
         }
         if let Some(counted) = linker.bytes().checked_div(resident) {
             put(report, "fill_records_per_cpu_second", clock.rate().round());
             put(report, "register_bytes_a_record", counted);
+        }
+        if let Some(((before, least), most)) =
+            first.zip(self.held_beside(&stored)).filter(|((before, _), _)| *before < resident)
+        {
             #[allow(clippy::cast_precision_loss)]
-            let rss = (rss_mb().unwrap_or_default() - rss_before) * 1_048_576.0 - stored.bytes.len() as f64;
-            #[allow(clippy::cast_precision_loss)]
-            put(report, "resident_memory_bytes_a_record", (rss / resident as f64).round());
+            put(report, "resident_memory_bytes_a_record", ((most - least) / (resident - before) as f64).round());
         }
         Ok(stored)
+    }
+
+    /// Bytes that the process holds beside what is remembered here to measure by, where the system tells.
+    #[allow(clippy::cast_precision_loss)]
+    fn held_beside(&self, stored: &Stored) -> Option<f64> {
+        // As the allocator rounds.
+        let names: usize = self.truth.iter().map(|(_, person)| person.len().next_multiple_of(16)).sum();
+        let remembered = stored.bytes() + self.truth.len() * size_of::<(RecordId, String)>() + names;
+        Some(rss_mb()? * 1_048_576.0 - remembered as f64)
     }
 
     /// Links record by record.
@@ -248,23 +275,37 @@ fn rounded(milliseconds: f64) -> f64 {
     (milliseconds * 1e3).round() / 1e3
 }
 
-/// Rows of a register, end to end.
+/// Rows of a register, in parts: nothing moves as they grow, which would show in what is measured.
 #[derive(Default)]
 struct Stored {
+    parts: Vec<StoredPart>,
+}
+
+/// Some rows, end to end.
+struct StoredPart {
     bytes: Vec<u8>,
     rows: Vec<(RowKind, u32, u32)>,
 }
 
 impl Stored {
-    fn extend(&mut self, rows: &[crate::model::register::RowChange]) {
-        for row in rows {
-            // Nothing leaves a register that only fills but edges that a crowded key supported; those stay as they were.
-            let Some(value) = &row.value else { continue };
-            let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a row is small");
-            self.rows.push((row.kind, length(&row.id), length(value)));
-            self.bytes.extend_from_slice(&row.id);
-            self.bytes.extend_from_slice(value);
+    fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes.capacity() + size_of_val(part.rows.as_slice())).sum()
+    }
+}
+
+impl StoredPart {
+    fn of(rows: &[RowChange]) -> Self {
+        // Nothing leaves a register that only fills but edges that a crowded key supported; those stay as they were.
+        let kept = || rows.iter().filter_map(|row| Some((row.kind, &row.id, row.value.as_ref()?)));
+        let mut bytes = Vec::with_capacity(kept().map(|(_, id, value)| id.len() + value.len()).sum());
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("a row is small");
+        let mut lengths = Vec::with_capacity(rows.len());
+        for (kind, id, value) in kept() {
+            lengths.push((kind, length(id), length(value)));
+            bytes.extend_from_slice(id);
+            bytes.extend_from_slice(value);
         }
+        Self { bytes, rows: lengths }
     }
 }
 
@@ -272,12 +313,14 @@ impl Stored {
 fn restore(model: &Arc<LinkageModel>, stored: &Stored, resident: usize, report: &mut serde_json::Value) -> Linker {
     let mut linker = Linker::new(Arc::clone(model));
     let (started, before) = (Instant::now(), cpu_seconds().unwrap_or_default());
-    let mut rest = stored.bytes.as_slice();
-    for (kind, id, value) in &stored.rows {
-        let (row, after) = rest.split_at((id + value) as usize);
-        rest = after;
-        let (id, value) = row.split_at(*id as usize);
-        linker.restore(*kind, id, value).expect("the register's own rows");
+    for part in &stored.parts {
+        let mut rest = part.bytes.as_slice();
+        for (kind, id, value) in &part.rows {
+            let (row, after) = rest.split_at((id + value) as usize);
+            rest = after;
+            let (id, value) = row.split_at(*id as usize);
+            linker.restore(*kind, id, value).expect("the register's own rows");
+        }
     }
     linker.settle_restored().expect("the register's own rows");
     if resident > 0 {

@@ -80,10 +80,11 @@ struct Restart {
 
 /// Measures and prints.
 pub(super) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let house = Wish { name: "load", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
-    let deployment = &house.deployment;
+    let mut house = Wish { name: "load", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
     let people = u64::from(args.events / 2) * u64::from(MONTHS) / u64::from(args.months);
     let city = City::new(args.seed, u32::try_from(people).unwrap_or(u32::MAX), args.months);
+    house.known_people(city.people);
+    let deployment = &house.deployment;
     let stage = city.stage();
     let before_mb = measure::rss_mb().unwrap_or(0.0);
     let setup = Arc::new(deployment.setup());

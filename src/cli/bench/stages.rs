@@ -63,9 +63,10 @@ struct Stage {
 
 /// Measures and prints.
 pub(super) fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let house = Wish { name: "stages", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
-    let deployment = &house.deployment;
+    let mut house = Wish { name: "stages", dir: None, kafka: None, partitions: 1, seed: args.seed }.build()?;
     let city = City::new(args.seed, args.events / 2, MONTHS);
+    house.known_people(city.people);
+    let deployment = &house.deployment;
     let lines: Vec<Line> = city.stage().lines().take(args.events as usize).collect();
     let mut publisher = deployment.publisher()?;
     publish(publisher.as_mut(), &city.scope, &lines)?;

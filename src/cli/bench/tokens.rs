@@ -40,7 +40,7 @@ pub(super) fn run(args: &TokensArgs, out: &mut dyn Write) -> Result<(), Failure>
     let hash = Pseudonymiser::new(&LinkageKey::new("bench".parse().expect("a valid scope"), 1, secret));
     let agency: PartyId = "bench".parse().expect("a valid name");
     let mut out = BufWriter::new(out);
-    for row in table.blind(&hash, &agency, 0) {
+    for row in table.blind(&hash, &agency, 0).flatten() {
         let tokens = serde_json::to_value(&row.tokens).expect("tokens serialise");
         writeln!(out, "{}", serde_json::json!({"row": row.id, "tokens": tokens}))?;
     }
