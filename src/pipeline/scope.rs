@@ -132,7 +132,7 @@ mod tests {
     fn scope(record: RecordId) -> (Scope, ClusterId) {
         let mut linker = Linkage::new(Linker::new(Arc::new(LinkageModel::compiled_in())));
         let agency = "police".parse().expect("a name");
-        linker.insert(record, agency, Default::default(), PersonTokens::default());
+        linker.insert(record, agency, Default::default(), &PersonTokens::default());
         linker.settle();
         let cluster = linker.cluster_of(record).expect("it is held");
         let (identities, told) = (Identities::default(), Told::default());
