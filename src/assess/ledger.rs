@@ -7,8 +7,6 @@
 //! event that was recorded up to their erasure, whichever comes first.
 
 use std::collections::BTreeSet;
-use std::collections::hash_map::Entry;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::decisions::Decisions;
 use super::erasures::Erasures;
+use super::index::{ByRecord, Cases, index, remove_from, unindex};
 use crate::model::decision::{Judgement, Subject};
 use crate::model::event::{BlindEvent, BlindPerson, CaseState, Detail, Regime, Relationship, Role, Status};
 use crate::model::ids::{EventId, LocalRefId, PartyId, RecordId};
@@ -113,9 +112,6 @@ pub struct Acceptance {
     pub left_out: bool,
 }
 
-/// One step in a service's case, in the order that decides: when, written down when, by which event.
-type CaseStep = (Timestamp, Timestamp, EventId);
-
 /// A service's case about somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
@@ -133,7 +129,7 @@ pub struct Ledger {
     entries: FxHashMap<EventId, Kept>,
     superseded_by: FxHashMap<EventId, BTreeSet<EventId>>,
     by_record: ByRecord,
-    cases: FxHashMap<LocalRefId, BTreeSet<CaseStep>>,
+    cases: Cases,
     decisions: Decisions,
     erasures: Erasures,
     /// Each may come more than once.
@@ -427,51 +423,6 @@ impl Ledger {
 /// An erasure stands whatever supersedes it: what it erased is gone.
 fn is_erasure(detail: &Detail) -> bool {
     matches!(detail, Detail::Erasure { .. })
-}
-
-/// Events by the records that they name, each list sorted: nearly all of them name one or two. They are at hand here, so that
-/// a history is read without looking each up.
-type ByRecord = FxHashMap<RecordId, SmallVec<[(EventId, Arc<LedgerEvent>); 2]>>;
-type Cases = FxHashMap<LocalRefId, BTreeSet<CaseStep>>;
-
-fn index(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &Arc<LedgerEvent>) {
-    for participant in &event.participants {
-        let events = by_record.entry(participant.record).or_default();
-        if let Err(place) = events.binary_search_by_key(&id, |(id, _)| *id) {
-            events.insert(place, (id, Arc::clone(event)));
-        }
-    }
-    if let Some((local_ref, step)) = case_step(id, event) {
-        cases.entry(local_ref).or_default().insert(step);
-    }
-}
-
-fn unindex(by_record: &mut ByRecord, cases: &mut Cases, id: EventId, event: &LedgerEvent) {
-    for participant in &event.participants {
-        if let Entry::Occupied(mut events) = by_record.entry(participant.record) {
-            events.get_mut().retain(|(event, _)| *event != id);
-            if events.get().is_empty() {
-                events.remove();
-            }
-        }
-    }
-    if let Some((local_ref, step)) = case_step(id, event) {
-        remove_from(cases, local_ref, &step);
-    }
-}
-
-fn remove_from<K: Eq + Hash, V: Ord>(sets: &mut FxHashMap<K, BTreeSet<V>>, key: K, value: &V) {
-    if let Entry::Occupied(mut set) = sets.entry(key) {
-        set.get_mut().remove(value);
-        if set.get().is_empty() {
-            set.remove();
-        }
-    }
-}
-
-fn case_step(id: EventId, event: &LedgerEvent) -> Option<(LocalRefId, CaseStep)> {
-    let client = event.participants.first().filter(|_| matches!(event.detail, Detail::CaseloadEntry { .. }))?;
-    Some((client.local_ref, (event.occurred_at, event.recorded_at, id)))
 }
 
 /// Parts an event from the people's tokens, which go to linkage.

@@ -19,6 +19,7 @@ mod disclosure_scheme;
 mod erasures;
 pub mod findings;
 pub mod history;
+mod index;
 pub mod ledger;
 mod matac;
 mod orders;
