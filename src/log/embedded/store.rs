@@ -22,9 +22,9 @@ const APPLICATION_ID: i64 = 0x7072_6c67;
 /// a stream's records lie beside each other.
 const OFFSET_BITS: u32 = 40;
 
-/// Of a new file; an older one keeps its own. Nearly all that a commit writes is new and lies together, and every page of it
-/// costs calls of the system, so pages are large; a commit of a single event writes a score of them, so not larger.
-const PAGE_BYTES: i64 = 16 << 10;
+/// Of a new file; an older one keeps its own. Nearly all that a large commit writes is new and lies together, and every page of
+/// it costs calls of the system, so pages are large. A commit of a few events writes a score of them whole, so not larger.
+const PAGE_BYTES: i64 = 8 << 10;
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
