@@ -86,6 +86,7 @@ pub(super) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<(), Failure> {
     house.known_people(city.people);
     let deployment = &house.deployment;
     let stage = city.stage();
+    let mut lines = stage.lines().take(args.events as usize);
     let before_mb = measure::rss_mb().unwrap_or(0.0);
     let setup = Arc::new(deployment.setup());
     let (mut publisher, mut log) = (deployment.publisher()?, deployment.log()?);
@@ -109,16 +110,15 @@ pub(super) fn run(args: &LoadArgs, out: &mut dyn Write) -> Result<(), Failure> {
         };
         print(&told, args.format, out)
     };
-    let (mut portion, mut again) = (Vec::new(), Vec::new());
-    for line in stage.lines().take(args.events as usize) {
-        portion.push(line);
-        if portion.len() == args.checkpoint as usize {
-            measure("steady", publisher.as_mut(), &portion, &mut engine, log.as_mut())?;
-            let room = (args.events as usize / 10).saturating_sub(again.len());
-            again.extend(portion.drain(..).take(room));
-            portion.clear();
+    loop {
+        let portion: Vec<Line> = lines.by_ref().take(args.checkpoint as usize).collect();
+        if portion.len() < args.checkpoint as usize {
+            break;
         }
+        measure("steady", publisher.as_mut(), &portion, &mut engine, log.as_mut())?;
     }
+    drop(lines);
+    let again: Vec<Line> = stage.lines().take(args.events as usize / 10).collect();
     measure("burst", publisher.as_mut(), &again, &mut engine, log.as_mut())?;
     drop((engine, log));
     let mut log = deployment.log()?;
