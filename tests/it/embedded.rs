@@ -225,6 +225,34 @@ fn what_is_no_longer_needed_is_swept() {
 }
 
 #[test]
+fn what_was_superseded_before_a_restart_or_after_it_is_swept() {
+    let house = Embedded::new();
+    let now_ms = Arc::new(AtomicI64::new(0));
+    let clock = now_ms.clone();
+    let settings = EmbeddedSettings {
+        delete_retention: Duration::from_millis(1_000),
+        clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+        ..EmbeddedSettings::default()
+    };
+    let restarted_at = |at_ms: i64, versions: &[(&str, Option<&str>)]| {
+        now_ms.store(at_ms, Ordering::Relaxed);
+        let mut log =
+            EmbeddedLog::open_with(&house.path(), feeds(), TestKey::shared(1), settings.clone()).expect("opens");
+        ready(&mut log);
+        let outputs = versions.iter().map(|(key, value)| output(LIST, key, *value)).collect();
+        log.commit(Transaction { outputs, ..Transaction::default() }).expect("commit");
+        values(&all(&mut house.open_client(), LIST))
+    };
+    let some = |values: &[&str]| -> Vec<_> { values.iter().map(|value| Some((*value).to_owned())).collect() };
+    restarted_at(0, &[("k", Some("v1")), ("gone", Some("x")), ("back", None), ("l", Some("w1"))]);
+    restarted_at(1, &[("k", Some("v2")), ("gone", None)]);
+    restarted_at(2, &[("k", Some("v3")), ("back", Some("y"))]);
+    assert_eq!(restarted_at(1_002, &[]), some(&["w1", "v2", "v3", "y"]));
+    assert_eq!(restarted_at(1_003, &[("k", Some("v4"))]), some(&["w1", "v3", "y", "v4"]));
+    assert_eq!(restarted_at(2_004, &[("gone", Some("new"))]), some(&["w1", "y", "v4", "new"]));
+}
+
+#[test]
 fn another_programs_file_and_a_newer_schema_are_refused() {
     let house = Embedded::new();
     let raw = rusqlite::Connection::open(house.path()).expect("opens");

@@ -79,6 +79,11 @@ pub(super) fn from_2(sqlite: &Connection) -> Result<(), LogError> {
     })
 }
 
+/// From version 3, which had an index of the latest records of compacted topics.
+pub(super) fn from_3(sqlite: &Connection) -> Result<(), LogError> {
+    sqlite.execute_batch("DROP TABLE latest").map_err(explain)
+}
+
 /// A row's checksum as it was made and as it is made now.
 struct Sums {
     old: i64,
@@ -137,10 +142,23 @@ mod tests {
     use super::*;
     use crate::log::{AtRest, Client};
 
-    /// A file as version 2 left it: two streams, a position, records with and without a value, and a register.
-    fn version_2(path: &Path) -> Connection {
+    /// A file as version 3 left it, empty.
+    fn version_3(path: &Path) -> Connection {
         drop(store::open(path, 1_000).expect("opens"));
         let file = Connection::open(path).expect("opens");
+        file.execute_batch(
+            "CREATE TABLE latest (
+                 stream INTEGER NOT NULL, key BLOB NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (stream, key))
+                 STRICT, WITHOUT ROWID;
+             PRAGMA user_version = 3",
+        )
+        .expect("as it was");
+        file
+    }
+
+    /// A file as version 2 left it: two streams, a position, records with and without a value, and a register.
+    fn version_2(path: &Path) -> Connection {
+        let file = version_3(path);
         for table in ["streams", "positions", "topic_records", "register"] {
             file.execute_batch(&format!("ALTER TABLE {table} RENAME COLUMN xxh3 TO sum")).expect("as it was");
         }
@@ -200,6 +218,19 @@ mod tests {
         drop(file);
         assert_eq!(rows(&store::open(&path, 1_000).expect("migrates")).expect("whole"), ["a1=z", "a2=y", "b1=x"]);
         assert_eq!(rows(&store::open(&path, 1_000).expect("opens")).expect("whole"), ["a1=z", "a2=y", "b1=x"]);
+    }
+
+    #[test]
+    fn the_third_version_had_an_index_of_its_own() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("log");
+        drop(version_3(&path));
+        for opened in ["migrates", "opens"] {
+            let file = store::open(&path, 1_000).expect(opened);
+            let index = "SELECT count(*) FROM sqlite_schema WHERE name = 'latest'";
+            let indices: i64 = file.query_row(index, [], |row| row.get(0)).expect("reads");
+            assert_eq!(indices, 0, "{opened}");
+        }
     }
 
     #[test]

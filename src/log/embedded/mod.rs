@@ -23,6 +23,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use self::register::Places;
 use self::store::{Stream, damaged, explain};
+use self::sweep::Latest;
 use crate::log::{
     AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, Rewrite, TopicRecord, Transaction,
     feed_topic, is_compacted, system_clock,
@@ -57,6 +58,8 @@ pub struct EmbeddedLog {
     feeds: Vec<Feed>,
     /// Where the register's rows lie, once they were restored.
     places: Places,
+    /// And where the latest records of the compacted topics do.
+    latest: Latest,
     state: State,
     /// Which feed the next poll starts with, so that a small poll serves each feed in turn.
     turn: usize,
@@ -105,6 +108,7 @@ impl EmbeddedLog {
             connection,
             feeds,
             places: Places::default(),
+            latest: Latest::default(),
             state: State::New,
             turn: 0,
             at_rest,
@@ -163,6 +167,7 @@ impl EmbeddedLog {
                 None => 0,
             };
         }
+        self.latest = Latest::read_back(&self.connection)?;
         register::read_back(&self.connection, &mut self.places, row)
     }
 
@@ -172,13 +177,13 @@ impl EmbeddedLog {
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         let swept = SWEEP_RECORDS.max(i64::try_from(2 * outputs.len()).unwrap_or(i64::MAX));
-        write_outputs(&sqlite, outputs, now_ms)?;
+        write_outputs(&sqlite, &mut self.latest, outputs, now_ms)?;
         rewrites.iter().try_for_each(|rewrite| write_again(&sqlite, rewrite))?;
         register::write(&sqlite, &mut self.places, register)?;
         for position in positions {
             write_position(&sqlite, &position, cutoff(now_ms, self.settings.feed_retention))?;
         }
-        sweep::superseded(&sqlite, cutoff(now_ms, self.settings.delete_retention), swept)?;
+        sweep::superseded(&sqlite, &mut self.latest, cutoff(now_ms, self.settings.delete_retention), swept)?;
         sqlite.commit().map_err(explain)
     }
 }
@@ -311,7 +316,12 @@ fn cutoff(now_ms: i64, retention: Duration) -> i64 {
     now_ms.saturating_sub(i64::try_from(retention.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn write_outputs(sqlite: &Connection, outputs: Vec<TopicRecord>, now_ms: i64) -> Result<(), LogError> {
+fn write_outputs(
+    sqlite: &Connection,
+    latest: &mut Latest,
+    outputs: Vec<TopicRecord>,
+    now_ms: i64,
+) -> Result<(), LogError> {
     let mut streams: BTreeMap<String, Stream> = BTreeMap::new();
     let mut insert = sqlite.prepare_cached("INSERT INTO topic_records VALUES (?, ?, ?, ?, ?)").map_err(explain)?;
     for record in outputs {
@@ -328,7 +338,7 @@ fn write_outputs(sqlite: &Connection, outputs: Vec<TopicRecord>, now_ms: i64) ->
             if key.is_empty() {
                 return Err(LogError::Fatal(format!("a record of the compacted topic {topic} has no key")));
             }
-            sweep::note_latest(sqlite, *stream, &key, place, value.is_none(), now_ms)?;
+            sweep::note_latest(sqlite, latest, *stream, &key, place, value.is_none(), now_ms)?;
         }
     }
     for (name, stream) in streams {

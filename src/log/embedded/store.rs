@@ -13,7 +13,7 @@ use super::migrate;
 use crate::log::LogError;
 
 /// Version of the tables below, kept in `user_version`. Raise it with every change and migrate the older ones.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// "prlg": tells our file from another program's.
 const APPLICATION_ID: i64 = 0x7072_6c67;
@@ -36,9 +36,6 @@ const SCHEMA: &str = "
     CREATE TABLE topic_records (
         place INTEGER PRIMARY KEY, appended_ms INTEGER NOT NULL, xxh3 INTEGER NOT NULL, key BLOB NOT NULL, value BLOB)
         STRICT;
-    CREATE TABLE latest (
-        stream INTEGER NOT NULL, key BLOB NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (stream, key))
-        STRICT, WITHOUT ROWID;
     CREATE TABLE superseded (since_ms INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (since_ms, place))
         STRICT, WITHOUT ROWID;
     CREATE TABLE register (place INTEGER PRIMARY KEY, xxh3 INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL)
@@ -192,7 +189,10 @@ fn bring_up(connection: &Connection) -> Result<(), LogError> {
                 if older == 1 {
                     migrate::from_1(connection)?;
                 }
-                migrate::from_2(connection)?;
+                if older <= 2 {
+                    migrate::from_2(connection)?;
+                }
+                migrate::from_3(connection)?;
             }
         }
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
