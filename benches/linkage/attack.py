@@ -109,7 +109,7 @@ def main():
             if person["given"]:
                 exact = person["given"]["exact"]
                 names[mine][exact] = person["given"]["deletions"]
-                lengths[exact][len(row[chosen.given].split()[0])] += 1
+                lengths[exact][len(next(iter(row[chosen.given].split()), ""))] += 1
     print("| Token | Values | Read rightly |\n|---|---|---|")
     for kind in register:
         print(f"| {kind} | {len(register[kind]):,} | {read(register[kind], known[kind], dice):.2%} |")
