@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::conformance::{
     self, ALERTS, House, LIST, all, feeds, output, party, payloads, positions, publish, ready, row, scope, take, values,
 };
+use crate::support::deployed::PATIENCE;
 
 /// AES-256-GCM under a test key.
 pub(crate) struct TestKey(Aes256Gcm);
@@ -48,6 +49,30 @@ fn rand_nonce() -> [u8; 12] {
     let mut nonce = [0; 12];
     getrandom::fill(&mut nonce).expect("the system has randomness");
     nonce
+}
+
+/// Settings whose clock the test sets.
+pub(crate) fn settings(
+    now_ms: &Arc<AtomicI64>,
+    feed_retention: Duration,
+    delete_retention: Duration,
+) -> EmbeddedSettings {
+    let now_ms = Arc::clone(now_ms);
+    EmbeddedSettings { feed_retention, delete_retention, clock: Arc::new(move || now_ms.load(Ordering::Relaxed)) }
+}
+
+/// Opens a file whose daemon has just gone. Where another test starts a process, that one holds our lock too until it is
+/// another program.
+pub(crate) fn open_again(path: &Path, feeds: Vec<PartyId>, settings: &EmbeddedSettings) -> EmbeddedLog {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match EmbeddedLog::open_with(path, feeds.clone(), TestKey::shared(1), settings.clone()) {
+            Err(LogError::Fatal(why)) if why.contains("another daemon") && Instant::now() < deadline => {
+                std::thread::yield_now();
+            }
+            opened => return opened.expect("whatever happened to the file, it opens"),
+        }
+    }
 }
 
 struct Embedded(TempDir);
@@ -187,12 +212,7 @@ fn a_small_poll_serves_each_feed_in_turn() {
 fn what_is_no_longer_needed_is_swept() {
     let house = Embedded::new();
     let now_ms = Arc::new(AtomicI64::new(0));
-    let clock = now_ms.clone();
-    let settings = EmbeddedSettings {
-        feed_retention: Duration::from_millis(100),
-        delete_retention: Duration::from_millis(1_000),
-        clock: Arc::new(move || clock.load(Ordering::Relaxed)),
-    };
+    let settings = settings(&now_ms, Duration::from_millis(100), Duration::from_millis(1_000));
     let mut client =
         EmbeddedClient::open_with(&house.path(), TestKey::shared(1), settings.clock.clone()).expect("opens");
     let mut log = EmbeddedLog::open_with(&house.path(), feeds(), TestKey::shared(1), settings).expect("opens");
@@ -228,16 +248,10 @@ fn what_is_no_longer_needed_is_swept() {
 fn what_was_superseded_before_a_restart_or_after_it_is_swept() {
     let house = Embedded::new();
     let now_ms = Arc::new(AtomicI64::new(0));
-    let clock = now_ms.clone();
-    let settings = EmbeddedSettings {
-        delete_retention: Duration::from_millis(1_000),
-        clock: Arc::new(move || clock.load(Ordering::Relaxed)),
-        ..EmbeddedSettings::default()
-    };
+    let settings = settings(&now_ms, Duration::from_millis(100), Duration::from_millis(1_000));
     let restarted_at = |at_ms: i64, versions: &[(&str, Option<&str>)]| {
         now_ms.store(at_ms, Ordering::Relaxed);
-        let mut log =
-            EmbeddedLog::open_with(&house.path(), feeds(), TestKey::shared(1), settings.clone()).expect("opens");
+        let mut log = open_again(&house.path(), feeds(), &settings);
         ready(&mut log);
         let outputs = versions.iter().map(|(key, value)| output(LIST, key, *value)).collect();
         log.commit(Transaction { outputs, ..Transaction::default() }).expect("commit");

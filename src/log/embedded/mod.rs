@@ -338,7 +338,7 @@ fn write_outputs(
             if key.is_empty() {
                 return Err(LogError::Fatal(format!("a record of the compacted topic {topic} has no key")));
             }
-            sweep::note_latest(sqlite, latest, *stream, &key, place, value.is_none(), now_ms)?;
+            sweep::note_latest(sqlite, latest, &key, place, value.is_none(), now_ms)?;
         }
     }
     for (name, stream) in streams {

@@ -54,15 +54,15 @@ impl Latest {
             let mut rows = read.query((stream.place(0), stream.end())).map_err(explain)?;
             while let Some(row) = rows.next().map_err(explain)? {
                 let key = row.get_ref(1).map_err(explain)?.as_blob().map_err(|_| damaged())?;
-                latest.put(stream.id, key, row.get(0).map_err(explain)?);
+                latest.put(key, row.get(0).map_err(explain)?);
             }
         }
         Ok(latest)
     }
 
     /// Notes that `place` now holds the latest record of `key`, and says where the one before lies.
-    fn put(&mut self, stream: i64, key: &[u8], place: i64) -> Option<i64> {
-        let of_stream = self.by_stream.entry(stream).or_default();
+    fn put(&mut self, key: &[u8], place: i64) -> Option<i64> {
+        let of_stream = self.by_stream.entry(store::stream_of(place)).or_default();
         if let Some(latest) = of_stream.get_mut(key) {
             return Some(std::mem::replace(latest, place));
         }
@@ -85,13 +85,12 @@ impl Latest {
 pub(super) fn note_latest(
     connection: &Connection,
     latest: &mut Latest,
-    topic: Stream,
     key: &[u8],
     place: i64,
     tombstone: bool,
     now_ms: i64,
 ) -> Result<(), LogError> {
-    let earlier = latest.put(topic.id, key, place);
+    let earlier = latest.put(key, place);
     let mut supersede = connection.prepare_cached("INSERT OR IGNORE INTO superseded VALUES (?, ?)").map_err(explain)?;
     for gone in earlier.into_iter().chain(tombstone.then_some(place)) {
         supersede.execute((now_ms, gone)).map_err(explain)?;

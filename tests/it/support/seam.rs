@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use priorityd::log::embedded::{EmbeddedClient, EmbeddedLog, EmbeddedSettings};
 use priorityd::log::memory::{Faults, MemoryLog, MemoryStore};
@@ -19,8 +19,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
-use super::deployed::PATIENCE;
-use crate::embedded::TestKey;
+use crate::embedded::{self, TestKey};
 
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
@@ -139,24 +138,12 @@ impl FileStore {
 
     fn settings(&self) -> EmbeddedSettings {
         const YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
-        let clock = Arc::clone(&self.clock);
-        let clock = Arc::new(move || clock.load(Ordering::Relaxed));
-        EmbeddedSettings { feed_retention: YEARS, delete_retention: YEARS, clock }
+        embedded::settings(&self.clock, YEARS, YEARS)
     }
 
     fn log(&self, feeds: Vec<PartyId>) -> FileLog {
-        let deadline = Instant::now() + PATIENCE;
-        let opened = loop {
-            match EmbeddedLog::open_with(&self.path(), feeds.clone(), TestKey::shared(1), self.settings()) {
-                // Where another test starts a process, that one holds our lock too until it is another program.
-                Err(LogError::Fatal(why)) if why.contains("another daemon") && Instant::now() < deadline => {
-                    std::thread::yield_now();
-                }
-                opened => break opened,
-            }
-        };
         FileLog {
-            inner: Some(Box::new(opened.expect("whatever happened to the file, it opens"))),
+            inner: Some(Box::new(embedded::open_again(&self.path(), feeds, &self.settings()))),
             path: self.path(),
             random: Arc::clone(&self.random),
             crashes: Arc::clone(&self.crashes),
