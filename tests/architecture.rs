@@ -175,7 +175,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("subtle", &["ops"]),
     ("procfs", &["cli", "ops"]),
     ("plotters", &["report"]),
-    ("rayon", &["disclose", "link", "pipeline", "cli::tables", "cli::batch", "cli::bench"]),
+    ("rayon", &["model::arriving", "disclose", "link", "pipeline", "cli::tables", "cli::batch", "cli::bench"]),
     ("rand_chacha", &["log::memory", "simulate", "pipeline", "cli"]),
 ];
 

@@ -23,7 +23,7 @@ pub(super) fn overdue(history: &[Appearance<'_>], as_of: Date, rules: &Rules, fo
 
 /// Has anybody asked, or police begun to ask, on behalf of those on the other side of a report?
 pub(super) fn was_asked(history: &[Appearance<'_>], report: &Report) -> bool {
-    requests(history).any(|request| report.shares_counterpart(&request.opposite()))
+    requests(history).any(|request| report.shares_counterpart(&Vec::from_iter(request.opposite())))
 }
 
 /// Requests about the person.

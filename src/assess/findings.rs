@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use super::history::{Appearance, Past, Report};
 use super::{children, disclosure_scheme, orders, pathways, routing};
 use crate::config::rules::Rules;
-use crate::model::event::{Answer, Detail, Role, day};
+use crate::model::event::{Answer, Detail, Programme, Role, day};
 use crate::model::finding::{Counterpart, Finding, FindingFacts, FindingKind, OrderState, Standing};
 use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
 
@@ -18,11 +19,15 @@ use crate::model::ids::{ClusterId, EventId, FindingId, RecordId};
 pub fn findings(past: &Past<'_>, as_of: Date, rules: &Rules) -> Vec<Finding> {
     let mut found = Vec::new();
     let history = past.history.as_slice();
+    let orders = orders::all(history);
+    let completed = history.iter().filter_map(|entry| Some((entry, pathways::completed(entry, &rules.routing)?)));
+    let completed: Vec<_> = completed.collect();
     for role in [Role::Victim, Role::Perpetrator] {
         let reports = past.reports(role);
         let standings: Vec<_> = reports.iter().map(|report| past.courts.standing(report)).collect();
         for at in 0..reports.len() {
-            let life = Life { history, before: &reports[..at], standings: &standings[..=at], role, rules };
+            let (before, standings) = (&reports[..at], &standings[..=at]);
+            let life = Life { history, orders: &orders, completed: &completed, before, standings, role, rules };
             of_report(&life, &reports[at], &mut found);
         }
     }
@@ -43,7 +48,9 @@ pub fn findings(past: &Past<'_>, as_of: Date, rules: &Rules) -> Vec<Finding> {
 /// What a report is seen against.
 struct Life<'a> {
     history: &'a [Appearance<'a>],
-    /// The reports before it.
+    orders: &'a [(&'a Appearance<'a>, Date, OrderState)],
+    completed: &'a [(&'a Appearance<'a>, Programme)],
+    /// The reports before it, by time.
     before: &'a [Report],
     /// Where each of these stands, and last the report itself.
     standings: &'a [Standing],
@@ -53,9 +60,12 @@ struct Life<'a> {
 
 /// What one report gives rise to, given the reports before it.
 fn of_report(life: &Life<'_>, report: &Report, found: &mut Vec<Finding>) {
-    let Life { history, before, standings, role, rules } = *life;
+    let Life { history, orders, completed, before, standings, role, rules } = *life;
     let standing = standings.last().copied().filter(|standing| standing.is_cleared());
-    let within = |days: u32| before.iter().filter(move |earlier| earlier.at >= back(report.at, days));
+    let within = |days: u32| {
+        let since = back(report.at, days);
+        &before[before.partition_point(|earlier| earlier.at < since)..]
+    };
     let base = |kind| {
         let facts = FindingFacts { offence_family: report.offence_family, standing, ..FindingFacts::default() };
         Finding { facts, ..triggered_by(kind, role, report) }
@@ -65,55 +75,52 @@ fn of_report(life: &Life<'_>, report: &Report, found: &mut Vec<Finding>) {
     finding.facts.new_counterparty = Some(is_new);
     found.push(finding);
 
-    let repeats: Vec<_> = within(rules.repeat_days).collect();
+    let repeats = within(rules.repeat_days);
     if !repeats.is_empty() {
         let kind = if role == Role::Victim { FindingKind::RepeatVictim } else { FindingKind::RepeatPerpetrator };
-        let mut finding = with_evidence(base(kind), &repeats);
+        let mut finding = with_evidence(base(kind), repeats);
         finding.facts.new_counterparty = Some(is_new);
         found.push(finding);
     }
-    let same_pair: Vec<_> =
-        repeats.into_iter().filter(|earlier| earlier.shares_counterpart(&report.opposite)).collect();
-    if !same_pair.is_empty() {
-        found.push(with_evidence(base(FindingKind::SamePairAgain), &same_pair));
+    let mut same_pair = repeats.iter().filter(|earlier| earlier.shares_counterpart(&report.opposite)).peekable();
+    if same_pair.peek().is_some() {
+        found.push(with_evidence(base(FindingKind::SamePairAgain), same_pair));
     }
-    let recent: Vec<_> = within(rules.serial_days).collect();
-    let known: BTreeSet<_> = clusters(recent.iter().flat_map(|earlier| &earlier.opposite));
-    let all: BTreeSet<_> = known.iter().copied().chain(clusters(&report.opposite)).collect();
-    if all.len() >= rules.serial_victims as usize && all.len() > known.len() && !known.is_empty() {
+    let recent = within(rules.serial_days);
+    // Most reports are of the same two people again, and the last one tells.
+    let is_known = |other: &Counterpart| recent.iter().rev().any(|earlier| earlier.shares_counterpart(&[*other]));
+    let is_one_more =
+        recent.iter().any(|earlier| !earlier.opposite.is_empty()) && !report.opposite.iter().all(is_known);
+    let all = || clusters(recent.iter().chain([report]).flat_map(|report| &report.opposite));
+    if let Some(all) = is_one_more.then(all).filter(|all| all.len() >= rules.serial_victims as usize) {
         let kind = match role {
             Role::Victim => FindingKind::SuccessivePerpetrators,
             Role::Perpetrator | Role::Child | Role::Witness => FindingKind::SerialPerpetrator,
         };
-        let mut finding = with_evidence(base(kind), &recent);
+        let mut finding = with_evidence(base(kind), recent);
         finding.facts.distinct_counterparts = u32::try_from(all.len()).ok();
         found.push(finding);
-        let has_history = before
-            .iter()
-            .zip(standings)
-            .any(|(earlier, standing)| earlier.at >= back(report.at, rules.serial_days) && !standing.is_cleared());
+        let of_recent = &standings[before.len() - recent.len()..before.len()];
+        let has_history = of_recent.iter().any(|standing| !standing.is_cleared());
         if role == Role::Perpetrator && has_history && !disclosure_scheme::was_asked(history, report) {
-            found.push(with_evidence(base(FindingKind::RightToKnow), &recent));
+            found.push(with_evidence(base(FindingKind::RightToKnow), recent));
         }
     }
     if role == Role::Victim {
-        let recent: Vec<_> = within(rules.escalation_days).collect();
+        let recent = within(rules.escalation_days);
         if recent.len() + 1 >= rules.escalation_reports as usize {
-            found.push(with_evidence(base(FindingKind::ThreeInTwelveMonths), &recent));
+            found.push(with_evidence(base(FindingKind::ThreeInTwelveMonths), recent));
         }
     } else {
-        let completed = history.iter().rev().find_map(|earlier| {
-            let programme = pathways::completed(earlier, &rules.routing)?;
-            (earlier.event.occurred_at < report.at).then_some((earlier.id, programme))
-        });
-        if let Some((id, programme)) = completed {
+        if let Some((earlier, programme)) = completed.iter().rfind(|(earlier, _)| earlier.event.occurred_at < report.at)
+        {
             let mut finding = base(FindingKind::ReportAfterProgramme);
-            finding.facts.programme = Some(programme);
-            add_evidence(&mut finding, [id]);
+            finding.facts.programme = Some(*programme);
+            add_evidence(&mut finding, [earlier.id]);
             found.push(finding);
         }
     }
-    if let Some((id, state)) = orders::in_force_between(history, role, report) {
+    if let Some((id, state)) = orders::in_force_between(orders, role, report) {
         let mut finding = base(FindingKind::OrderBreached);
         finding.facts.order = Some(OrderState { breached: false, ..state });
         add_evidence(&mut finding, [id]);
@@ -138,14 +145,14 @@ fn marac_repeats(history: &[Appearance<'_>], rules: &Rules, found: &mut Vec<Find
         if !is_abuse {
             continue;
         }
-        let opposite = abuse.opposite();
+        let opposite: Vec<_> = abuse.opposite().collect();
         let pair = clusters(&opposite);
         let referral = referrals().rfind(|referral| {
             let at = referral.event.occurred_at;
             at < abuse.event.occurred_at
                 && at >= back(abuse.event.occurred_at, rules.marac_repeat_days)
                 && referral.me.role == abuse.me.role
-                && referral.opposite().iter().any(|other| pair.contains(&other.cluster))
+                && referral.opposite().any(|other| pair.contains(&other.cluster))
         });
         let Some(referral) = referral else { continue };
         // Police and MASH tell of the same evening each in their own way: one repeat a day.
@@ -227,14 +234,16 @@ pub(super) fn of_appearance(kind: FindingKind, entry: &Appearance<'_>) -> Findin
         trigger: entry.id,
         on: day(entry.event.occurred_at),
         evidence: vec![entry.id],
-        counterparts: entry.opposite(),
+        counterparts: entry.opposite().collect(),
         facts: FindingFacts::default(),
     }
 }
 
-pub(super) fn with_evidence(mut finding: Finding, earlier: &[&Report]) -> Finding {
-    finding.facts.reports = u32::try_from(earlier.len() + 1).ok();
-    add_evidence(&mut finding, earlier.iter().flat_map(|report| report.events.iter().copied()));
+fn with_evidence<'a>(mut finding: Finding, earlier: impl IntoIterator<Item = &'a Report>) -> Finding {
+    let mut reports = 1;
+    let earlier = earlier.into_iter().inspect(|_| reports += 1);
+    add_evidence(&mut finding, earlier.flat_map(|report| report.events.iter().copied()));
+    finding.facts.reports = Some(reports);
     finding
 }
 
@@ -266,11 +275,11 @@ fn finding_id(kind: FindingKind, role: Role, trigger: EventId, record: RecordId)
         Role::Child => b"child",
         Role::Perpetrator | Role::Witness => b"perpetrator",
     };
-    let mut hash = Sha256::new();
+    let mut named = SmallVec::<[u8; 128]>::new();
     for part in [b"priorityd/v1/finding".as_slice(), kind.as_str().as_bytes(), role, &trigger.0, &record.0] {
-        hash.update((part.len() as u32).to_be_bytes());
-        hash.update(part);
+        named.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        named.extend_from_slice(part);
     }
-    let digest = hash.finalize();
+    let digest = Sha256::digest(&named);
     FindingId(digest[..16].try_into().expect("SHA-256 gives 32 bytes"))
 }

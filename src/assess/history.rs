@@ -36,14 +36,13 @@ impl Appearance<'_> {
 
     /// Those others who stand across from the person: perpetrators for a victim, victims for a perpetrator. Children of
     /// the household are victims in their own right but not counterparties: two of them make nobody serial.
-    #[must_use]
-    pub fn opposite(&self) -> Vec<Counterpart> {
+    pub fn opposite(&self) -> impl Iterator<Item = Counterpart> + '_ {
         let across = match self.me.role {
-            Role::Victim => Role::Perpetrator,
-            Role::Perpetrator => Role::Victim,
-            Role::Child | Role::Witness => return Vec::new(),
+            Role::Victim => Some(Role::Perpetrator),
+            Role::Perpetrator => Some(Role::Victim),
+            Role::Child | Role::Witness => None,
         };
-        self.others.iter().filter(|other| other.role == across).copied().collect()
+        self.others.iter().filter(move |other| Some(other.role) == across).copied()
     }
 }
 

@@ -23,14 +23,18 @@ pub(super) fn findings(history: &[Appearance<'_>], found: &mut Vec<Finding>) {
     }
 }
 
+/// Whatever tells of an order, with the day it was served.
+pub(super) fn all<'a>(history: &'a [Appearance<'a>]) -> Vec<(&'a Appearance<'a>, Date, OrderState)> {
+    history.iter().filter_map(|entry| order_of(entry).map(|(since, state)| (entry, since, state))).collect()
+}
+
 /// An order between the same two people that was in force when a report came.
 pub(super) fn in_force_between(
-    history: &[Appearance<'_>],
+    orders: &[(&Appearance<'_>, Date, OrderState)],
     role: Role,
     report: &Report,
 ) -> Option<(EventId, OrderState)> {
-    history.iter().find_map(|order| {
-        let (since, state) = order_of(order)?;
+    orders.iter().find_map(|&(order, since, state)| {
         let runs = since < report.on() && state.until.is_none_or(|until| report.on() <= until);
         (order.me.role == role && runs && report.shares_counterpart(&order.others)).then_some((order.id, state))
     })

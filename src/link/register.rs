@@ -14,12 +14,13 @@ use super::index::{Index, References};
 use super::model::{Bits, LinkageModel};
 use super::pairs::Pairs;
 use super::postings::{Postings, Run};
-use super::restored::Arriving;
+use super::restored::Arrived;
 use super::reviews::{Asked, Question, bars_between};
-use super::rows::{self, Head, ProfileKey};
+use super::rows::{self, BadRow, Head, ProfileKey};
 use super::slab::{Beside, Slab};
 use super::units::Unit;
 use super::weigh::{self, Comparison, Veto};
+use crate::model::arriving::Arriving;
 use crate::model::ids::{ClusterId, LocalRefId, PartyId, RecordId};
 use crate::model::register::{RowChange, RowKind};
 use crate::model::tokens::PersonTokens;
@@ -109,7 +110,9 @@ pub struct Linker {
     pub(super) orphaned: FxHashSet<u32>,
     pub(super) removed: BTreeSet<RecordId>,
     pub(super) rows: Vec<RowChange>,
-    pub(super) arriving: Arriving,
+    /// Rows on their way back after a restart, and the edges among them.
+    pub(super) arriving: Arriving<Arrived, BadRow>,
+    pub(super) arriving_edges: Vec<(ProfileKey, ProfileKey, i32)>,
     keeps_rows: bool,
 }
 
@@ -141,6 +144,7 @@ impl Linker {
             removed: BTreeSet::new(),
             rows: Vec::new(),
             arriving: Arriving::default(),
+            arriving_edges: Vec::new(),
             keeps_rows: true,
         }
     }

@@ -13,33 +13,13 @@ use super::rows::{self, BadRow, ProfileKey, Row};
 use crate::model::ids::{LocalRefId, RecordId};
 use crate::model::register::{RowChange, RowKind};
 
-/// Rows that came back and count for nothing yet. Those of records lie end to end: many are read side by side.
-#[derive(Default)]
-pub(super) struct Arriving {
-    bytes: Vec<u8>,
-    /// Where each begins, where its id ends, and where it ends.
-    rows: Vec<(usize, usize, usize)>,
-    /// Read, and not taken in yet.
-    read: Vec<Result<Arrived, BadRow>>,
-    edges: Vec<(ProfileKey, ProfileKey, i32)>,
-}
-
 /// A record's row, read.
-struct Arrived {
+pub(super) struct Arrived {
     record: RecordId,
     local_ref: LocalRefId,
     key: ProfileKey,
     made: Made,
 }
-
-/// The same list without what is in it, to be filled again.
-fn cleared<T>(mut list: Vec<T>) -> Vec<T> {
-    list.clear();
-    list
-}
-
-/// How many rows are read at a time.
-const ARRIVING: usize = 1024;
 
 impl Linker {
     /// Takes a row back, in any order of rows. Call [`Linker::settle_restored`] after the last one.
@@ -48,15 +28,10 @@ impl Linker {
     /// When it cannot be read, or one before it.
     pub fn restore(&mut self, kind: RowKind, id: &[u8], value: &[u8]) -> Result<(), BadRow> {
         if kind == RowKind::Record {
-            let Arriving { bytes, rows, .. } = &mut self.arriving;
-            let start = bytes.len();
-            bytes.extend_from_slice(id);
-            bytes.extend_from_slice(value);
-            rows.push((start, start + id.len(), bytes.len()));
-            return if rows.len() < ARRIVING { Ok(()) } else { self.read_arriving() };
+            return if self.arriving.push(id, value) { self.take_arriving() } else { Ok(()) };
         }
         match rows::read(kind, id, value)? {
-            Row::Edge(one, two, weight) => self.arriving.edges.push((one, two, weight)),
+            Row::Edge(one, two, weight) => self.arriving_edges.push((one, two, weight)),
             Row::Decision(one, two, decision) => {
                 self.pairs.decide(one, two, Some(decision));
             }
@@ -64,17 +39,15 @@ impl Linker {
         Ok(())
     }
 
-    /// Reads the rows that wait, on all cores, while one of them takes in those that were read before.
-    fn read_arriving(&mut self) -> Result<(), BadRow> {
-        let Arriving { bytes, rows, read, edges } = std::mem::take(&mut self.arriving);
-        let model = Arc::clone(&self.model);
-        let arrived = |(start, middle, end): &(usize, usize, usize)| {
-            let row = rows::read_record(&bytes[*start..*middle], &bytes[*middle..*end])?;
+    fn take_arriving(&mut self) -> Result<(), BadRow> {
+        let (mut arriving, model) = (std::mem::take(&mut self.arriving), Arc::clone(&self.model));
+        let read = |id: &[u8], value: &[u8]| {
+            let row = rows::read_record(id, value)?;
             let made = Made::of(&row.tokens, &model);
             Ok(Arrived { record: row.record, local_ref: row.local_ref, key: row.key, made })
         };
-        let (next, taken) = rayon::join(|| rows.par_iter().map(arrived).collect(), || self.take_in(read));
-        self.arriving = Arriving { bytes: cleared(bytes), rows: cleared(rows), read: next, edges };
+        let taken = arriving.turn(read, |rows| self.take_in(rows));
+        self.arriving = arriving;
         taken
     }
 
@@ -93,6 +66,13 @@ impl Linker {
             }
         }
         Ok(())
+    }
+
+    /// As [`Linker::forbid`], of a register that comes back: all of it is settled anew in any case.
+    pub fn restore_forbidden(&mut self, a: RecordId, b: RecordId) {
+        if a != b {
+            self.pairs.forbid(a, b);
+        }
     }
 
     /// Takes a row of a register that another model made: its edges count no more and their rows go; records are compared
@@ -148,9 +128,8 @@ impl Linker {
     /// # Errors
     /// When one of the rows cannot be read.
     pub fn settle_restored(&mut self) -> Result<(), BadRow> {
-        self.read_arriving()?;
-        let read = std::mem::take(&mut self.arriving.read);
-        self.take_in(read)?;
+        self.take_arriving()?;
+        self.take_arriving()?;
         self.take_edges();
         // Keys that crossed the limit on the way in did so before the edges were written.
         self.postings.post();
@@ -161,7 +140,7 @@ impl Linker {
 
     /// After a restore: what the rows say need not be compared again.
     fn take_edges(&mut self) {
-        let edges = std::mem::take(&mut self.arriving.edges);
+        let edges = std::mem::take(&mut self.arriving_edges);
         // A row of a profile that is no more is left over from nothing: edges leave in the same transaction.
         let place = |(one, two, weight): &(ProfileKey, ProfileKey, i32)| {
             let (one, two) = (self.profile_slot(one)?, self.profile_slot(two)?);

@@ -1,5 +1,6 @@
 //! Ids, roles, risk, tokens, dates, outcomes: the nouns every room shares. Nothing here can hold clear identity.
 
+pub mod arriving;
 pub mod codes;
 pub mod decision;
 pub mod event;

@@ -1,16 +1,19 @@
 //! Texts of which there are few and copies without number: names of parties, clauses, tools. Each is kept once.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustc_hash::{FxBuildHasher, FxHashSet};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How many texts are kept once: far more than any agreement names.
 const SHARED_TEXTS: usize = 4096;
 
-static SHARED: RwLock<BTreeSet<Arc<str>>> = RwLock::new(BTreeSet::new());
+/// They are looked up for every name that is read.
+type Texts = RwLock<FxHashSet<Arc<str>>>;
+
+static SHARED: Texts = RwLock::new(FxHashSet::with_hasher(FxBuildHasher));
 
 /// The one copy of a text; a copy of its own once there are more texts than anybody configures, so that nobody who sends
 /// ever new ones makes this grow.
@@ -18,7 +21,7 @@ pub(super) fn shared(text: &str) -> Arc<str> {
     shared_in(&SHARED, text)
 }
 
-fn shared_in(texts: &RwLock<BTreeSet<Arc<str>>>, text: &str) -> Arc<str> {
+fn shared_in(texts: &Texts, text: &str) -> Arc<str> {
     if let Some(shared) = texts.read().unwrap_or_else(PoisonError::into_inner).get(text) {
         return Arc::clone(shared);
     }
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn who_sends_ever_new_texts_makes_nothing_grow() {
-        let texts = RwLock::new(BTreeSet::new());
+        let texts = Texts::default();
         let numbered = |number: usize| shared_in(&texts, &format!("tool {number}"));
         let kept: Vec<_> = (0..SHARED_TEXTS + 50).map(numbered).collect();
         assert_eq!(texts.read().expect("whole").len(), SHARED_TEXTS);

@@ -64,6 +64,10 @@ impl Linkage {
         self.both(|linker| linker.forbid(a, b));
     }
 
+    pub(super) fn restore_forbidden(&mut self, a: RecordId, b: RecordId) {
+        self.both(|linker| linker.restore_forbidden(a, b));
+    }
+
     pub(super) fn allow(&mut self, a: RecordId, b: RecordId) {
         self.both(|linker| linker.allow(a, b));
     }

@@ -77,13 +77,12 @@ impl Engine {
     /// When a row has a form that this version cannot read: many are read together, some only here.
     pub fn finish_restore(&mut self) -> Result<(), BadRegister> {
         for (id, scope) in &mut self.scopes {
+            scope.ledger.finish_restore().map_err(|_| BadRegister::Form)?;
             let mut former = self.former.remove(id);
-            for (_, event) in scope.ledger.iter() {
-                for (one, other) in opposing(event) {
-                    scope.linker.forbid(one, other);
-                    if let Some(former) = &mut former {
-                        former.forbid(one, other);
-                    }
+            for (one, other) in scope.ledger.iter().flat_map(|(_, event)| opposing(event)) {
+                scope.linker.restore_forbidden(one, other);
+                if let Some(former) = &mut former {
+                    former.restore_forbidden(one, other);
                 }
             }
             let bad = |_| BadRegister::Form;
