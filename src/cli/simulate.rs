@@ -244,7 +244,7 @@ mod tests {
         };
         let written = run(&args).expect("a writable directory");
         let police = fs::read_to_string(args.out.join("feeds/police.ndjson")).expect("the feed");
-        assert_eq!(police.lines().count() as u64, written.events[&"police".parse().expect("a name")]);
+        assert_eq!(police.lines().count() as u64, written.events["police"]);
         let people = fs::read_to_string(args.out.join("people.csv")).expect("the rows");
         assert_eq!(people.lines().count() as u64, written.rows + 1);
         assert!(args.out.join("canaries.csv").exists());

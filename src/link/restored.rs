@@ -68,11 +68,14 @@ impl Linker {
         Ok(())
     }
 
-    /// As [`Linker::forbid`], of a register that comes back: all of it is settled anew in any case.
-    pub fn restore_forbidden(&mut self, a: RecordId, b: RecordId) {
-        if a != b {
-            self.pairs.forbid(a, b);
-        }
+    /// As [`Linker::forbid`] of one event each, of a register that comes back: all of it is settled anew in any case.
+    pub fn restore_forbidden(&mut self, pairs: &[(RecordId, RecordId)]) {
+        let pairs = || pairs.iter().filter(|(a, b)| a != b);
+        // Looked up once before, as above.
+        std::hint::black_box(
+            pairs().filter(|(a, b)| self.pairs.is_forbidden(*a, *b) & self.pairs.is_forbidden(*b, *a)).count(),
+        );
+        pairs().for_each(|(a, b)| self.pairs.forbid(*a, *b));
     }
 
     /// Takes a row of a register that another model made: its edges count no more and their rows go; records are compared

@@ -222,8 +222,10 @@ impl Engine {
     }
 
     fn scope(&mut self, id: &str) -> Result<&mut Scope, BadRegister> {
-        let id = id.parse().map_err(|_| BadRegister::Form)?;
-        Ok(self.scope_mut(&id))
+        if !self.scopes.contains_key(id) {
+            self.scope_mut(&id.parse().map_err(|_| BadRegister::Form)?);
+        }
+        self.scopes.get_mut(id).ok_or(BadRegister::Form)
     }
 
     fn scope_mut(&mut self, id: &ScopeId) -> &mut Scope {

@@ -64,8 +64,8 @@ impl Linkage {
         self.both(|linker| linker.forbid(a, b));
     }
 
-    pub(super) fn restore_forbidden(&mut self, a: RecordId, b: RecordId) {
-        self.both(|linker| linker.restore_forbidden(a, b));
+    pub(super) fn restore_forbidden(&mut self, pairs: &[(RecordId, RecordId)]) {
+        self.both(|linker| linker.restore_forbidden(pairs));
     }
 
     pub(super) fn allow(&mut self, a: RecordId, b: RecordId) {

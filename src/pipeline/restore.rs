@@ -10,6 +10,9 @@ use crate::audit::Chain;
 use crate::link::Linker;
 use crate::model::register::RowKind;
 
+/// Pairs of an event's parties that are read before they are noted: memory is waited for side by side.
+const PAIRS_AT_ONCE: usize = 1024;
+
 impl Engine {
     /// Takes one register row back in, in the order of kinds. Call `finish_restore` after the last.
     ///
@@ -79,10 +82,15 @@ impl Engine {
         for (id, scope) in &mut self.scopes {
             scope.ledger.finish_restore().map_err(|_| BadRegister::Form)?;
             let mut former = self.former.remove(id);
-            for (one, other) in scope.ledger.iter().flat_map(|(_, event)| opposing(event)) {
-                scope.linker.restore_forbidden(one, other);
+            let mut pairs = scope.ledger.iter().flat_map(|(_, event)| opposing(event));
+            loop {
+                let some: Vec<_> = pairs.by_ref().take(PAIRS_AT_ONCE).collect();
+                if some.is_empty() {
+                    break;
+                }
+                scope.linker.restore_forbidden(&some);
                 if let Some(former) = &mut former {
-                    former.restore_forbidden(one, other);
+                    former.restore_forbidden(&some);
                 }
             }
             let bad = |_| BadRegister::Form;

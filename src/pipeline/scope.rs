@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use super::rekey::Linkage;
 use super::work::Touched;
@@ -105,9 +106,9 @@ impl Scope {
 }
 
 /// The pairs of records that one event says are two people: both parties, and neither with a child.
-pub(super) fn opposing(event: &LedgerEvent) -> Vec<(RecordId, RecordId)> {
+pub(super) fn opposing(event: &LedgerEvent) -> SmallVec<[(RecordId, RecordId); 2]> {
     let people = &event.participants;
-    let mut pairs = Vec::new();
+    let mut pairs = SmallVec::new();
     for (at, one) in people.iter().enumerate() {
         let others = people[at + 1..].iter().filter(|other| history::opposes(one.role, other.role));
         pairs.extend(others.filter(|other| other.record != one.record).map(|other| (one.record, other.record)));
