@@ -169,7 +169,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ct_merkle", &["audit"]),
     ("hkdf", &["keys"]),
     ("hmac", &["keys"]),
-    ("mimalloc", &["main"]),
+    ("tikv_jemallocator", &["main"]),
     ("microlp", &["report"]),
     ("maud", &["ops"]),
     ("subtle", &["ops"]),
