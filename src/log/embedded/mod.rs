@@ -188,8 +188,9 @@ impl EmbeddedLog {
     }
 }
 
-/// Page cache of the daemon: the ends of everything that grows, and what of the rest changes often.
-const CACHE_KIB: i64 = 128 << 10;
+/// Page cache of the daemon: all that one commit changes, and the ends of everything that grows. What lies in the middle is
+/// read from the system's cache as cheaply; more memory only takes time to fill.
+const CACHE_KIB: i64 = 32 << 10;
 
 /// How many records of a feed or a list one commit sweeps at least, and twice as many as it adds where those are more.
 const SWEEP_RECORDS: i64 = 2_000;
