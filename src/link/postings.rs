@@ -102,11 +102,15 @@ impl Postings {
 
     /// Takes a profile out.
     pub(super) fn remove(&mut self, profile: u32, run: Run) {
-        self.post();
-        for &key in self.keys.of(run) {
-            let shard = shard_of(key);
-            if self.shards[shard].remove(key, profile) {
-                self.crossed.push(shard);
+        // One that waits was never posted; the others go on waiting, for many are posted in the time of a few.
+        if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == profile) {
+            self.waiting.swap_remove(at);
+        } else {
+            for &key in self.keys.of(run) {
+                let shard = shard_of(key);
+                if self.shards[shard].remove(key, profile) {
+                    self.crossed.push(shard);
+                }
             }
         }
         self.keys.give_back(run);
@@ -476,9 +480,14 @@ mod tests {
         assert_eq!(candidates(&mut index, 0, runs[0]), [1, 3]);
         assert!(index.share(runs[0], runs[3]));
         assert!(index.take_crossed()[0].live);
-        // Up and down again between two questions is no crossing.
+        // Up and down again between two questions is no crossing, and who went before being posted is nowhere.
+        let run = index.insert(9, &[7, 1]);
+        index.post();
+        index.remove(9, run);
+        assert!(index.take_crossed().is_empty());
         let run = index.insert(9, &[7, 1]);
         index.remove(9, run);
+        assert_eq!(candidates(&mut index, 0, runs[0]), [1, 3]);
         assert!(index.take_crossed().is_empty());
     }
 
