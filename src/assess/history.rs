@@ -92,26 +92,34 @@ pub fn opposes(one: Role, other: Role) -> bool {
 pub fn histories<'a>(
     ledger: &'a Ledger,
     people: &[&[RecordId]],
-    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+    clusters_of: impl Fn(&[RecordId]) -> Vec<Option<ClusterId>>,
 ) -> Vec<Vec<Appearance<'a>>> {
-    let records = people.iter().enumerate().flat_map(|(at, records)| records.iter().map(move |record| (at, *record)));
-    let named: Vec<_> = records.map(|(at, record)| (at, record, ledger.of_record(record))).collect();
-    let named = named.into_iter().flat_map(|(at, record, events)| events.iter().map(move |event| (at, record, event)));
-    let named: Vec<_> = named.collect();
-    let about = |(_, _, (_, event)): &(usize, RecordId, &'a (EventId, Arc<LedgerEvent>))| {
-        event.detail.incident().map(|named| ledger.standing_for(named).unwrap_or(named))
+    let lists: Vec<SmallVec<[&[_]; 4]>> =
+        people.iter().map(|records| records.iter().map(|record| ledger.of_record(*record)).collect()).collect();
+    let mut named: Vec<(usize, RecordId, &'a (EventId, Arc<LedgerEvent>))> = Vec::new();
+    for (at, (records, lists)) in people.iter().zip(&lists).enumerate() {
+        for (record, events) in records.iter().zip(lists) {
+            named.extend(events.iter().map(|event| (at, *record, event)));
+        }
+    }
+    let about = |(at, _, (_, event)): &(usize, RecordId, &(EventId, Arc<LedgerEvent>))| {
+        let about = event.detail.incident()?;
+        // It nearly always names the person as well, and what is in force stands for itself.
+        let is_there = lists[*at].iter().any(|events| events.iter().any(|(id, _)| *id == about));
+        Some(if is_there { about } else { ledger.standing_for(about).unwrap_or(about) })
     };
     let about: Vec<_> = named.iter().map(about).collect();
     let with = named.iter().flat_map(|(_, record, (_, event))| {
         event.participants.iter().filter(move |person| person.record != *record).map(|person| person.record)
     });
-    let clusters: Vec<_> = with.map(&cluster_of).collect();
-    let mut clusters = clusters.into_iter();
+    let with: Vec<RecordId> = with.collect();
+    let mut clusters = clusters_of(&with).into_iter();
     let mut histories: Vec<Vec<Appearance<'a>>> = people.iter().map(|_| Vec::new()).collect();
     for ((at, record, (id, event)), about) in named.into_iter().zip(about) {
         let mine = |person: &&Participant| person.record == record;
         // An event may name somebody twice; then each is another to the other.
-        let own = if event.participants.iter().filter(mine).count() > 1 { cluster_of(record) } else { None };
+        let is_twice = event.participants.iter().filter(mine).count() > 1;
+        let own = if is_twice { clusters_of(&[record]).pop().flatten() } else { None };
         let clusters =
             event.participants.iter().map(|person| if mine(&person) { own } else { clusters.next().flatten() });
         let clusters: SmallVec<[Option<ClusterId>; 4]> = clusters.collect();

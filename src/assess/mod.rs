@@ -50,12 +50,12 @@ pub struct Assessed {
 pub fn assess(
     ledger: &Ledger,
     people: &[(ClusterId, &[RecordId])],
-    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+    clusters_of: impl Fn(&[RecordId]) -> Vec<Option<ClusterId>>,
     as_of: Date,
     rules: &Rules,
 ) -> Vec<Assessed> {
     let records: Vec<_> = people.iter().map(|(_, records)| *records).collect();
-    let histories = history::histories(ledger, &records, cluster_of);
+    let histories = history::histories(ledger, &records, clusters_of);
     let assessed = people.iter().zip(histories).map(|((cluster, records), mut history)| {
         let mut neighbours: Vec<_> =
             history.iter().flat_map(|entry| &entry.others).map(|other| other.cluster).collect();
@@ -87,9 +87,9 @@ fn is_in_both_roles(history: &[history::Appearance<'_>]) -> bool {
 pub fn awaits_review(
     ledger: &Ledger,
     records: &[RecordId],
-    cluster_of: impl Fn(RecordId) -> Option<ClusterId>,
+    clusters_of: impl Fn(&[RecordId]) -> Vec<Option<ClusterId>>,
 ) -> bool {
-    let history = history::histories(ledger, &[records], cluster_of).pop().unwrap_or_default();
+    let history = history::histories(ledger, &[records], clusters_of).pop().unwrap_or_default();
     // The cheap question first: few people are seen in both roles.
     if !is_in_both_roles(&history) {
         return false;

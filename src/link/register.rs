@@ -286,6 +286,19 @@ impl Linker {
         (cluster != NONE).then(|| self.clusters[cluster].id)
     }
 
+    /// The cluster of each of many records. Of a big register none of it is near the processor: step by step for all of them,
+    /// so that within a step nothing depends on what was read just before, and memory is waited for side by side.
+    #[must_use]
+    pub fn clusters_of(&self, records: &[RecordId]) -> Vec<Option<ClusterId>> {
+        let likely: Vec<_> = records.iter().map(|record| self.record_of.likely(&record.0)).collect();
+        let cluster = |(record, likely): (&RecordId, Option<u32>)| {
+            let slot = likely.filter(|slot| self.records[*slot].id == *record).or_else(|| self.slot_of(*record));
+            slot.map_or(NONE, |slot| self.records[slot].cluster)
+        };
+        let clusters: Vec<u32> = records.iter().zip(likely).map(cluster).collect();
+        clusters.into_iter().map(|cluster| (cluster != NONE).then(|| self.clusters[cluster].id)).collect()
+    }
+
     /// A cluster's records, sorted; none if there is no such cluster.
     #[must_use]
     pub fn members(&self, cluster: ClusterId) -> &[RecordId] {

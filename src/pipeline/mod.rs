@@ -457,7 +457,7 @@ impl Engine {
             confidence_of: &|cluster| confidence(linker.confidence(cluster)),
             awaits_review: &|cluster| {
                 let members = linker.members(cluster);
-                awaits_review(ledger, members, |record| linker.cluster_of(record))
+                awaits_review(ledger, members, |records| linker.clusters_of(records))
             },
         };
         let (disclosed, told_before) = {

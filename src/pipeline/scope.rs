@@ -34,7 +34,7 @@ impl Scope {
     pub(super) fn assess(&self, people: &[ClusterId], as_of: Date, rules: &Rules) -> Vec<Assessed> {
         let some = |people: &[ClusterId]| {
             let people: Vec<_> = people.iter().map(|cluster| (*cluster, self.linker.members(*cluster))).collect();
-            assess(&self.ledger, &people, |record| self.linker.cluster_of(record), as_of, rules)
+            assess(&self.ledger, &people, |records| self.linker.clusters_of(records), as_of, rules)
         };
         people.par_chunks(ASSESSED_TOGETHER).flat_map_iter(some).collect()
     }
