@@ -1,7 +1,6 @@
 //! One linked person's history: the events in force that name them, and the reports among these.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -84,6 +83,14 @@ pub fn opposes(one: Role, other: Role) -> bool {
     )
 }
 
+/// An event that names a record of the person at that place of those asked for.
+struct Naming<'a> {
+    at: usize,
+    record: RecordId,
+    id: EventId,
+    event: &'a LedgerEvent,
+}
+
 /// All events in force that name one of the records of a person, of several persons, each by time.
 ///
 /// Of a big register none of it is near the processor, and most of the time of an assessment is waiting for memory. So it is read
@@ -96,26 +103,26 @@ pub fn histories<'a>(
 ) -> Vec<Vec<Appearance<'a>>> {
     let lists: Vec<SmallVec<[&[_]; 4]>> =
         people.iter().map(|records| records.iter().map(|record| ledger.of_record(*record)).collect()).collect();
-    let mut named: Vec<(usize, RecordId, &'a (EventId, Arc<LedgerEvent>))> = Vec::new();
+    let mut named: Vec<Naming<'a>> = Vec::new();
     for (at, (records, lists)) in people.iter().zip(&lists).enumerate() {
-        for (record, events) in records.iter().zip(lists) {
-            named.extend(events.iter().map(|event| (at, *record, event)));
+        for (&record, events) in records.iter().zip(lists) {
+            named.extend(events.iter().map(|(id, event)| Naming { at, record, id: *id, event }));
         }
     }
-    let about = |(at, _, (_, event)): &(usize, RecordId, &(EventId, Arc<LedgerEvent>))| {
+    let about = |Naming { at, event, .. }: &Naming<'_>| {
         let about = event.detail.incident()?;
         // It nearly always names the person as well, and what is in force stands for itself.
         let is_there = lists[*at].iter().any(|events| events.iter().any(|(id, _)| *id == about));
         Some(if is_there { about } else { ledger.standing_for(about).unwrap_or(about) })
     };
     let about: Vec<_> = named.iter().map(about).collect();
-    let with = named.iter().flat_map(|(_, record, (_, event))| {
+    let with = named.iter().flat_map(|Naming { record, event, .. }| {
         event.participants.iter().filter(move |person| person.record != *record).map(|person| person.record)
     });
     let with: Vec<RecordId> = with.collect();
     let mut clusters = clusters_of(&with).into_iter();
     let mut histories: Vec<Vec<Appearance<'a>>> = people.iter().map(|_| Vec::new()).collect();
-    for ((at, record, (id, event)), about) in named.into_iter().zip(about) {
+    for (Naming { at, record, id, event }, about) in named.into_iter().zip(about) {
         let mine = |person: &&Participant| person.record == record;
         // An event may name somebody twice; then each is another to the other.
         let is_twice = event.participants.iter().filter(mine).count() > 1;
@@ -128,7 +135,7 @@ pub fn histories<'a>(
             let others = people().filter(|(other, _)| *other != place).filter_map(|(other, person)| {
                 Some(Counterpart { cluster: clusters[other]?, record: person.record, role: person.role })
             });
-            histories[at].push(Appearance { id: *id, event, about, me: *me, others: others.collect() });
+            histories[at].push(Appearance { id, event, about, me: *me, others: others.collect() });
         }
     }
     for history in &mut histories {

@@ -352,12 +352,12 @@ impl Engine {
         records.extend(&around);
         records.sort_unstable();
         records.dedup();
-        before.extend(records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
+        before.extend(scope.linker.clusters_of(&records).into_iter().flatten());
         let settled = scope.linker.settle();
         let stage = tracing::trace_span!(target: "stage", "around").entered();
         before.extend(&settled.touched_before);
         let mut concerned = Vec::from_iter(settled.touched_after.iter().copied());
-        concerned.extend(records.iter().filter_map(|record| scope.linker.cluster_of(*record)));
+        concerned.extend(scope.linker.clusters_of(&records).into_iter().flatten());
         concerned.extend(before.iter().filter(|cluster| !scope.linker.members(**cluster).is_empty()));
         concerned.sort_unstable();
         concerned.dedup();
