@@ -13,7 +13,7 @@ use super::topics::Wanted;
 use crate::config::settings::LogSettings;
 use crate::log::embedded::{EmbeddedClient, EmbeddedLog};
 use crate::log::kafka::{Contents, settle_in};
-use crate::log::{Client, Log, LogError, Polled, RegisterRow, TopicReader, TopicRecord};
+use crate::log::{Client, Log, LogError, Polled, RegisterRow, TopicReader, TopicRecord, is_feed};
 
 #[derive(Debug, Args)]
 #[command(
@@ -91,7 +91,7 @@ fn read(args: &MigrateArgs, deployment: &Deployment, topics: &[String]) -> Resul
     for topic in client.topics()? {
         if !topics.contains(&topic) {
             left.push(topic);
-        } else if !topic.starts_with("feeds.") {
+        } else if !is_feed(&topic) {
             TopicReader::new(&topic).read(&mut client as &mut dyn Client, Duration::ZERO, |record| {
                 let (topic, partition) = (topic.clone(), record.partition);
                 contents.outputs.push(TopicRecord { topic, partition, key: record.key, value: record.value });

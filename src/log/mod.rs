@@ -81,6 +81,18 @@ pub fn is_compacted(topic: &str) -> bool {
     topic.starts_with("list.") || topic.starts_with("status.") || topic == REVIEW_TOPIC
 }
 
+/// Is it the topic that a party feeds?
+#[must_use]
+pub fn is_feed(topic: &str) -> bool {
+    topic.starts_with("feeds.")
+}
+
+/// Is it a topic whose records are for the time being: alerts, which lapse, and rejections?
+#[must_use]
+pub fn is_passing(topic: &str) -> bool {
+    topic.starts_with("alerts.") || topic.starts_with("rejections.")
+}
+
 /// Refuses a record that is larger than [`MAX_RECORD_BYTES`].
 fn check_size(headers: &[Header], payload: &[u8]) -> Result<(), LogError> {
     let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();

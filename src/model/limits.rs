@@ -49,7 +49,7 @@
 //! | Names of parties, clauses, tools that are kept once | 4,096 (`model::text`) | Each further one is a copy of its own |
 //! | Records of a feed, of a topic | 2^40 | Refused |
 //! | Slots of a register | 2^32 records | The daemon ends |
-//! | Processed feed records, superseded entries | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |
+//! | Processed feed records; superseded entries, alerts and rejections | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |
 //!
 //! # What goes out
 //!

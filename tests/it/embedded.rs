@@ -1,7 +1,7 @@
 //! The embedded log: the common promises, and what a file of one's own has to stand: other processes, kills, damage.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -94,6 +94,12 @@ impl Embedded {
         EmbeddedClient::open(&self.path(), TestKey::shared(1)).expect("opens")
     }
 
+    /// Puts there what a killed daemon left.
+    fn put_killed(&self, database: &[u8], ahead: &[u8]) {
+        std::fs::write(self.path(), database).expect("writes");
+        std::fs::write(self.0.path().join("log.db-wal"), ahead).expect("writes");
+    }
+
     /// Every byte that lies in the directory.
     fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.0.path()).expect("reads");
@@ -148,8 +154,27 @@ fn one_file_has_one_daemon() {
     let house = Embedded::new();
     let first = house.open().expect("opens");
     assert!(fatal(house.open()).contains("another daemon"));
+    // By whatever name.
+    let link = house.0.path().join("another.db");
+    std::os::unix::fs::symlink(house.path(), &link).expect("links");
+    let second = || EmbeddedLog::open(&link, feeds(), TestKey::shared(1));
+    assert!(fatal(second()).contains("another daemon"));
     drop(first);
-    house.open().expect("the lock is free again");
+    let mut first = second().expect("the lock is free again");
+    ready(&mut first);
+    // And should its lock be taken away, whoever comes second takes over, and the first says nothing more.
+    std::fs::remove_file(house.0.path().join("log.db.lock")).expect("removes");
+    let said = |log: &mut EmbeddedLog, text: &str| {
+        log.commit(Transaction { outputs: vec![output(ALERTS, "", Some(text))], ..Transaction::default() })
+    };
+    said(&mut first, "first").expect("commit");
+    let mut second = house.open().expect("nothing is in its way");
+    ready(&mut second);
+    said(&mut second, "second").expect("commit");
+    assert!(matches!(said(&mut first, "second"), Err(LogError::Fenced(_))));
+    said(&mut second, "third").expect("commit");
+    let told = ["first", "second", "third"].map(|text| Some(text.to_owned()));
+    assert_eq!(values(&all(&mut house.open_client(), ALERTS)), told);
 }
 
 #[test]
@@ -242,6 +267,79 @@ fn what_is_no_longer_needed_is_swept() {
     let outputs = vec![output(LIST, "gone", Some("back"))];
     log.commit(Transaction { outputs, ..Transaction::default() }).expect("commit");
     assert_eq!(all(&mut client, LIST)[2].offset, 5, "and are not used again");
+}
+
+#[test]
+fn a_feed_that_fell_silent_keeps_nothing_and_messages_pass() {
+    let house = Embedded::new();
+    let now_ms = Arc::new(AtomicI64::new(0));
+    let settings = settings(&now_ms, Duration::from_millis(100), Duration::from_millis(1_000));
+    let mut client =
+        EmbeddedClient::open_with(&house.path(), TestKey::shared(1), settings.clock.clone()).expect("opens");
+    let mut log = open_again(&house.path(), feeds(), &settings);
+    ready(&mut log);
+    publish(&mut client, "a", &["1", "2"]);
+    publish(&mut client, "b", &["3"]);
+    let records = take(&mut log, 3, 3);
+    let mut said_at = |at_ms: i64, alerts: &[&str], positions: Vec<Position>| {
+        now_ms.store(at_ms, Ordering::Relaxed);
+        let outputs = alerts.iter().map(|text| output(ALERTS, "", Some(text))).collect();
+        log.commit(Transaction { outputs, positions, ..Transaction::default() }).expect("commit");
+    };
+    said_at(1, &["old", "older"], positions(&records));
+    said_at(500, &["new"], Vec::new());
+    let raw = rusqlite::Connection::open(house.path()).expect("opens");
+    let kept = |table: &str| -> i64 {
+        raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |found| found.get(0)).expect("counts")
+    };
+    assert_eq!((kept("feed_records"), kept("topic_records")), (0, 3));
+    said_at(1_002, &[], Vec::new());
+    let left = all(&mut client, ALERTS);
+    assert_eq!((values(&left), left[0].offset), (vec![Some("new".into())], 2));
+    said_at(9_000, &[], Vec::new());
+    assert!(all(&mut client, ALERTS).is_empty(), "nothing is left, and that is no damage");
+    said_at(9_001, &["next", "last"], Vec::new());
+    assert_eq!(all(&mut client, ALERTS)[0].offset, 3, "offsets are not used again");
+    // But what is missing behind something that is there was not swept.
+    raw.execute("DELETE FROM topic_records WHERE place = (SELECT max(place) FROM topic_records)", []).expect("deletes");
+    assert!(fatal(client.read(ALERTS, 0, 0, 10, Duration::ZERO)).contains("put back"));
+    assert!(fatal(client.read(ALERTS, 0, 4, 10, Duration::ZERO)).contains("put back"));
+}
+
+#[test]
+fn a_clock_that_went_back_lets_no_ended_entry_stand_again() {
+    let house = Embedded::new();
+    let now_ms = Arc::new(AtomicI64::new(0));
+    let settings = settings(&now_ms, Duration::from_millis(100), Duration::from_millis(1_000));
+    let mut said = Vec::new();
+    for (at_ms, version) in [(0, Some("v1")), (500, Some("v2")), (100, None), (1_200, None), (1_501, None)] {
+        now_ms.store(at_ms, Ordering::Relaxed);
+        let mut log = open_again(&house.path(), feeds(), &settings);
+        ready(&mut log);
+        let outputs = if at_ms < 1_000 { vec![output(LIST, "k", version)] } else { Vec::new() };
+        log.commit(Transaction { outputs, ..Transaction::default() }).expect("commit");
+        said = values(&all(&mut house.open_client(), LIST));
+        let last = said.last().cloned().flatten();
+        assert!(at_ms < 1_000 || last.is_none(), "at {at_ms} {last:?} stands again");
+    }
+    assert!(said.is_empty(), "and in the end all of it goes");
+}
+
+#[test]
+fn what_stands_is_kept_whatever_a_damaged_row_says_of_it() {
+    let house = Embedded::new();
+    let now_ms = Arc::new(AtomicI64::new(0));
+    let settings = settings(&now_ms, Duration::from_millis(100), Duration::from_millis(1_000));
+    let mut log = open_again(&house.path(), feeds(), &settings);
+    ready(&mut log);
+    let outputs = vec![output(LIST, "k", Some("v1")), output(LIST, "l", Some("w1")), output(LIST, "k", Some("v2"))];
+    log.commit(Transaction { outputs, ..Transaction::default() }).expect("commit");
+    let raw = rusqlite::Connection::open(house.path()).expect("opens");
+    assert_eq!(raw.execute("UPDATE superseded SET place = place + 1", []).expect("flips"), 1);
+    now_ms.store(1_001, Ordering::Relaxed);
+    log.commit(Transaction::default()).expect("commit");
+    let left = values(&all(&mut house.open_client(), LIST));
+    assert_eq!(left, [Some("v1".into()), Some("w1".into()), Some("v2".into())]);
 }
 
 #[test]
@@ -359,6 +457,24 @@ fn another_process_publishes_while_the_daemon_reads() {
     expected.sort();
     assert_eq!(numbers, expected);
     conformance::nothing_more(&mut log);
+}
+
+/// A system takes all of a process's locks on a file once that process closes the file, and whoever closes it as the last copies
+/// the write-ahead log back and deletes it: a daemon without its lock would go on writing to a file that has no name. Our own
+/// SQLite looks out for that; an administrator's may be older.
+#[test]
+fn a_page_that_opens_the_file_in_the_daemons_process_leaves_the_daemon_its_lock() {
+    let house = Embedded::new();
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    publish(&mut house.open_client(), "a", &["1"]);
+    let ahead = || std::fs::metadata(house.0.path().join("log.db-wal")).expect("the daemon has it open").ino();
+    let before = ahead();
+    let count = Command::new("sqlite3").arg(house.path()).arg("SELECT count(*) FROM feed_records").output();
+    assert_eq!(count.expect("sqlite3 is there").stdout, b"1\n");
+    assert_eq!(ahead(), before);
+    publish(&mut house.open_client(), "a", &["2"]);
+    take(&mut log, 2, 2);
 }
 
 #[test]
@@ -479,6 +595,99 @@ fn damage_is_told_and_never_taken_for_data() {
         }
     }
     assert!(told > 200, "{told} of 600 were told");
+}
+
+/// What a killed daemon leaves: the file and its write-ahead log, with what was seen in them before and after the last commit,
+/// and where in the log that commit begins.
+struct Killed {
+    database: Vec<u8>,
+    ahead: Vec<u8>,
+    last_commit_at: usize,
+    before: Seen,
+    after: Seen,
+}
+
+fn killed() -> Killed {
+    let house = Embedded::new();
+    let mut client = house.open_client();
+    let mut log = house.open().expect("opens");
+    ready(&mut log);
+    let ahead = || std::fs::read(house.0.path().join("log.db-wal")).expect("reads");
+    let seen = || {
+        let copy = Embedded::new();
+        copy.put_killed(&std::fs::read(house.path()).expect("reads"), &ahead());
+        look(&copy.path()).expect("it is whole")
+    };
+    let mut last = None;
+    for round in 0..12 {
+        last = Some((ahead().len(), seen()));
+        let long = |number: usize| format!("{round}-{number}-").repeat(40);
+        let outputs = (0..10).map(|number| output(ALERTS, &format!("key{number}"), Some(&long(number))));
+        let register = (0..30).map(|number| row(&format!("row{:03}", (round * 13 + number) % 97), Some(&long(number))));
+        let transaction =
+            Transaction { outputs: outputs.collect(), register: register.collect(), ..Transaction::default() };
+        log.commit(transaction).expect("commit");
+    }
+    publish(&mut client, "a", &["the last"]);
+    let (last_commit_at, before) = last.expect("there were rounds");
+    Killed {
+        database: std::fs::read(house.path()).expect("reads"),
+        ahead: ahead(),
+        last_commit_at,
+        before,
+        after: seen(),
+    }
+}
+
+#[test]
+fn commits_that_damage_to_the_write_ahead_log_would_take_along_are_told() {
+    let killed = killed();
+    assert!(killed.last_commit_at > 100_000 && killed.before != killed.after);
+    let mut random = ChaCha8Rng::seed_from_u64(12);
+    let mut told = 0;
+    for round in 0..300 {
+        let mut ahead = killed.ahead.clone();
+        // The first bytes of the log and of its frames say how they are to be read.
+        let frame = 24 + usize::from(u16::from_be_bytes([ahead[10], ahead[11]]));
+        let at = match round % 3 {
+            0 => random.random_range(0..32),
+            1 => 32 + random.random_range(0..(ahead.len() - 32) / frame) * frame + random.random_range(0..24),
+            _ => random.random_range(0..ahead.len()),
+        };
+        ahead[at] ^= 1 << random.random_range(0..8);
+        let house = Embedded::new();
+        house.put_killed(&killed.database, &ahead);
+        match look(&house.path()) {
+            Err(LogError::Damaged(why)) => {
+                told += 1;
+                assert!(why.contains("log.db") && why.contains("put back"), "{why}");
+            }
+            Err(error) => panic!("not damaged: {error}"),
+            // A flaw in the last two commits, which were one daemon's and one publisher's, may look like a torn write.
+            Ok(seen) => assert!(seen == killed.after || at >= killed.last_commit_at, "round {round}, byte {at}"),
+        }
+    }
+    assert!(told > 200, "{told} of 300 were told");
+}
+
+#[test]
+fn a_file_that_is_gone_beside_its_write_ahead_log_is_no_new_one() {
+    let killed = killed();
+    for is_empty in [false, true] {
+        let house = Embedded::new();
+        house.put_killed(&killed.database, &killed.ahead);
+        std::fs::remove_file(house.path()).expect("removes");
+        if is_empty {
+            std::fs::write(house.path(), b"").expect("writes");
+        }
+        for why in [fatal(house.open()), fatal(EmbeddedClient::open(&house.path(), TestKey::shared(1)))] {
+            assert!(why.contains("log.db") && why.contains("empty or gone"), "{why}");
+        }
+        // Nothing of what is left was touched.
+        assert_eq!(std::fs::read(house.0.path().join("log.db-wal")).expect("reads"), killed.ahead);
+        std::fs::write(house.path(), &killed.database).expect("writes");
+        assert!(look(&house.path()).expect("it is whole") == killed.after);
+    }
 }
 
 #[test]

@@ -81,7 +81,8 @@ fn a_full_disk_ends_it_with_the_files_name_and_with_room_it_goes_on() {
     let house = Deployed::with(&[("batch_records", "batch_records = 2")]);
     portions.iter().for_each(|portion| house.publish_all(portion));
     house.publish("police", &["the very end"]);
-    // No file may grow beyond a little more than what is there; the system tells as it tells a full disk.
+    // No file may grow beyond a little more than what is there. The system says so in another word than of a full disk, and the
+    // daemon answers both alike.
     let blocks = fs::metadata(house.path(LOG)).expect("published").len() / 512 + 400;
     let limited = house.start_limited(&format!("trap '' XFSZ; ulimit -f {blocks}"));
     assert_eq!(limited.end_within(PATIENCE).code(), Some(69));

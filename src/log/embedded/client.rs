@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::store::{self, damaged, explain};
+use super::store::{self, Stream, damaged, explain};
 use super::{frame, only_partition, register, topic_sum};
 use crate::log::{
     AtRest, Client, ClockMs, LogError, POLL_BYTES, StoredRecord, Unsent, check_size, feed_topic, is_compacted,
-    system_clock,
+    is_passing, system_clock,
 };
 use crate::model::ids::PartyId;
 
@@ -38,7 +38,7 @@ impl EmbeddedClient {
 
     /// Every feed and topic that was ever written, by name.
     pub fn topics(&self) -> Result<Vec<String>, LogError> {
-        store::stream_names(&self.connection)
+        Ok(store::streams(&self.connection)?.into_iter().map(|(name, _)| name).collect())
     }
 
     fn read_once(&self, topic: &str, from_offset: i64, max: usize) -> Result<Vec<StoredRecord>, LogError> {
@@ -66,8 +66,10 @@ impl EmbeddedClient {
             }
             let offset = store::offset_of(place);
             let follows = records.last().map_or(from_offset.max(0), |earlier: &StoredRecord| earlier.offset + 1);
-            let gap = offset > follows && !is_compacted(topic);
-            if place != stream.place(offset) || offset < follows || gap {
+            let has_gap = offset > follows && !is_compacted(topic);
+            // What passed was swept from the front, and that was noted.
+            let is_swept = || Ok(records.is_empty() && offset <= self.begin(topic, stream)?);
+            if place != stream.place(offset) || offset < follows || (has_gap && !is_swept()?) {
                 return Err(damaged());
             }
             bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -76,11 +78,19 @@ impl EmbeddedClient {
                 return Ok(records);
             }
         }
-        let next_offset = records.last().map_or(from_offset.max(0), |last| last.offset + 1);
+        let next_offset = match records.last() {
+            Some(last) => last.offset + 1,
+            None => from_offset.max(self.begin(topic, stream)?),
+        };
         if records.len() < max && next_offset < stream.next_offset && !is_compacted(topic) {
             return Err(damaged());
         }
         Ok(records)
+    }
+
+    /// The offset that a topic begins at now.
+    fn begin(&self, topic: &str, stream: Stream) -> Result<i64, LogError> {
+        if is_passing(topic) { store::position(&self.connection, stream) } else { Ok(0) }
     }
 
     fn append_all(&mut self, feed: &PartyId, events: Vec<Unsent>) -> Result<(), LogError> {

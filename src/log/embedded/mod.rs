@@ -6,6 +6,7 @@
 //!
 //! Invariants: offsets are never reused; a commit is durable when it returns; after an error nothing of it is visible.
 
+mod ahead;
 mod client;
 mod frame;
 mod migrate;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rustc_hash::FxHashMap;
 
 use self::register::Places;
 use self::store::{Stream, damaged, explain};
@@ -37,7 +39,8 @@ pub use self::client::EmbeddedClient;
 pub struct EmbeddedSettings {
     /// Processed feed records hold clear identity (sealed), so they go soon; long enough to look into a rejection.
     pub feed_retention: Duration,
-    /// Superseded versions and tombstones of compacted topics: long enough for every subscriber to have seen them.
+    /// Superseded versions and tombstones of compacted topics, alerts and rejections: long enough for everybody to have seen
+    /// them.
     pub delete_retention: Duration,
     /// The time of appends, and what the two above are measured by.
     pub clock: ClockMs,
@@ -60,6 +63,8 @@ pub struct EmbeddedLog {
     places: Places,
     /// And where the latest records of the compacted topics do.
     latest: Latest,
+    /// The offset after the last of each topic. Topics have no other writer: where one ends elsewhere, there is a second daemon.
+    ends: FxHashMap<String, i64>,
     state: State,
     /// Which feed the next poll starts with, so that a small poll serves each feed in turn.
     turn: usize,
@@ -100,7 +105,7 @@ impl EmbeddedLog {
     ) -> Result<Self, LogError> {
         let lock = lock(path)?;
         let connection = store::open(path, CACHE_KIB)?;
-        store::mark_used(&lock)?;
+        store::mark_used(&lock, path)?;
         let feed = |party: PartyId| Feed { name: feed_topic(&party), party, next_offset: 0 };
         let feeds = feeds.into_iter().map(feed).collect();
         Ok(Self {
@@ -109,6 +114,7 @@ impl EmbeddedLog {
             feeds,
             places: Places::default(),
             latest: Latest::default(),
+            ends: FxHashMap::default(),
             state: State::New,
             turn: 0,
             at_rest,
@@ -167,7 +173,9 @@ impl EmbeddedLog {
                 None => 0,
             };
         }
-        self.latest = Latest::read_back(&self.connection)?;
+        self.latest = Latest::read_back(&self.connection, (self.settings.clock)())?;
+        let ends = store::streams(&self.connection)?.into_iter().map(|(name, stream)| (name, stream.next_offset));
+        self.ends = ends.collect();
         register::read_back(&self.connection, &mut self.places, row)
     }
 
@@ -177,13 +185,19 @@ impl EmbeddedLog {
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
         let swept = SWEEP_RECORDS.max(i64::try_from(2 * outputs.len()).unwrap_or(i64::MAX));
-        write_outputs(&sqlite, &mut self.latest, outputs, now_ms)?;
+        write_outputs(&sqlite, &mut self.latest, &mut self.ends, outputs, now_ms)?;
         rewrites.iter().try_for_each(|rewrite| write_again(&sqlite, rewrite))?;
         register::write(&sqlite, &mut self.places, register)?;
+        let mut advanced = 0;
         for position in positions {
-            write_position(&sqlite, &position, cutoff(now_ms, self.settings.feed_retention))?;
+            advanced += write_position(&sqlite, &position)?;
         }
-        sweep::superseded(&sqlite, &mut self.latest, cutoff(now_ms, self.settings.delete_retention), swept)?;
+        // Of every feed, for one that has fallen silent is not to keep what it said.
+        let limit = SWEEP_RECORDS.max(2 * advanced);
+        sweep::processed(&sqlite, cutoff(now_ms, self.settings.feed_retention), limit)?;
+        let cutoff_ms = cutoff(now_ms, self.settings.delete_retention);
+        sweep::superseded(&sqlite, &mut self.latest, cutoff_ms, swept)?;
+        sweep::passed(&sqlite, cutoff_ms, swept)?;
         sqlite.commit().map_err(explain)
     }
 }
@@ -320,6 +334,7 @@ fn cutoff(now_ms: i64, retention: Duration) -> i64 {
 fn write_outputs(
     sqlite: &Connection,
     latest: &mut Latest,
+    ends: &mut FxHashMap<String, i64>,
     outputs: Vec<TopicRecord>,
     now_ms: i64,
 ) -> Result<(), LogError> {
@@ -329,7 +344,11 @@ fn write_outputs(
         only_partition(record.partition)?;
         let TopicRecord { topic, partition: _, key, value } = record;
         if !streams.contains_key(&topic) {
-            streams.insert(topic.clone(), store::stream_or_new(sqlite, &topic)?);
+            let stream = store::stream_or_new(sqlite, &topic)?;
+            if stream.next_offset != ends.get(&topic).copied().unwrap_or(0) {
+                return Err(LogError::Fenced("it has written to the file since this one read it".into()));
+            }
+            streams.insert(topic.clone(), stream);
         }
         let stream = streams.get_mut(&topic).expect("it was put there above");
         let place = stream.place(stream.take_offset()?);
@@ -344,6 +363,7 @@ fn write_outputs(
     }
     for (name, stream) in streams {
         store::store_stream(sqlite, &name, stream)?;
+        ends.insert(name, stream.next_offset);
     }
     Ok(())
 }
@@ -372,7 +392,8 @@ fn topic_sum(place: i64, appended_ms: i64, key: &[u8], value: Option<&[u8]>) -> 
     store::sum("topic", &parts)
 }
 
-fn write_position(sqlite: &Connection, position: &Position, feed_cutoff_ms: i64) -> Result<(), LogError> {
+/// Stores a position, and says how far it moved.
+fn write_position(sqlite: &Connection, position: &Position) -> Result<i64, LogError> {
     only_partition(position.partition)?;
     let name = feed_topic(&position.feed);
     let Some(feed) = store::stream(sqlite, &name)? else {
@@ -384,6 +405,5 @@ fn write_position(sqlite: &Connection, position: &Position, feed_cutoff_ms: i64)
         return Err(LogError::Fatal(format!("the position of {name} left what was read")));
     }
     store::store_position(sqlite, feed, position.next_offset)?;
-    let advanced = position.next_offset - earlier;
-    sweep::processed(sqlite, feed, position.next_offset, feed_cutoff_ms, SWEEP_RECORDS.max(2 * advanced))
+    Ok(position.next_offset - earlier)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use twox_hash::XxHash3_64;
 
-use super::migrate;
+use super::{ahead, migrate};
 use crate::log::LogError;
 
 /// Version of the tables below, kept in `user_version`. Raise it with every change and migrate the older ones.
@@ -61,7 +61,12 @@ pub(super) fn about(path: &Path, error: LogError) -> LogError {
 
 /// The file beside the log that its daemon locks. It stays, and says that the log was in use.
 pub(super) fn lock_file(path: &Path) -> PathBuf {
-    beside(path, ".lock")
+    beside(&real(path), ".lock")
+}
+
+/// By whatever links a file is named, it is one file.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -71,22 +76,24 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Notes in the lock file that there is a log.
-pub(super) fn mark_used(mut lock: &File) -> Result<(), LogError> {
+pub(super) fn mark_used(mut lock: &File, path: &Path) -> Result<(), LogError> {
     let noted = lock.metadata().is_ok_and(|data| data.len() > 0);
     let note = b"The daemon's lock on the log beside it, which was in use: if that is gone, it is lost.\n";
     let written = if noted { Ok(()) } else { lock.write_all(note).and_then(|()| lock.sync_all()) };
-    written.map_err(|error| LogError::Fatal(format!("the lock cannot be written: {}", error.kind())))
+    let told = |error: std::io::Error| LogError::Fatal(format!("the lock cannot be written: {}", error.kind()));
+    written.map_err(|error| about(&lock_file(path), told(error)))
 }
 
-/// A log that was in use and is empty now must not pass for a new one.
-fn refuse_emptied(path: &Path) -> Result<(), LogError> {
+/// A log that was in use and is empty now must not pass for a new one. Nor must SQLite see it: it deletes the write-ahead log of
+/// an empty file.
+fn refuse_emptied(path: &Path, ahead: &Path) -> Result<(), LogError> {
     let length = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
-    if length(path) > 0 || length(&beside(path, "-wal")) > 0 || length(&lock_file(path)) == 0 {
+    let lock = lock_file(path);
+    if length(path) > 0 || (length(ahead) == 0 && length(&lock) == 0) {
         return Ok(());
     }
-    let lock = lock_file(path);
     Err(LogError::Damaged(format!(
-        "the file is empty or gone, but a daemon has used it: put back a copy of it; to begin anew, delete {} as well",
+        "the file is empty or gone, but a daemon has used it: {PUT_BACK}; to begin anew, delete {} as well",
         lock.display()
     )))
 }
@@ -97,8 +104,10 @@ pub(super) fn open(path: &Path, cache_kib: i64) -> Result<Connection, LogError> 
 }
 
 fn open_any(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
-    refuse_emptied(path)?;
-    owner_only(path)?;
+    let write_ahead = beside(&real(path), "-wal");
+    refuse_emptied(path, &write_ahead)?;
+    create(path)?;
+    ahead::check(&write_ahead)?;
     let connection = Connection::open(path).map_err(explain)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -114,14 +123,25 @@ fn open_any(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
     }
 }
 
+/// Makes the file, for its owner only, where it is missing. One that is there is not opened here: when a process closes a
+/// file, the system takes all locks on it from that process, those of a daemon's connection beside this one among them.
+fn create(path: &Path) -> Result<(), LogError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(cannot_open(path, &error)),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a file for its owner only; creates it where it is missing.
 pub(super) fn owner_only(path: &Path) -> Result<File, LogError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map_err(|error| {
-        // The kind only: what else the text of an I/O error says is up to the platform.
-        LogError::Fatal(format!("{} cannot be opened for writing: {}", path.display(), error.kind()))
-    })
+    options.open(path).map_err(|error| cannot_open(path, &error))
+}
+
+/// The kind only: what else the text of an I/O error says is up to the platform.
+fn cannot_open(path: &Path, error: &std::io::Error) -> LogError {
+    LogError::Fatal(format!("{} cannot be opened for writing: {}", path.display(), error.kind()))
 }
 
 fn prepare_file(connection: &Connection, cache_kib: i64) -> Result<(), LogError> {
@@ -257,11 +277,20 @@ pub(super) fn stream(connection: &Connection, name: &str) -> Result<Option<Strea
     Ok(Some(Stream { id, next_offset }))
 }
 
-/// The names of all streams, sorted.
-pub(super) fn stream_names(connection: &Connection) -> Result<Vec<String>, LogError> {
-    let mut find = connection.prepare_cached("SELECT name FROM streams ORDER BY name").map_err(explain)?;
-    let names = find.query_map([], |row| row.get(0)).map_err(explain)?;
-    names.collect::<Result<_, _>>().map_err(explain)
+/// All streams and their names, sorted by these.
+pub(super) fn streams(connection: &Connection) -> Result<Vec<(String, Stream)>, LogError> {
+    let mut find =
+        connection.prepare_cached("SELECT id, name, next_offset, xxh3 FROM streams ORDER BY name").map_err(explain)?;
+    let mut rows = find.query([]).map_err(explain)?;
+    let mut streams = Vec::new();
+    while let Some(row) = rows.next().map_err(explain)? {
+        let (id, name, next_offset, sum): (i64, String, i64, i64) = row.try_into().map_err(explain)?;
+        if sum != stream_sum(id, &name, next_offset) {
+            return Err(damaged());
+        }
+        streams.push((name, Stream { id, next_offset }));
+    }
+    Ok(streams)
 }
 
 /// A stream by name; numbered now if it is new.
@@ -287,7 +316,7 @@ pub(super) fn store_stream(connection: &Connection, name: &str, stream: Stream) 
     Ok(())
 }
 
-/// Where the daemon stands in a feed.
+/// Of a feed, where the daemon stands in it; of a topic whose records pass, where it begins now.
 pub(super) fn position(connection: &Connection, stream: Stream) -> Result<i64, LogError> {
     let mut find =
         connection.prepare_cached("SELECT next_offset, xxh3 FROM positions WHERE stream = ?").map_err(explain)?;
@@ -302,7 +331,7 @@ pub(super) fn position(connection: &Connection, stream: Stream) -> Result<i64, L
     }
 }
 
-/// Stores where the daemon stands in a feed.
+/// Stores that.
 pub(super) fn store_position(connection: &Connection, stream: Stream, next_offset: i64) -> Result<(), LogError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)")
@@ -331,9 +360,12 @@ pub(super) fn position_sum(stream: i64, next_offset: i64) -> i64 {
     sum("position", &[&stream.to_be_bytes(), &next_offset.to_be_bytes()])
 }
 
+/// What helps against damage. A write-ahead log is of one file: beside a copy it would damage that too.
+const PUT_BACK: &str = "put back a copy of it, with no -wal and no -shm beside it";
+
 /// What is said when something read is not what was written.
 pub(super) fn damaged() -> LogError {
-    LogError::Damaged("put back a copy of the file and start again".into())
+    LogError::Damaged(format!("the file does not hold what was written to it: {PUT_BACK}"))
 }
 
 /// A counter of other connections' commits: it changed, so there may be something new to read.
@@ -380,7 +412,7 @@ pub(super) fn explain(error: rusqlite::Error) -> LogError {
         }
         ErrorCode::DatabaseCorrupt => damaged(),
         ErrorCode::NotADatabase => {
-            LogError::Damaged("the file's head is, or it is not a priorityd log: put back a copy of it".into())
+            LogError::Damaged(format!("the file's head is, or it is not a priorityd log: {PUT_BACK}"))
         }
         ErrorCode::TooBig => fatal("a record is larger than the file can hold"),
         ErrorCode::OutOfMemory => fatal("out of memory"),

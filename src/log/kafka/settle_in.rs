@@ -8,7 +8,7 @@ use super::client::KafkaClient;
 use super::restore::Changelog;
 use super::settings::KafkaSettings;
 use super::transactor::{Outgoing, Turns};
-use crate::log::{Client, FeedRecord, LogError, RegisterRow, TopicRecord, feed_topic};
+use crate::log::{Client, FeedRecord, LogError, RegisterRow, TopicRecord, feed_topic, is_feed};
 
 /// Everything that a log of one partition holds.
 #[derive(Default)]
@@ -42,7 +42,7 @@ pub fn settle_in(settings: &KafkaSettings, topics: &[String], contents: &Content
         if client.partitions(topic)? != 1 {
             return Err(LogError::Denied(format!("{topic} has several partitions, and this log has one")));
         }
-        if !topic.starts_with("feeds.") && !client.read(topic, 0, 0, 1, LOOK)?.is_empty() {
+        if !is_feed(topic) && !client.read(topic, 0, 0, 1, LOOK)?.is_empty() {
             return Err(LogError::Denied(format!("{topic} holds records already: this log is not the first one here")));
         }
     }

@@ -24,6 +24,9 @@ use crate::embedded::{self, TestKey};
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
 
+/// Bytes of the write-ahead log's header.
+const WAL_HEADER: usize = 32;
+
 /// What outlives a daemon.
 pub(crate) enum Store {
     Memory(MemoryStore),
@@ -201,6 +204,16 @@ impl FileLog {
         }
     }
 
+    /// A write-ahead log while a commit was written to it. One that begins anew has its header synced before all else.
+    fn mixed_ahead(&self, before: &[u8], after: &[u8]) -> Vec<u8> {
+        let mut mixed = self.mixed(before, after);
+        let header = after.len().min(WAL_HEADER);
+        if mixed != before && before.get(..header) != Some(&after[..header]) {
+            mixed[..header].copy_from_slice(&after[..header]);
+        }
+        mixed
+    }
+
     /// Of what differs, each sector as it was or as it was to be; of what was appended, perhaps less.
     fn mixed(&self, before: &[u8], after: &[u8]) -> Vec<u8> {
         let mut random = self.random();
@@ -244,7 +257,7 @@ impl Log for FileLog {
         let after = self.image();
         self.inner = None;
         let image = if before.database == after.database {
-            Image { ahead: self.mixed(&before.ahead, &after.ahead), database: before.database }
+            Image { ahead: self.mixed_ahead(&before.ahead, &after.ahead), database: before.database }
         } else {
             // The commit was synced before it was copied back.
             Image { database: self.mixed(&before.database, &after.database), ahead: after.ahead }
