@@ -108,7 +108,7 @@ impl From<LogError> for Failure {
                 "try again, and if it lasts look at the broker or the disk"
             }
             LogError::Denied(_) => "look at credentials, access lists and what is there already",
-            LogError::Fenced(_) => "give every instance a name of its own",
+            LogError::Fenced(_) => "give every instance a name of its own, and every file one daemon",
             LogError::Damaged(_) => "put back a copy of it, and start again",
             LogError::Fatal(_) => "mend that and start again",
         };
