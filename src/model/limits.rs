@@ -14,6 +14,11 @@
 //! | Tokens of a name's and a postcode's neighbourhood | 12 and 8 (`model::tokens`), padded | What is beyond is not compared |
 //! | An agreement's file, a policy's, a key's | 1 MiB, 1 MiB, 64 KiB | Refused with the file's name |
 //! | Days that anything is kept or valid | `MOST_DAYS`, 36,525 (`config::agreement`) | Refused with the key's name |
+//! | Connections of one address over HTTP | `MOST_CONNECTIONS`, 128 (`ops::connections`) | Further ones wait in the kernel |
+//! | Sending a request, and taking its answer | `PATIENCE`, 10 s each (`ops::connections`) | The connection ends |
+//! | The body of a request | `LONGEST_FORM`, 8 KiB (`ops::connections`) | Refused (413) |
+//! | Reviewers who are signed in | `MOST_SESSIONS`, 64 (`ops::pages::session`) | The oldest session ends |
+//! | Wrong tokens of everybody, requests of a session, in a minute | `MOST_FAILURES`, 10, and `MOST_REQUESTS`, 120 | Refused (429) |
 //! | How early an event may be recorded after the log's clock | 24 hours (`validate::rules`) | Rejected |
 //!
 //! # What waits

@@ -4,21 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Request, State as Shared};
+use axum::extract::{MatchedPath, Path, Request, State as Shared};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
 use tracing::Instrument;
 use tracing::field::Empty;
 
+use super::connections::Bounded;
 use super::health::{Health, State};
 use super::metrics::Metrics;
 use super::pages::{self, Performance, Provider, Sessions, front, performance, review};
-
-/// The longest form that a page sends, with room to spare.
-const LONGEST_FORM: usize = 8 << 10;
 
 /// What every answer says of itself: nothing on it runs, nothing is loaded from elsewhere, nobody puts it in a frame.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -55,8 +52,7 @@ pub async fn serve(
     site: Site,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
-    axum::serve(listener, router(site)).with_graceful_shutdown(stop).await
+    Bounded::bind(listen).await?.serve(router(site), stop).await
 }
 
 fn router(site: Site) -> Router {
@@ -76,7 +72,6 @@ fn router(site: Site) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
-        .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(from_fn(with_headers))
         .with_state(Arc::new(site))
 }
@@ -122,8 +117,7 @@ pub async fn serve_metrics(
 ) -> std::io::Result<()> {
     let text = async |Shared(metrics): Shared<Arc<Metrics>>| open_metrics(&metrics);
     let router = Router::new().route("/metrics", get(text)).with_state(metrics);
-    let listener = TcpListener::bind(listen).await?;
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    Bounded::bind(listen).await?.serve(router, stop).await
 }
 
 async fn livez(Shared(site): Shared<Arc<Site>>) -> impl IntoResponse {

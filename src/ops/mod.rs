@@ -1,5 +1,6 @@
 //! What an operator sees: health, metrics, logs, traces, pages, HTTP. Ids, counts and states only.
 
+mod connections;
 pub mod health;
 pub mod http;
 pub mod metrics;
