@@ -1,7 +1,7 @@
 //! `priorityd audit verify|prove|find|export`: the evidence, checked, proved and searched.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::consult::{WhoArgs, Why};
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
+use super::lines::Lines;
 use super::subject::{InputArgs, SubjectArgs};
 use super::{pack, prove};
 use crate::audit::{AuditFault, AuditKind, AuditRecord, ChainsVerifier, Head, PartitionFault, Query, SignedHead};
@@ -211,8 +212,10 @@ impl SignedArgs {
     pub(super) fn read(&self, config: &ConfigArgs, of_copy: bool) -> Result<Vec<(SignedHead, String)>, Failure> {
         let mut texts = Vec::new();
         if let Some(file) = &self.signed_heads {
-            let text = std::fs::read_to_string(file).map_err(|error| Failure::unreadable(file, &error))?;
-            texts.extend(text.lines().map(str::to_owned));
+            let mut lines = Lines::of(file)?;
+            while let Some(line) = lines.next_filled().map_err(|why| Failure::new(Kind::BadData, why))? {
+                texts.push(String::from_utf8_lossy(&line).into_owned());
+            }
         } else if !of_copy {
             let mut client = subscriber(&Settings::load(&config.config)?.log)?;
             TopicReader::new(HEADS_TOPIC).read(client.as_mut(), Duration::ZERO, |record| {
@@ -260,8 +263,12 @@ pub(super) fn each_line(
     mut line: impl FnMut(Option<i32>, &[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if let Some(file) = file {
-        let opened = std::fs::File::open(file).map_err(|error| Failure::unreadable(file, &error))?;
-        return BufReader::new(opened).split(b'\n').try_for_each(|read| line(None, &read?));
+        let mut lines = Lines::of(file)?;
+        // As they stand: a line that was changed in any way is told as such.
+        while let Some(read) = lines.next_raw().map_err(|why| Failure::new(Kind::BadData, why))? {
+            line(None, &read)?;
+        }
+        return Ok(());
     }
     let settings = Settings::load(&config.config)?;
     let mut client = subscriber(&settings.log)?;

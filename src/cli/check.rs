@@ -1,8 +1,7 @@
 //! `priorityd check`: configuration, agreement, keys and event files, offline; with `--live` the cluster as well. Every
 //! problem at once.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
+use super::lines::Lines;
 use super::live;
 use super::topics::Wanted;
 use crate::model::ids::PartyId;
@@ -76,21 +76,19 @@ fn check_file(
     file: &Path,
     problems: &mut Vec<String>,
 ) -> Result<usize, Failure> {
-    let cannot = |error: std::io::Error| Failure::unreadable(file, &error);
     let now_ms = Timestamp::now().as_millisecond();
-    let mut count = 0;
-    for (number, line) in BufReader::new(File::open(file).map_err(cannot)?).split(b'\n').enumerate() {
-        let line = line.map_err(cannot)?;
-        let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        if line.is_empty() {
-            continue;
-        }
+    let (mut lines, mut count) = (Lines::of(file)?, 0);
+    loop {
+        let line = lines.next_filled().map_err(|why| {
+            problems.push(why);
+            Failure::all(Kind::BadData, std::mem::take(problems))
+        })?;
+        let Some(line) = line else { return Ok(count) };
         count += 1;
-        for rejection in validator.problems(feed, &[], line, now_ms) {
+        for rejection in validator.problems(feed, &[], &line, now_ms) {
             let (code, path) = (rejection.code.as_str(), &rejection.path);
-            let (file, line) = (file.display(), number + 1);
+            let (file, line) = (file.display(), lines.number());
             problems.push(format!("{file}:{line}: {code} {path}: {}; {}", rejection.rule, rejection.help));
         }
     }
-    Ok(count)
 }

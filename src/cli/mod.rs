@@ -27,6 +27,7 @@ mod format;
 mod healthcheck;
 mod house;
 mod keys;
+mod lines;
 mod link;
 mod live;
 mod manual;

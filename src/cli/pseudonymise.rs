@@ -2,7 +2,7 @@
 //! of the agency's own Kafka; events with tokens and sealed identity come out, to a file or to the hub's feed.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
+use super::lines::Lines;
 use super::refuges;
 use crate::config::agreement::Agreement;
 use crate::config::settings::{LogSettings, Settings};
@@ -71,6 +72,16 @@ struct Told {
     ignored_fields: u64,
     /// What could not leave, and why; never what it said.
     refused: Vec<String>,
+    /// Whether a line could not be read, and none after it was.
+    is_broken_off: bool,
+}
+
+impl Told {
+    fn breaks_off<T>(&mut self, why: String) -> Option<T> {
+        self.refused.push(why);
+        self.is_broken_off = true;
+        None
+    }
 }
 
 /// Pseudonymises and says how many. What is wrong with an event is told as the hub would say it, and ends with 1.
@@ -113,22 +124,23 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
                 Some(path) => Some(BufWriter::new(File::create(path).map_err(|error| unwritable(path, &error))?)),
                 None => None,
             };
-            each_line(args.file.as_deref().expect("clap asks for it"), |number, line| {
+            let mut lines = Lines::of(args.file.as_deref().expect("clap asks for it"))?;
+            // What came before a line that cannot be read leaves all the same.
+            while let Some(line) = lines.next_filled().unwrap_or_else(|why| told.breaks_off(why)) {
                 let now = Timestamp::now();
                 source.begin_day(day(now));
-                let place = format!("line {number}");
-                if let Some(event) = one(&source, line, now.as_millisecond(), &place, &mut told) {
+                let place = format!("line {}", lines.number());
+                if let Some(event) = one(&source, &line, now.as_millisecond(), &place, &mut told) {
                     match (&mut hub, &mut file) {
                         (Some(_), _) => events.push(event),
                         (None, Some(file)) => write_line(file, &event)?,
                         (None, None) => write_line(out, &event)?,
                     }
                 }
-                match &mut hub {
-                    Some(hub) if events.len() == CHUNK => send(hub.as_mut(), &args.feed, &scope, &mut events),
-                    Some(_) | None => Ok(()),
+                if let Some(hub) = hub.as_mut().filter(|_| events.len() == CHUNK) {
+                    send(hub.as_mut(), &args.feed, &scope, &mut events)?;
                 }
-            })?;
+            }
             if let Some(hub) = &mut hub {
                 send(hub.as_mut(), &args.feed, &scope, &mut events)?;
             }
@@ -137,7 +149,7 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
             }
         }
     }
-    let Told { written, dropped_identifiers, ignored_fields, refused } = told;
+    let Told { written, dropped_identifiers, ignored_fields, refused, is_broken_off } = told;
     if args.out.is_some() || args.publish.is_some() {
         writeln!(
             out,
@@ -145,7 +157,8 @@ pub(super) fn run(args: &PseudonymiseArgs, out: &mut dyn Write) -> Result<(), Fa
             refused.len()
         )?;
     }
-    if refused.is_empty() { Ok(()) } else { Err(Failure::all(Kind::CheckFailed, refused)) }
+    let kind = if is_broken_off { Kind::BadData } else { Kind::CheckFailed };
+    if refused.is_empty() { Ok(()) } else { Err(Failure::all(kind, refused)) }
 }
 
 /// From the agency's topic to the hub's feed. What was sent and not yet noted as sent is sent again after a fault: the hub
@@ -228,27 +241,6 @@ fn kafka(log: &LogSettings, whose: &str) -> Result<Box<dyn Client>, Failure> {
             Err(Failure::new(Kind::Configuration, line))
         }
     }
-}
-
-fn each_line(path: &Path, mut line: impl FnMut(u64, &[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut input: Box<dyn BufRead> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(BufReader::new(File::open(path).map_err(|error| Failure::unreadable(path, &error))?))
-    };
-    for number in 1.. {
-        let mut text = Zeroizing::new(Vec::new());
-        if input.read_until(b'\n', &mut text)? == 0 {
-            break;
-        }
-        while text.last().is_some_and(|byte| b"\r\n".contains(byte)) {
-            text.pop();
-        }
-        if !text.is_empty() {
-            line(number, &text)?;
-        }
-    }
-    Ok(())
 }
 
 fn write_line(out: &mut dyn Write, event: &[u8]) -> Result<(), Failure> {

@@ -1,7 +1,6 @@
 //! `priorityd publish`: appends events to a feed, from another process than the daemon's.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
+use super::lines::Lines;
 use crate::log::{Header, Unsent};
 use crate::model::ids::{PartyId, ScopeId};
 
@@ -56,39 +56,46 @@ pub(super) fn run(args: &PublishArgs, out: &mut dyn Write) -> Result<(), Failure
     let first =
         first.ok_or_else(|| Failure::new(Kind::Configuration, "agreement: it names no scope; name one in `scopes`"))?;
     let mut client = deployment.publisher()?;
-    let mut input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
-        Box::new(std::io::stdin().lock())
-    } else {
-        let file = File::open(&args.file).map_err(|error| Failure::unreadable(&args.file, &error))?;
-        Box::new(BufReader::new(file))
-    };
+    let mut lines = Lines::of(&args.file)?;
     let (mut count, mut chunk, mut bytes) = (0, Vec::new(), 0);
-    loop {
-        // Bytes, not text: a line in a wrong encoding is the daemon's to reject, not ours to lose.
-        let mut line = Zeroizing::new(Vec::new());
-        let more = input.read_until(b'\n', &mut line)? > 0;
-        while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
-            line.pop();
-        }
-        if !line.is_empty() {
-            bytes += line.len();
-            // What names no scope goes where the daemon will reject it, whichever partition that is.
-            let scope = scope_of(&line).unwrap_or_else(|| first.clone());
-            chunk.push(match args.mode {
-                Mode::Structured => Unsent::structured(scope, line),
-                Mode::Binary => binary(&scope, &line).unwrap_or_else(|| Unsent::structured(scope, line)),
-            });
-        }
-        if chunk.len() >= CHUNK.0 || bytes >= CHUNK.1 || (!more && !chunk.is_empty()) {
+    let ended = loop {
+        let next = next_event(&mut lines, args.mode, first);
+        let ended = match next {
+            Ok(Some(event)) => {
+                bytes += event.payload.len();
+                chunk.push(event);
+                None
+            }
+            Ok(None) => Some(Ok(())),
+            Err(why) => Some(Err(why)),
+        };
+        if chunk.len() >= CHUNK.0 || bytes >= CHUNK.1 || (ended.is_some() && !chunk.is_empty()) {
             (count, bytes) = (count + chunk.len(), 0);
             client.append(&args.feed, std::mem::take(&mut chunk))?;
         }
-        if !more {
-            break;
+        if let Some(ended) = ended {
+            break ended;
         }
-    }
+    };
+    ended.map_err(|why| {
+        let line = format!("{why}; events before it that are published: {count}, and nothing from it on");
+        Failure::new(Kind::BadData, line)
+    })?;
     writeln!(out, "published {count} to feeds of {}", args.feed)?;
     Ok(())
+}
+
+/// The event of the next line, as it is appended. What names no scope goes where the daemon will reject it, whichever
+/// partition that is.
+fn next_event(lines: &mut Lines, mode: Mode, first: &ScopeId) -> Result<Option<Unsent>, String> {
+    let Some(line) = lines.next_filled()? else { return Ok(None) };
+    let scope = scope_of(&line).unwrap_or_else(|| first.clone());
+    let event = match mode {
+        Mode::Structured => Unsent::structured(scope, line),
+        Mode::Binary => binary(&scope, &line).unwrap_or_else(|| Unsent::structured(scope, line)),
+    };
+    // With its headers it may be more than its line was.
+    if event.fits() { Ok(Some(event)) } else { Err(lines.too_long()) }
 }
 
 /// The partnership that an event says it is of.

@@ -1,13 +1,13 @@
 //! `priorityd refuges`: postcodes and UPRNs of safe places to the keyed tokens by which the daemon knows them.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::Path;
 
 use clap::Args;
-use zeroize::Zeroizing;
 
 use super::deployment::ConfigArgs;
 use super::failure::{Failure, Kind};
+use super::lines::Lines;
 use crate::config::agreement::Agreement;
 use crate::config::settings::Settings;
 use crate::keys::KeyRing;
@@ -42,16 +42,14 @@ pub(super) fn run(args: &RefugesArgs, out: &mut dyn Write) -> Result<(), Failure
         )
     })?;
     let mut problems = Vec::new();
-    let (mut input, mut line) = (std::io::stdin().lock(), Zeroizing::new(String::new()));
-    let mut number = 0;
-    while input.read_line(&mut line)? > 0 {
-        number += 1;
-        match hash.refuge(line.trim()) {
+    let mut lines = Lines::of(Path::new("-"))?;
+    while let Some(line) = lines.next_filled().map_err(|why| Failure::new(Kind::BadData, why))? {
+        let line = std::str::from_utf8(&line).map(str::trim).ok();
+        match line.and_then(|line| hash.refuge(line)) {
             Some(Token(token)) => writeln!(out, "{token:016x}")?,
-            None if line.trim().is_empty() => {}
-            None => problems.push(format!("line {number}: it is neither a whole postcode nor a UPRN")),
+            None if line == Some("") => {}
+            None => problems.push(format!("line {}: it is neither a whole postcode nor a UPRN", lines.number())),
         }
-        line.clear();
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::all(Kind::BadData, problems)) }
 }

@@ -44,6 +44,12 @@ impl Unsent {
         let headers = vec![("content-type".to_owned(), b"application/cloudevents+json".to_vec())];
         Self { scope, headers, payload: event }
     }
+
+    /// Whether the log takes a record of this size.
+    #[must_use]
+    pub fn fits(&self) -> bool {
+        check_size(&self.headers, &self.payload).is_ok()
+    }
 }
 
 /// Tells the time of appends, milliseconds since 1970 UTC.

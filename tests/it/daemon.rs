@@ -497,3 +497,48 @@ fn check_names_the_lines_of_bad_events() {
     assert_eq!(house.run(&["check", "--feed", "police", "--events", &name]).code, 0);
     assert!(!house.path("data").exists(), "a check touches no log");
 }
+
+/// A file that has lost its line feeds must not fill the memory: it may be larger than that.
+#[test]
+fn a_line_without_an_end_is_refused_by_its_number_and_what_was_before_it_is_published() {
+    let house = Deployed::new();
+    let file = house.path("events.ndjson");
+    let other = event("i2 police.incident 2025-03-02 victim=kelly perpetrator=mark").1;
+    fs::write(&file, format!("{}\n{other}\n", event(INCIDENT).1)).expect("written");
+    let endless = fs::OpenOptions::new().append(true).open(&file).expect("opens");
+    endless.set_len(256 << 20).expect("a hole of zeros");
+    let name = file.display().to_string();
+    let handed_over = house.path("handed-over").display().to_string();
+    let made = house.keys(&["new", "intake", "--party", "police", "--out", &handed_over]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    for key in fs::read_dir(&handed_over).expect("a folder") {
+        let key = key.expect("listed");
+        fs::rename(key.path(), house.path("keys").join(key.file_name())).expect("moved");
+    }
+    let told = format!("{name}: line 3: it is longer than the 16777216 bytes");
+    for words in [
+        vec!["publish", "--feed", "police", &name],
+        vec!["check", "--feed", "police", "--events", &name],
+        vec!["pseudonymise", "--feed", "police", &name],
+        vec!["audit", "--file", &name, "verify"],
+    ] {
+        let ran = house.run(&words);
+        assert_eq!(ran.code, 65, "{words:?}: {}", ran.err);
+        assert!(ran.err.contains(&told), "{words:?}: {}", ran.err);
+        assert_eq!(ran.err.contains("events before it that are published: 2,"), words[0] == "publish", "{}", ran.err);
+    }
+    let mut daemon = house.start();
+    house.wait_for(&mut daemon, 2);
+}
+
+#[test]
+fn an_event_that_is_too_large_only_with_its_headers_is_refused_by_its_line_too() {
+    let house = Deployed::new();
+    let file = house.path("events.ndjson");
+    fs::write(&file, format!("{{}}\n{}\n{{}}\n", "x".repeat(16 << 20))).expect("written");
+    let name = file.display().to_string();
+    let ran = house.run(&["publish", "--feed", "police", &name]);
+    assert_eq!(ran.code, 65, "{}", ran.err);
+    let told = "line 2: it is longer than the 16777216 bytes";
+    assert!(ran.err.contains(told) && ran.err.contains("events before it that are published: 1,"), "{}", ran.err);
+}
