@@ -18,6 +18,7 @@ use super::refuges;
 use super::rotation::{KeyWatch, RingInUse, current};
 use crate::config::Problem;
 use crate::config::agreement::{Agreement, Package};
+use crate::config::files::{self, LARGEST_FILE, LARGEST_FREQUENCIES};
 use crate::config::settings::{KafkaSettings, LogSettings, Settings};
 use crate::keys::KeyRing;
 use crate::keys::agreement::{self as signature, NotSigned};
@@ -257,8 +258,7 @@ fn beyond_tokens_only(
 }
 
 fn load_frequencies(file: &Path) -> Result<PublishedFrequencies, String> {
-    let text = std::fs::read(file);
-    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    let text = files::read(file, LARGEST_FREQUENCIES).map_err(|why| format!("{}: {why}", file.display()))?;
     serde_json::from_slice(&text).map_err(|_| {
         format!("{}: it is no table of frequencies; take it as `priorityd pseudonymise` wrote it", file.display())
     })
@@ -285,7 +285,7 @@ fn principals_of_strangers(config: &Path, log: &LogSettings, agreement: &Agreeme
 /// The settings are wrong; what they name is looked at all the same, so that one report names everything.
 fn with_problems_beyond(config: &Path, problems: &[Problem]) -> Failure {
     let mut lines: Vec<String> = texts(problems).collect();
-    let text = std::fs::read_to_string(config).unwrap_or_default();
+    let text = files::read_text(config, LARGEST_FILE).unwrap_or_default();
     // A file that is no TOML is among the problems already, and names nothing.
     let table: toml::Table = text.parse().unwrap_or_default();
     let named = |key: &str| {
@@ -306,8 +306,7 @@ fn with_problems_beyond(config: &Path, problems: &[Problem]) -> Failure {
 }
 
 fn load_model(file: &Path) -> Result<LinkageModel, String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    let text = files::read_text(file, LARGEST_FILE).map_err(|why| format!("{}: {why}", file.display()))?;
     let model = LinkageModel::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     let problem = if !model.is_as_trained() {
         "it was changed after it was trained; give it another `version` and leave `weights_sha256` empty"

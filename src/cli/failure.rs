@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use super::keys::KeysError;
 use super::link::LinkError;
 use crate::config::Problem;
+use crate::config::files::Unreadable;
 use crate::keys::meta::KeyProblem;
 use crate::log::LogError;
 
@@ -50,8 +51,8 @@ impl Failure {
     }
 
     /// An input file that cannot be read. The kind alone is told: an error's text may name more.
-    pub(super) fn unreadable(file: &Path, error: &io::Error) -> Self {
-        let line = format!("{}: it cannot be read ({}); check the path and who owns it", file.display(), error.kind());
+    pub(super) fn unreadable(file: &Path, why: impl Into<Unreadable>) -> Self {
+        let line = format!("{}: {}; check the path and who owns it", file.display(), why.into());
         Self::new(Kind::BadData, line)
     }
 
@@ -130,7 +131,9 @@ impl From<LinkError> for Failure {
     fn from(error: LinkError) -> Self {
         let kind = match error {
             LinkError::Table(..) => Kind::BadData,
-            LinkError::File(..) | LinkError::Key(_) | LinkError::Model(..) => Kind::Configuration,
+            LinkError::File(..) | LinkError::Unread(..) | LinkError::Key(_) | LinkError::Model(..) => {
+                Kind::Configuration
+            }
         };
         Self::new(kind, error.to_string())
     }

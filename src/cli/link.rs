@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::format::Format;
 use super::measure::{cpu_seconds, peak_rss_mb};
 use super::tables::{BlindRow, Columns, TableError};
+use crate::config::files::{LARGEST_FILE, Unreadable, read_text};
 use crate::keys::linkage::LinkageKey;
 use crate::link::{LinkageModel, Linker};
 use crate::model::frequencies::Frequencies;
@@ -58,6 +59,9 @@ pub enum LinkError {
     /// A file cannot be read or written.
     #[error("{0}: it cannot be read or written ({1}); check the path, who owns it and the room left")]
     File(PathBuf, io::ErrorKind),
+    /// A file cannot be read as a whole.
+    #[error("{0}: {1}; check the path and who owns it")]
+    Unread(PathBuf, Unreadable),
     /// A table or map is not usable.
     #[error("{0}: {1}")]
     Table(PathBuf, TableError),
@@ -74,7 +78,7 @@ impl LinkError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::File(..) | Self::Key(_) | Self::Model(..) => ExitCode::from(78),
+            Self::File(..) | Self::Unread(..) | Self::Key(_) | Self::Model(..) => ExitCode::from(78),
             Self::Table(..) => ExitCode::from(65),
         }
     }
@@ -136,7 +140,7 @@ pub(super) fn run(args: LinkArgs) -> Result<ExitCode, LinkError> {
 }
 
 pub(super) fn read(path: &Path) -> Result<String, LinkError> {
-    fs::read_to_string(path).map_err(|error| LinkError::File(path.to_owned(), error.kind()))
+    read_text(path, LARGEST_FILE).map_err(|why| LinkError::Unread(path.to_owned(), why))
 }
 
 pub(super) fn linkage_key(path: Option<&Path>) -> Result<LinkageKey, LinkError> {

@@ -9,8 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::audit::{AuditArgs, SignedArgs, each_line, read_head};
 use super::failure::{Failure, Kind};
 use crate::audit::{AuditRecord, SignedHead, Tree, goes_on, is_included};
+use crate::config::files;
 use crate::keys::signing::SignerKeys;
+use crate::log::MAX_RECORD_BYTES;
 use crate::model::ids::{hex, unhex};
+
+/// Bytes of a proof: a record as a text within a text, and some hashes.
+const LARGEST_PROOF: usize = 4 * MAX_RECORD_BYTES;
 
 /// What is handed over.
 #[derive(Serialize, Deserialize)]
@@ -87,7 +92,7 @@ pub(super) fn make(
 
 /// Checks a proof against the public keys alone.
 pub(super) fn check(file: &Path, signers: &SignerKeys, out: &mut dyn Write) -> Result<(), Failure> {
-    let text = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
+    let text = files::read(file, LARGEST_PROOF).map_err(|why| Failure::unreadable(file, why))?;
     let no_proof = || {
         Failure::new(
             Kind::BadData,

@@ -17,6 +17,7 @@ use super::failure::{Failure, Kind};
 use super::lines::Lines;
 use super::refuges;
 use crate::config::agreement::Agreement;
+use crate::config::files::{self, LARGEST_FILE};
 use crate::config::settings::{LogSettings, Settings};
 use crate::keys::source::SourceKeys;
 use crate::log::Client;
@@ -251,13 +252,13 @@ fn write_line(out: &mut dyn Write, event: &[u8]) -> Result<(), Failure> {
 type Offsets = std::collections::BTreeMap<i32, i64>;
 
 fn read_position(file: &Path) -> Result<Offsets, Failure> {
-    match fs::read(file) {
+    match files::read(file, LARGEST_FILE) {
         Ok(text) => serde_json::from_slice(&text).map_err(|_| {
             let line = format!("{}: it is no position; take it as it was written, or name a new file", file.display());
             Failure::new(Kind::BadData, line)
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Offsets::new()),
-        Err(error) => Err(Failure::unreadable(file, &error)),
+        Err(why) if why.kind == std::io::ErrorKind::NotFound => Ok(Offsets::new()),
+        Err(why) => Err(Failure::unreadable(file, why)),
     }
 }
 

@@ -9,6 +9,7 @@ use super::deployment::ConfigArgs;
 use super::failure::{Failure, Kind};
 use super::lines::Lines;
 use crate::config::agreement::Agreement;
+use crate::config::files::{LARGEST_FILE, read_text};
 use crate::config::settings::Settings;
 use crate::keys::KeyRing;
 use crate::model::ids::ScopeId;
@@ -59,8 +60,7 @@ pub(super) fn run(args: &RefugesArgs, out: &mut dyn Write) -> Result<(), Failure
 /// # Errors
 /// The first line that is no token, or that the file cannot be read.
 pub(super) fn read(file: &Path) -> Result<std::collections::BTreeSet<Token>, String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    let text = read_text(file, LARGEST_FILE).map_err(|why| format!("{}: {why}", file.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let tokens = lines.map(|(at, line)| {
         let token = u64::from_str_radix(line, 16).ok().filter(|_| line.len() == 16);

@@ -1,7 +1,6 @@
 //! Finds one person in the register: by id, by an agency's own reference, or by identity, hashed here with the key ring and
 //! sent nowhere.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,9 +10,13 @@ use zeroize::Zeroizing;
 
 use super::deployment::Deployment;
 use super::failure::{Failure, Kind};
+use crate::config::files;
 use crate::log::Client;
 use crate::model::ids::{ClusterId, PartyId, ScopeId};
 use crate::pipeline::{AUDIT_TOPIC, Engine, Person, Setup};
+
+/// Bytes of a reference or an identity, with room to spare.
+const LARGEST_INPUT: usize = 64 << 10;
 
 /// Who is meant.
 #[derive(Debug, Clone, Args)]
@@ -126,14 +129,12 @@ pub(super) fn restore(setup: &Arc<Setup>, client: &mut dyn Client, scope: &Scope
 }
 
 fn read(from: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut text = Zeroizing::new(Vec::with_capacity(64 << 10));
     let read = if from == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut text)
+        files::read_all(std::io::stdin().lock(), LARGEST_INPUT, LARGEST_INPUT)
     } else {
-        std::fs::File::open(from).and_then(|mut file| file.read_to_end(&mut text))
+        files::read(from, LARGEST_INPUT)
     };
-    read.map_err(|error| Failure::unreadable(from, &error))?;
-    Ok(text)
+    read.map_err(|why| Failure::unreadable(from, why))
 }
 
 fn bad(line: &str) -> Failure {

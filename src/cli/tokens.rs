@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
+use crate::config::files::{LARGEST_FILE, read_text};
 use crate::config::settings::Settings;
 use crate::model::ids::{hex, unhex};
 use crate::ops::pages::Reviewer;
@@ -45,8 +46,7 @@ pub(super) fn add(config: &Path, by: &str, out: &mut dyn Write) -> Result<(), Fa
 
 /// Who may review, from the file: initials and the SHA-256 of a token, a line each.
 pub(super) fn read(file: &Path) -> Result<Vec<Reviewer>, String> {
-    let text = fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{}: it cannot be read ({})", file.display(), error.kind()))?;
+    let text = read_text(file, LARGEST_FILE).map_err(|why| format!("{}: {why}", file.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let reviewers = lines.map(|(at, line)| {
         let fits = line.split_once(' ').and_then(|(by, hash)| {

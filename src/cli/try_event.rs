@@ -2,7 +2,7 @@
 //! register and no key, and nothing that the event says about anybody is printed.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, Kind};
 use super::format::Format;
 use crate::config::agreement::{Agreement, CHANNELS, Channel, Kinds, NAMED_BY, NamedBy, ROLES, View, word};
+use crate::config::files::{self, Unreadable};
+use crate::log::MAX_RECORD_BYTES;
 use crate::model::event::Role;
 use crate::model::finding::FindingKind;
 use crate::model::ids::PartyId;
@@ -47,7 +49,7 @@ pub(super) fn run(args: &TryArgs, out: &mut dyn Write) -> Result<(), Failure> {
         let line = format!("--agency: the agreement has no such feed; use one of {}", known.join(", "));
         return Err(Failure::new(Kind::Configuration, line));
     }
-    let event = read(args).map_err(|error| Failure::unreadable(&args.event, &error))?;
+    let event = read(args).map_err(|why| Failure::unreadable(&args.event, why))?;
     match preview(&agreement, &args.agency, event.trim_ascii(), Timestamp::now().as_millisecond()) {
         Err(rejections) => {
             if args.format == Format::Json {
@@ -64,14 +66,13 @@ pub(super) fn run(args: &TryArgs, out: &mut dyn Write) -> Result<(), Failure> {
     }
 }
 
-fn read(args: &TryArgs) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let mut event = Zeroizing::new(Vec::new());
+/// An event is a record, so it is no larger than one may be.
+fn read(args: &TryArgs) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     if args.event.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut event)?;
+        files::read_all(std::io::stdin().lock(), 0, MAX_RECORD_BYTES)
     } else {
-        *event = std::fs::read(&args.event)?;
+        files::read(&args.event, MAX_RECORD_BYTES)
     }
-    Ok(event)
 }
 
 fn told(rejection: &Rejection) -> String {

@@ -5,6 +5,7 @@
 
 pub mod agreement;
 pub mod annex;
+pub mod files;
 pub mod reader;
 mod routing;
 pub mod rules;

@@ -10,6 +10,8 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use toml::{Table, Value};
 
+use super::files::{LARGEST_FILE, read_text};
+
 /// One mistake in a file: what, where and what would be right. Never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -245,10 +247,10 @@ impl<'a> Reader<'a> {
 /// One problem: the file cannot be read, or is not TOML.
 pub fn read_toml(file: &Path) -> Result<Table, Vec<Problem>> {
     let mut problems = Problems::of(file);
-    let text = match std::fs::read_to_string(file) {
+    let text = match read_text(file, LARGEST_FILE) {
         Ok(text) => text,
-        Err(error) => {
-            problems.add("", format!("it cannot be read ({})", error.kind()), "check the path and its permissions");
+        Err(why) => {
+            problems.add("", why.to_string(), "check the path and its permissions");
             return problems.or(None);
         }
     };

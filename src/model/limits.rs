@@ -12,7 +12,14 @@
 //! | Identities named by an erasure | 4,096 records and references | Rejected: send several |
 //! | Letters of a name, other names, words of an address | 40, 4, 6 (`normalise`) | What is beyond is not compared |
 //! | Tokens of a name's and a postcode's neighbourhood | 12 and 8 (`model::tokens`), padded | What is beyond is not compared |
-//! | An agreement's file, a policy's, a key's | 1 MiB, 1 MiB, 64 KiB | Refused with the file's name |
+//! | A line of events, of an audit, of signed heads | `log::MAX_RECORD_BYTES`, 16 MiB (`cli::lines`) | Refused with its number, nothing after it is read |
+//! | A line that is published | With its headers, `log::MAX_RECORD_BYTES` | Refused with its number; what was before it is published |
+//! | Records that `publish`, `pseudonymise` append at once | `CHUNK`, 500, of `publish` also 8 MiB and one record | The next append has the rest |
+//! | The configuration, an agreement, a policy, a linkage model, a map of columns, a list of reviewers or refuges, a position, a password | `LARGEST_FILE`, 1 MiB (`config::files`) | Refused with the file's name |
+//! | A table of frequencies | `LARGEST_FREQUENCIES`, 64 MiB (`config::files`) | Refused with the file's name |
+//! | A reference or an identity that is asked about | `LARGEST_INPUT`, 64 KiB (`cli::subject`) | Refused with the file's name |
+//! | A proof that is checked | `LARGEST_PROOF`, 64 MiB (`cli::prove`) | Refused with the file's name |
+//! | A key's file | `MAX_BYTES`, 64 KiB (`keys::file`) | Refused with the file's name |
 //! | Days that anything is kept or valid | `MOST_DAYS`, 36,525 (`config::agreement`) | Refused with the key's name |
 //! | Connections of one address over HTTP | `MOST_CONNECTIONS`, 128 (`ops::connections`) | Further ones wait in the kernel |
 //! | Sending a request, and taking its answer | `PATIENCE`, 10 s each (`ops::connections`) | The connection ends |
@@ -53,6 +60,7 @@
 //! | Records hashed anew, rows deleted in one step of a rotation | 500 (`pipeline::rekey`) | The next turn goes on |
 //! | Names of parties, clauses, tools that are kept once | 4,096 (`model::text`) | Each further one is a copy of its own |
 //! | Records of a feed, of a topic | 2^40 | Refused |
+//! | The register on its way from the log at a start | Three portions of `PORTION_BYTES`, 1 MiB (`cli::restart`) | Reading waits |
 //! | Slots of a register | 2^32 records | The daemon ends |
 //! | Processed feed records; superseded entries, alerts and rejections | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |
 //!
@@ -61,6 +69,7 @@
 //! | What | Bound | At it |
 //! |---|---|---|
 //! | How long a message may be opened | `message_days`, 31 | List entries are sealed anew before |
+//! | What one key agreement seals | 65,536 messages and one hour (`KeyAgreementInterval`, `disclose::seal`) | The next message begins another |
 //! | A recipient's, signer's key | Its `expires` | Held, and counted as held |
 //! | People looked at in one transaction of a new day | 500 (`pipeline::day`) | The next turn goes on; where other keys or another agreement came, it is everybody in one |
 //! | Faults told of one audit | `FAULTS_LISTED`, 1,000 | The rest is counted |

@@ -542,3 +542,30 @@ fn an_event_that_is_too_large_only_with_its_headers_is_refused_by_its_line_too()
     let told = "line 2: it is longer than the 16777216 bytes";
     assert!(ran.err.contains(told) && ran.err.contains("events before it that are published: 1,"), "{}", ran.err);
 }
+
+/// Whatever they name, no file fills the memory.
+#[test]
+fn files_beyond_their_bound_are_refused_by_name() {
+    let house = Deployed::with(&[
+        ("# intake", "intake = \"tokens-only\""),
+        ("# frequencies", "frequencies = [\"frequencies.json\"]\nlinkage_model = \"model.toml\""),
+        ("# refuge_addresses", "refuge_addresses = \"refuges.txt\""),
+    ]);
+    let huge = |file: &str| {
+        let opened = fs::OpenOptions::new().append(true).create(true).open(house.path(file));
+        opened.expect("opens").set_len(1 << 40).expect("a hole of zeros");
+    };
+    let told = |file: &str, most: &str| {
+        let ran = house.run(&["check"]);
+        assert_eq!(ran.code, 78, "{}", ran.err);
+        assert!(ran.err.contains(&format!("{file}: it is larger than {most}")), "{file}: {}", ran.err);
+    };
+    ["model.toml", "frequencies.json", "refuges.txt"].into_iter().for_each(huge);
+    told("model.toml", "1024 KiB");
+    told("frequencies.json", "65536 KiB");
+    told("refuges.txt", "1024 KiB");
+    huge("agreement.toml");
+    told("agreement.toml", "1024 KiB");
+    huge("priorityd.toml");
+    told("priorityd.toml", "1024 KiB");
+}

@@ -102,7 +102,10 @@ impl Rows {
     fn new(args: &LinkBenchArgs) -> Result<Self, Failure> {
         let wanted = args.resident + args.records;
         let (map, truth, text, people) = match (&args.file, &args.columns) {
-            (Some(file), Some(columns)) => (read(columns)?, args.truth.clone(), read(file)?, None),
+            (Some(file), Some(columns)) => {
+                let table = std::fs::read_to_string(file).map_err(|error| Failure::unreadable(file, &error))?;
+                (read(columns)?, args.truth.clone(), table, None)
+            }
             _ => {
                 let (text, people) = simulated(args.seed, wanted)?;
                 (COLUMN_MAP.to_owned(), Some(TRUTH_COLUMN.to_owned()), text, Some(people))

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::super::files::{LARGEST_FILE, read_text};
 use super::super::reader::{Problem, Problems};
 
 /// How the names of policy files end.
 const POLICY_FILE: &str = "cedar";
 /// What is added to the agreement's name for its signature.
 const SIGNATURE_FILE: &str = "jws";
-/// Far above any agreement, far below what would hurt.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The agreement as it lies on disk: the TOML file and its policies, unread.
 #[derive(Debug, Clone)]
@@ -83,16 +82,6 @@ fn policy_names(folder: &Path, problems: &mut Problems) -> Vec<String> {
 }
 
 fn text(path: &Path, key: &str, problems: &mut Problems) -> Option<String> {
-    let small = std::fs::metadata(path).map(|meta| meta.len() <= MAX_BYTES);
-    match small.and_then(|small| small.then(|| std::fs::read_to_string(path)).transpose()) {
-        Ok(Some(text)) => Some(text),
-        Ok(None) => {
-            problems.add(key, "it is larger than a mebibyte", "check the path");
-            None
-        }
-        Err(error) => {
-            problems.add(key, format!("it cannot be read ({})", error.kind()), "check the path and its permissions");
-            None
-        }
-    }
+    let text = read_text(path, LARGEST_FILE);
+    text.map_err(|why| problems.add(key, why.to_string(), "check the path and its permissions")).ok()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use zeroize::Zeroizing;
 
+use crate::config::files::{LARGEST_FILE, Unreadable, read_text};
 use crate::log::{LogError, MAX_RECORD_BYTES};
 use crate::model::ids::PartyId;
 
@@ -199,7 +200,7 @@ impl Tls {
     fn apply(&self, config: &mut ClientConfig) -> Result<(), LogError> {
         let mut file = |key: &str, path: &Path| -> Result<(), LogError> {
             // Looked at now: librdkafka's own message would come late and say less.
-            std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+            std::fs::metadata(path).map_err(|error| unreadable(path, Unreadable::from(&error)))?;
             config.set(key, path.to_string_lossy());
             Ok(())
         };
@@ -257,12 +258,12 @@ impl Scram {
 
 /// A secret's file without its line end.
 pub(super) fn secret(path: &Path) -> Result<Zeroizing<String>, LogError> {
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?);
+    let text = Zeroizing::new(read_text(path, LARGEST_FILE).map_err(|why| unreadable(path, why))?);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> LogError {
-    LogError::Fatal(format!("{} cannot be read: {}", path.display(), error.kind()))
+fn unreadable(path: &Path, why: Unreadable) -> LogError {
+    LogError::Fatal(format!("{}: {why}", path.display()))
 }
 
 #[cfg(test)]
