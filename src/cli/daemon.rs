@@ -19,7 +19,7 @@ use tracing::{Span, info_span};
 
 use super::batch::{Computed, Engines, Fresh, InHand, Readers, polled};
 use super::deployment::{Deployment, subscriber};
-use super::duties::Duties;
+use super::duties::{Duties, Sweep};
 use super::failure::{Failure, Kind};
 use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
@@ -253,8 +253,10 @@ impl Worker {
             }
             if is_due && !engine.is_due(now) && engine.awaits_redaction() {
                 self.commit_waiting(waiting)?;
-                let transaction = self.duties.redact(engine, partition, now)?;
-                self.commit(Computed { transaction, ..Computed::default() })?;
+                let mut sweep = Sweep::of(partition);
+                while let Some(transaction) = self.duties.redact(&mut sweep, engine, now)? {
+                    self.commit(Computed { transaction, ..Computed::default() })?;
+                }
             }
             if let Some(transaction) = beats.then(|| engine.beat(now, &mut UnwrapErr(SysRng))).flatten() {
                 self.commit_waiting(waiting)?;

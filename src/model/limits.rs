@@ -72,4 +72,5 @@
 //! | What one key agreement seals | 65,536 messages and one hour (`KeyAgreementInterval`, `disclose::seal`) | The next message begins another |
 //! | A recipient's, signer's key | Its `expires` | Held, and counted as held |
 //! | People looked at in one transaction of a new day | 500 (`pipeline::day`) | The next turn goes on; where other keys or another agreement came, it is everybody in one |
+//! | Audit records rewritten in one transaction | `REWRITES`, 500, and up to 500 more (`cli::duties`) | The next transaction has the rest |
 //! | Faults told of one audit | `FAULTS_LISTED`, 1,000 | The rest is counted |

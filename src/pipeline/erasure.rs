@@ -3,7 +3,7 @@
 //! Register, lists and findings follow in the same transaction. The audit follows with the next day's sweep, since its
 //! records lie in the log, which an engine does not read: the caller brings them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::CryptoRng;
 use serde_json::json;
@@ -81,10 +81,18 @@ impl Engine {
         Ok(line.map(rewrite))
     }
 
-    /// The transaction that writes the records which `redact` gave, and notes how many they are.
-    pub fn redacted(&mut self, rewrites: Vec<Rewrite>, now: Now, rng: &mut dyn CryptoRng) -> Transaction {
+    /// The transaction that writes the records which `redact` gave, and notes how many they are. With the last of them nobody
+    /// is left to be taken out.
+    pub fn redacted(
+        &mut self,
+        rewrites: Vec<Rewrite>,
+        are_last: bool,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+    ) -> Transaction {
         let mut work = Work::new(now, rng);
-        for id in std::mem::take(&mut self.redactions).into_keys() {
+        let done = if are_last { std::mem::take(&mut self.redactions) } else { BTreeMap::new() };
+        for id in done.into_keys() {
             work.change(self.partition, "", RowChange { kind: RowKind::Redaction, id: id.to_vec(), value: None });
         }
         // With the last row of a scope its register goes; what was done is said all the same.

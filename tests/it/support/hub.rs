@@ -449,7 +449,7 @@ impl<'a> Hub<'a> {
             let lines = self.store.client().read(AUDIT_TOPIC, 0, 0, usize::MAX, Duration::ZERO)?;
             let lines = lines.into_iter().filter_map(|line| engine.redact(line).expect("as written"));
             let lines = lines.collect();
-            self.log.commit(engine.redacted(lines, self.now, &mut self.rng))?;
+            self.log.commit(engine.redacted(lines, true, self.now, &mut self.rng))?;
         }
         let rekeyed = match engine.rekey(self.now, &mut self.rng) {
             Some((transaction, _)) => {
