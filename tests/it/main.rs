@@ -8,6 +8,7 @@ mod blindness;
 mod broker;
 mod calibration;
 mod city;
+mod clocks;
 mod cohort;
 mod config;
 mod conformance;
