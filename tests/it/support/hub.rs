@@ -29,7 +29,7 @@ use priorityd::model::outcome::OutcomeCounts;
 use priorityd::pipeline::source::Source;
 use priorityd::pipeline::{AUDIT_TOPIC, Engine, Now, Person, REVIEW_TOPIC, ReadBatch, Setup};
 use priorityd::pseudonymise::Pseudonymiser;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -230,7 +230,7 @@ fn through_a_file(table: &PublishedFrequencies) -> PublishedFrequencies {
 }
 
 /// A record's key, and the event in it if it is no tombstone.
-type Message = (String, Option<Value>);
+pub(crate) type Message = (String, Option<Value>);
 
 /// What one service has read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -300,6 +300,12 @@ pub(crate) struct Hub<'a> {
     rng: ChaCha20Rng,
     pub(crate) held: BTreeMap<&'static str, u64>,
     published: u64,
+    /// In so many turns of a hundred a minute is over.
+    beats: u32,
+    /// Of each recipient, what its heartbeats said, each with how many records its list had then.
+    heartbeats: BTreeMap<PartyId, Vec<(usize, Value)>>,
+    /// The lists as somebody has them who never stopped reading, also of what was swept since.
+    followed: BTreeMap<PartyId, Vec<StoredRecord>>,
 }
 
 impl<'a> Hub<'a> {
@@ -319,7 +325,13 @@ impl<'a> Hub<'a> {
         store.set_clock(now.at.as_millisecond());
         let log = store.log(office.feeds());
         let (engine, ahead, rng, held) = (None, None, ChaCha20Rng::seed_from_u64(7), BTreeMap::new());
-        Self { office, store, log, engine, ahead, now, batch, rng, held, published: 0 }
+        let (heartbeats, followed) = (BTreeMap::new(), BTreeMap::new());
+        Self { office, store, log, engine, ahead, now, batch, rng, held, published: 0, beats: 0, heartbeats, followed }
+    }
+
+    /// In so many turns of a hundred a minute is over, whatever else there is to do.
+    pub(crate) fn beating(self, beats: u32) -> Self {
+        Self { beats, ..self }
     }
 
     /// Plays lines in one batch, as of the usual day.
@@ -339,6 +351,8 @@ impl<'a> Hub<'a> {
     pub(crate) fn set_day(&mut self, as_of: Date) {
         let at = as_of.to_zoned(TimeZone::UTC).expect("a day of our time").timestamp();
         self.now = Now { as_of, at };
+        // The machine's clock, too; but nothing was sent before all began.
+        self.store.set_clock(at.max(*STARTED).as_millisecond());
     }
 
     /// The daemon goes away, and one with another agreement takes its place.
@@ -416,12 +430,13 @@ impl<'a> Hub<'a> {
             }
             match self.turn() {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => break,
                 Err(_) if self.log.crashed() => self.restart(),
                 Err(LogError::Aborted(_)) => self.restore(),
                 Err(error) => panic!("{error}"),
             }
         }
+        self.follow_lists();
     }
 
     fn turn(&mut self) -> Result<bool, LogError> {
@@ -433,6 +448,9 @@ impl<'a> Hub<'a> {
             Polled::Lost(_) => panic!("memory never takes a partition away"),
             Polled::Records(records) => records,
         };
+        if self.beats > 0 && self.rng.random_range(0..100) < self.beats {
+            self.beat_now()?;
+        }
         let engine = self.engine.as_mut().expect("restored when the partition was gained");
         // As the daemon does where there is a backlog: it is taken in a turn later, whatever has changed by then.
         let fresh = (!records.is_empty()).then(|| {
@@ -525,8 +543,10 @@ impl<'a> Hub<'a> {
 
     /// Of each recipient, what was ever said: alerts, then the list; ids with the events, tombstones with none.
     pub(crate) fn said(&self) -> BTreeMap<PartyId, [Vec<Message>; 2]> {
-        let parties = self.office.agreement.recipients.iter().map(|recipient| &recipient.party);
-        parties.map(|party| (party.clone(), ["alerts", "list"].map(|topic| self.open(party, topic)))).collect()
+        let said = |(party, list): (&PartyId, &Vec<StoredRecord>)| {
+            (party.clone(), [self.open(party, "alerts"), self.open_all(party, "list", list.clone())])
+        };
+        self.followed.iter().map(said).collect()
     }
 
     /// The linked person of each participant of an event.
@@ -546,9 +566,42 @@ impl<'a> Hub<'a> {
     pub(crate) fn beat(&mut self, at: Timestamp) {
         self.now.at = at;
         self.store.set_clock(at.as_millisecond());
+        self.beat_now().expect("memory takes it");
+    }
+
+    fn beat_now(&mut self) -> Result<(), LogError> {
         let engine = self.engine.as_mut().expect("it has worked");
         let transaction = engine.beat(self.now, &mut self.rng).expect("the signing key lives");
-        self.log.commit(transaction).expect("memory takes it");
+        self.log.commit(transaction)?;
+        self.follow_lists();
+        let mut client = self.store.client();
+        for (recipient, list) in &self.followed {
+            let read = client.read(&topic_name("status", recipient), 0, 0, usize::MAX, Duration::ZERO);
+            let said = signed(read.expect("memory reads").last().expect("a heartbeat"))["data"].take();
+            self.heartbeats.entry(recipient.clone()).or_default().push((list.len(), said));
+        }
+        Ok(())
+    }
+
+    /// What each recipient's heartbeats said, each with how many records its list had then.
+    pub(crate) fn heartbeats(&self) -> &BTreeMap<PartyId, Vec<(usize, Value)>> {
+        &self.heartbeats
+    }
+
+    /// The lists as somebody has them who never stopped reading.
+    pub(crate) fn followed(&self) -> &BTreeMap<PartyId, Vec<StoredRecord>> {
+        &self.followed
+    }
+
+    /// Those who follow read what is new. Between two of the clock's steps nothing is swept that they have not seen.
+    fn follow_lists(&mut self) {
+        let mut client = self.store.client();
+        for recipient in self.office.agreement.recipients.iter().map(|recipient| &recipient.party) {
+            let list = self.followed.entry(recipient.clone()).or_default();
+            let from = list.last().map_or(0, |record| record.offset + 1);
+            let more = client.read(&topic_name("list", recipient), 0, from, usize::MAX, Duration::ZERO);
+            list.extend(more.expect("memory reads"));
+        }
     }
 
     /// The last heartbeat that a service had: the event that was signed, its signature verified.
@@ -627,9 +680,12 @@ impl<'a> Hub<'a> {
     /// One topic of a service, opened with its key: each record's key, and its event if it is no tombstone. Alerts are read
     /// as they come, and lists as they stand today: of each entry the last record alone.
     fn open(&self, recipient: &PartyId, topic: &str) -> Vec<Message> {
+        self.open_all(recipient, topic, self.topic(&topic_name(topic, recipient)))
+    }
+
+    fn open_all(&self, recipient: &PartyId, topic: &str, records: Vec<StoredRecord>) -> Vec<Message> {
         let key = self.office.private.get(recipient).expect("a recipient of the agreement");
         let mut opener = Opener::new(std::slice::from_ref(key), &self.office.signers, recipient);
-        let records = self.topic(&topic_name(topic, recipient));
         let last: BTreeMap<_, _> = records.iter().map(|record| (record.key.clone(), record.offset)).collect();
         let mut open = |record: StoredRecord| {
             let today = topic == "list" && last[&record.key] == record.offset;

@@ -6,3 +6,4 @@ pub(crate) mod events;
 pub(crate) mod hub;
 pub(crate) mod seam;
 pub(crate) mod search;
+pub(crate) mod told;

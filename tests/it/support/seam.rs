@@ -140,8 +140,9 @@ impl FileStore {
     }
 
     fn settings(&self) -> EmbeddedSettings {
-        const YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
-        embedded::settings(&self.clock, YEARS, YEARS)
+        // Shorter than most steps of the clock, so that much is swept before the daemon dies, and while it does.
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        embedded::settings(&self.clock, DAY, 2 * DAY)
     }
 
     fn log(&self, feeds: Vec<PartyId>) -> FileLog {
