@@ -6,7 +6,10 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 
-use priorityd::audit;
+use priorityd::audit::{self, AuditRecord};
+use priorityd::config::agreement::Agreement;
+use priorityd::log::topic_name;
+use priorityd::model::ids::PartyId;
 use priorityd::model::register::RowKind;
 use priorityd::pipeline::AUDIT_TOPIC;
 use priorityd::simulate::{City, Nature};
@@ -17,7 +20,8 @@ use serde_json::{Value, json};
 use crate::jose::Client;
 use crate::support::deployed::{Deployed, PATIENCE, priorityd};
 use crate::support::events::{Sent, envelope, event, events, local_ref};
-use crate::support::hub::text;
+use crate::support::hub::{AGREEMENT, text};
+use crate::support::told::told_once;
 
 const CASES: &[&str] =
     &["k1 idva.caseload_entry 2024-01-02 victim=sarah", "k2 up2u.caseload_entry 2024-01-02 perpetrator=dean"];
@@ -180,7 +184,8 @@ pub(crate) fn same_as_calm(calm: &Deployed, killed: &Deployed, portions: &[Vec<S
         assert_eq!(other.list, desk.list, "{recipient}");
         // `live` refuses an alert that comes twice and a correction of what was never said.
         let (live, other) = (said(desk.live()), said(other.live()));
-        // Whoever has a caseload may hear a little more or less while a case is open, as portions fall.
+        // Whoever has a caseload may hear a little more or less while a case is open, as portions fall; what everybody
+        // heard is held to the audit below.
         assert!(live == other || recipient.as_str() != "high_harm_team", "{live:?} {other:?}");
     }
     for feed in one_of_each(portions) {
@@ -194,10 +199,26 @@ pub(crate) fn same_as_calm(calm: &Deployed, killed: &Deployed, portions: &[Vec<S
         assert_eq!(one, other, "{feed}");
     }
     for house in [calm, killed] {
-        let chain = house.topic(AUDIT_TOPIC).into_iter().filter_map(|record| record.value);
-        audit::verify(chain, None).expect("an unbroken chain");
+        let chain: Vec<_> = house.topic(AUDIT_TOPIC).into_iter().filter_map(|record| record.value).collect();
+        audit::verify(&chain, None).expect("an unbroken chain");
+        let lines: Vec<_> = chain.iter().map(|line| AuditRecord::read(line).expect("as written")).collect();
+        told_once(&lines, messages(house));
         assert_eq!(house.run(&["audit", "verify"]).code, 0);
     }
+}
+
+/// Every message that stands on a recipient's topics: to whom, whether on its list, and its key.
+fn messages(house: &Deployed) -> Vec<(PartyId, bool, String)> {
+    let recipients = Agreement::check(&AGREEMENT).expect("the agreement is in order").recipients;
+    let mut messages = Vec::new();
+    for recipient in recipients.into_iter().map(|recipient| recipient.party) {
+        for (topic, on_list) in [("alerts", false), ("list", true)] {
+            let records = house.topic(&topic_name(topic, &recipient)).into_iter();
+            let key = |key: Vec<u8>| String::from_utf8(key).expect("a text");
+            messages.extend(records.map(|record| (recipient.clone(), on_list, key(record.key))));
+        }
+    }
+    messages
 }
 
 /// What alerts say beside their ids, which tell how often something was raised and taken back on the way.
