@@ -1,6 +1,6 @@
 //! The daemon on its embedded log while everything is done to it from outside: killed at any moment, its disk full, its
-//! directory read-only, its file cut, flipped, emptied or already taken, its readers asleep. It recovers, or it says what is
-//! wrong, with which file, and what to do; nothing is lost, and nothing is said twice.
+//! directory read-only, its file cut, flipped, emptied or already taken, its readers asleep. It recovers, or it says
+//! what is wrong, with which file, and what to do; nothing is lost, and nothing is said twice.
 //!
 //! `PRIORITYD_KILLS=500` is the long form. What a disk may show of writes that were not synced is in `simulation`.
 
@@ -9,8 +9,9 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use priorityd::pipeline::AUDIT_TOPIC;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -39,7 +40,13 @@ fn worked() -> Deployed {
 /// How many kills: few, or as many as `PRIORITYD_KILLS` says.
 fn kills() -> usize {
     let asked = std::env::var("PRIORITYD_KILLS").ok();
-    asked.map_or(24, |kills| kills.parse().expect("PRIORITYD_KILLS is a number"))
+    asked.map_or(48, |kills| kills.parse().expect("PRIORITYD_KILLS is a number"))
+}
+
+/// How many records the audit has; so many are known already, and a little while is waited for more.
+fn audited(house: &Deployed, known: i64) -> i64 {
+    let more = house.client().read(AUDIT_TOPIC, 0, known, usize::MAX, Duration::from_millis(20));
+    more.expect("the log is there").last().map_or(known, |record| record.offset + 1)
 }
 
 #[test]
@@ -56,18 +63,33 @@ fn killed_at_any_moment_it_loses_nothing_and_says_nothing_twice() {
 
     // Small batches, so that whenever it dies there is much left to do.
     let killed = Deployed::with(&[("batch_records", "batch_records = 1")]);
-    killed.publish_all(&portions[0]);
-    let (later, mut random) = (&portions[1..], ChaCha8Rng::seed_from_u64(3));
+    let all: Vec<_> = portions.iter().flatten().cloned().collect();
+    let (mut published, mut seen, mut at_work, mut random) = (0, 0, 0, ChaCha8Rng::seed_from_u64(3));
     for kill in 0..kills {
         let daemon = killed.start();
         // New events arrive while it starts, works or dies.
-        let due = |number: usize| number * later.len() / kills;
-        later[due(kill)..due(kill + 1)].iter().for_each(|portion| killed.publish_all(portion));
-        // A wait for what does not come: some daemons die before they opened the file, some in the midst of their work.
-        let moment = Duration::from_millis(random.random_range(0..400));
-        killed.client().read("nothing.v1", 0, 0, 1, moment).expect("the log is there");
+        let due = all.len() * (kill + 1) / kills;
+        killed.publish_all(&all[published..due]);
+        published = due;
+        let before = audited(&killed, seen);
+        seen = before;
+        if kill % 2 == 0 {
+            // A wait for what does not come: some daemons die before they opened the file, some when there is nothing
+            // to do.
+            let moment = Duration::from_millis(random.random_range(0..400));
+            killed.client().read("nothing.v1", 0, 0, 1, moment).expect("the log is there");
+        } else {
+            // The others once they have done some of it.
+            let (until, deadline) = (before + random.random_range(1..40), Instant::now() + Duration::from_secs(2));
+            while seen < until && Instant::now() < deadline {
+                seen = audited(&killed, seen);
+            }
+        }
         daemon.kill();
+        seen = audited(&killed, seen);
+        at_work += usize::from(seen > before && killed.outcomes().read < published as u64);
     }
+    assert!(at_work * 8 >= kills, "{at_work} of {kills} daemons died at work");
     killed.publish("police", &["the very end"]);
     let mut daemon = killed.start();
     killed.wait_for(&mut daemon, total);
