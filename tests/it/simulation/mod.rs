@@ -138,7 +138,7 @@ impl Story {
 
     /// Everything goes wrong.
     fn disturbed(&self, store: Store, random: &mut ChaCha8Rng) -> Hub<'static> {
-        let mut hub = Hub::at(self.offices[0], store, random.random_range(1..=40)).beating(10);
+        let mut hub = Hub::at(self.offices[0], store, random.random_range(1..=40)).beating(3);
         let mut order = universe::disordered(&self.events, random);
         let mut offices = self.offices[1..].iter();
         while !order.is_empty() {
@@ -151,7 +151,7 @@ impl Story {
                         hub.change(office, random.random_bool(0.5));
                     }
                 }
-                2..=4 => {
+                2 | 3 => {
                     let span = TODAY.until(self.last_day).expect("days").get_days();
                     hub.set_day(TODAY.saturating_add(random.random_range(-BACK..=span).days()));
                 }
