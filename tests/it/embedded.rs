@@ -58,7 +58,8 @@ pub(crate) fn settings(
     delete_retention: Duration,
 ) -> EmbeddedSettings {
     let now_ms = Arc::clone(now_ms);
-    EmbeddedSettings { feed_retention, delete_retention, clock: Arc::new(move || now_ms.load(Ordering::Relaxed)) }
+    let clock = Arc::new(move || now_ms.load(Ordering::Relaxed));
+    EmbeddedSettings { feed_retention, delete_retention, message_retention: delete_retention, clock }
 }
 
 /// Opens a file whose daemon has just gone. Where another test starts a process, that one holds our lock too until it is

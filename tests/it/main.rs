@@ -8,7 +8,6 @@ mod blindness;
 mod broker;
 mod calibration;
 mod city;
-mod clocks;
 mod cohort;
 mod config;
 mod conformance;

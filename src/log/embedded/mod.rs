@@ -39,17 +39,18 @@ pub use self::client::EmbeddedClient;
 pub struct EmbeddedSettings {
     /// Processed feed records hold clear identity (sealed), so they go soon; long enough to look into a rejection.
     pub feed_retention: Duration,
-    /// Superseded versions and tombstones of compacted topics, alerts and rejections: long enough for everybody to have seen
-    /// them.
+    /// Superseded versions and tombstones of compacted topics: long enough for every subscriber to have seen them.
     pub delete_retention: Duration,
-    /// The time of appends, and what the two above are measured by.
+    /// Alerts and rejections.
+    pub message_retention: Duration,
+    /// The time of appends, and what the three above are measured by.
     pub clock: ClockMs,
 }
 
 impl Default for EmbeddedSettings {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { feed_retention: 7 * DAY, delete_retention: 30 * DAY, clock: system_clock() }
+        Self { feed_retention: 7 * DAY, delete_retention: 30 * DAY, message_retention: 30 * DAY, clock: system_clock() }
     }
 }
 
@@ -195,9 +196,8 @@ impl EmbeddedLog {
         // Of every feed, for one that has fallen silent is not to keep what it said.
         let limit = SWEEP_RECORDS.max(2 * advanced);
         sweep::processed(&sqlite, cutoff(now_ms, self.settings.feed_retention), limit)?;
-        let cutoff_ms = cutoff(now_ms, self.settings.delete_retention);
-        sweep::superseded(&sqlite, &mut self.latest, cutoff_ms, swept)?;
-        sweep::passed(&sqlite, cutoff_ms, swept)?;
+        sweep::superseded(&sqlite, &mut self.latest, cutoff(now_ms, self.settings.delete_retention), swept)?;
+        sweep::passed(&sqlite, cutoff(now_ms, self.settings.message_retention), swept)?;
         sqlite.commit().map_err(explain)
     }
 }

@@ -142,7 +142,8 @@ impl FileStore {
     fn settings(&self) -> EmbeddedSettings {
         // Shorter than most steps of the clock, so that much is swept before the daemon dies, and while it does.
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        embedded::settings(&self.clock, DAY, 2 * DAY)
+        // What was said to each recipient is held to the audit at the end, so messages stay.
+        EmbeddedSettings { message_retention: 3_660 * DAY, ..embedded::settings(&self.clock, DAY, 2 * DAY) }
     }
 
     fn log(&self, feeds: Vec<PartyId>) -> FileLog {
