@@ -1,4 +1,5 @@
-//! Three batches in hand and a commit that fails, at every commit there is: nothing is lost, and nothing told twice.
+//! Three batches in hand and commits that fail, at every commit there is and in storms: nothing is lost, and nothing told
+//! twice.
 
 use super::*;
 use crate::cli::house::{House, Wish};
@@ -7,11 +8,15 @@ use crate::log::{AUDIT_TOPIC, Client, topic_name};
 use crate::model::register::RowKind;
 use crate::pipeline::read_key;
 use crate::simulate::{City, Line};
+use jiff::ToSpan;
 use jiff::tz::TimeZone;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use zeroize::Zeroizing;
 
 const EVENTS: usize = 240;
 const BATCH: usize = 16;
+const STORMS: u64 = 24;
 
 /// What does not change from one run to the next.
 struct Stage {
@@ -72,9 +77,10 @@ impl Stage {
         }
     }
 
-    /// Turns as the daemon does until everything is committed; a daemon that dies is followed by another.
-    fn run(&self, at: BTreeMap<u64, Fault>) -> Run {
-        let store = MemoryStore::new(Faults { at, ..Faults::default() });
+    /// Turns as the daemon does until everything is committed; a daemon that dies is followed by another. `before_turn`
+    /// may change what a turn finds; at the end all is as it began.
+    fn run(&self, faults: Faults, mut before_turn: impl FnMut(&mut Worker)) -> Run {
+        let store = MemoryStore::new(faults);
         let clock = self.city.end.to_zoned(TimeZone::UTC).expect("a day of our time").timestamp();
         // What is recorded after the log's clock would be sent back.
         store.set_clock(clock.as_millisecond());
@@ -89,18 +95,26 @@ impl Stage {
         let read = |engines: &Engines| -> u64 {
             engines.values().flatten().flat_map(|engine| engine.counters().values()).map(|counts| counts.read).sum()
         };
-        while !hand.is_empty() || read(&engines) < EVENTS as u64 {
+        let mut is_over = false;
+        while !is_over {
+            if hand.is_empty() && read(&engines) == EVENTS as u64 {
+                (worker.as_of, is_over) = (Some(self.city.end), true);
+            } else {
+                before_turn(&mut worker);
+            }
             let has_three = hand.read.is_some() && hand.computed.is_some();
             match worker.turn(&mut engines, &mut hand) {
                 Ok(()) => {}
                 Err(LogError::Aborted(_)) => {
                     struck_three |= has_three;
                     drop_uncommitted(&mut engines, &mut hand);
+                    is_over = false;
                 }
                 Err(LogError::Fatal(_)) => {
                     struck_three |= has_three;
                     worker = self.worker(&store);
                     (engines, hand) = (Engines::new(), InHand::default());
+                    is_over = false;
                 }
                 Err(error) => panic!("{error}"),
             }
@@ -136,7 +150,7 @@ impl Stage {
 #[test]
 fn a_commit_that_fails_with_three_batches_in_hand_loses_nothing_and_tells_nothing_twice() {
     let stage = Stage::new();
-    let quiet = stage.run(BTreeMap::new());
+    let quiet = stage.run(Faults::default(), |_| ());
     assert_eq!(quiet.outcome.read, EVENTS as u64);
     let listed = quiet.outcome.listed.len();
     assert!(listed > 3, "{listed} are listed");
@@ -144,11 +158,32 @@ fn a_commit_that_fails_with_three_batches_in_hand_loses_nothing_and_tells_nothin
     for fault in [Fault::Abort, Fault::CrashBefore, Fault::CrashAfter] {
         let mut struck_three = 0;
         for attempt in 0..quiet.attempts {
-            let run = stage.run(BTreeMap::from([(attempt, fault)]));
+            let run = stage.run(Faults { at: BTreeMap::from([(attempt, fault)]), ..Faults::default() }, |_| ());
             assert_eq!(run.outcome, quiet.outcome, "{fault:?} at commit {attempt}");
             assert!(run.attempts > attempt, "{fault:?} at commit {attempt} struck");
             struck_three += u64::from(run.struck_three);
         }
         assert!(struck_three >= 5, "{fault:?} struck {struck_three} times with three batches in hand");
     }
+}
+
+#[test]
+fn a_storm_over_batches_of_any_size_and_days_that_jump_comes_to_the_same() {
+    let stage = Stage::new();
+    let quiet = stage.run(Faults::default(), |_| ()).outcome;
+    let mut struck_three = 0;
+    for seed in 0..STORMS {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        // Read in random portions, batches are mostly too small to be in hand together.
+        let faults = Faults { republish: 0, reorder: seed % 3 == 0, ..Faults::storm(seed) };
+        let run = stage.run(faults, |worker| {
+            worker.batch_records = random.random_range(1..=2 * BATCH);
+            if random.random_bool(0.1) {
+                worker.as_of = Some(stage.city.end.saturating_sub(random.random_range(0..=20).days()));
+            }
+        });
+        assert_eq!(run.outcome, quiet, "storm {seed}");
+        struck_three += u64::from(run.struck_three);
+    }
+    assert!(struck_three >= STORMS / 2, "{struck_three} of {STORMS} storms struck with three batches in hand");
 }
