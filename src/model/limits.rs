@@ -62,7 +62,7 @@
 //! | Records of a feed, of a topic | 2^40 | Refused |
 //! | The register on its way from the log at a start | Three portions of `PORTION_BYTES`, 1 MiB (`cli::restart`) | Reading waits |
 //! | Slots of a register | 2^32 records | The daemon ends |
-//! | Processed feed records; superseded entries, alerts and rejections | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more with each commit |
+//! | Processed feed records; superseded entries, alerts and rejections | `embedded.feed_hours`, 72; 30 days | Swept, 2,000 and more of each with a commit that adds to it, and of eight others in their turn |
 //!
 //! # What goes out
 //!

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -71,9 +71,16 @@ impl Listener for Bounded {
     }
 }
 
-/// Whether it is our turn: the request is in, and its answer has not begun.
+/// Whose turn it is.
 #[derive(Clone, Default)]
-struct Work(Arc<AtomicBool>);
+struct Work(Arc<AtomicU8>);
+
+/// They send, or take their answer.
+const THEIRS: u8 = 0;
+/// The request is in, and there is no answer yet.
+const OURS: u8 = 1;
+/// There is, and their time for taking it has not begun.
+const ANSWERED: u8 = 2;
 
 impl Connected<IncomingStream<'_, Bounded>> for Work {
     fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
@@ -86,8 +93,10 @@ async fn one_request(ConnectInfo(Work(work)): ConnectInfo<Work>, request: Reques
     let (head, body) = request.into_parts();
     let mut response = match to_bytes(body, LONGEST_FORM).await {
         Ok(body) => {
-            work.store(true, Ordering::Relaxed);
-            next.run(Request::from_parts(head, Body::from(body))).await
+            work.store(OURS, Ordering::Relaxed);
+            let response = next.run(Request::from_parts(head, Body::from(body))).await;
+            work.store(ANSWERED, Ordering::Relaxed);
+            response
         }
         Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
     };
@@ -106,8 +115,13 @@ pub(super) struct Connection {
 
 impl Connection {
     fn in_time(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let is_our_turn = self.work.0.load(Ordering::Relaxed);
-        if !is_our_turn && self.until.as_mut().poll(context).is_ready() {
+        let turn = self.work.0.load(Ordering::Relaxed);
+        if turn == ANSWERED {
+            self.work.0.store(THEIRS, Ordering::Relaxed);
+            let until = Instant::now() + self.patience;
+            self.until.as_mut().reset(until);
+        }
+        if turn != OURS && self.until.as_mut().poll(context).is_ready() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
@@ -123,10 +137,6 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.work.0.swap(false, Ordering::Relaxed) {
-            let until = Instant::now() + self.patience;
-            self.until.as_mut().reset(until);
-        }
         self.in_time(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -181,7 +191,8 @@ mod tests {
                         "done"
                     };
                     let router = Router::new().route("/", get("here").post(async |body: String| body));
-                    let router = router.route("/slow", get(slow)).route("/large", get(async || vec![b'x'; 64 << 20]));
+                    let router =
+                        router.route("/slow", get(slow).post(slow)).route("/large", get(async || vec![b'x'; 64 << 20]));
                     bounded.serve(router, async { drop(stopped.await) }).await.expect("serves");
                 });
             });
@@ -252,10 +263,12 @@ mod tests {
     #[test]
     fn the_time_that_we_take_is_not_theirs() {
         let mut served = Served::with(BRIEF);
-        let slow = served.say("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let answer = answer(slow);
-        assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
-        assert!(answer.contains("connection: close"), "{answer}");
+        let form = "Expect: 100-continue\r\nContent-Length: 4\r\n\r\nfour";
+        for (method, rest) in [("GET", "\r\n"), ("POST", form)] {
+            let answer = answer(served.say(&format!("{method} /slow HTTP/1.1\r\nHost: localhost\r\n{rest}")));
+            assert!(answer.ends_with("\r\n\r\ndone"), "{answer}");
+            assert!(answer.contains("connection: close"), "{answer}");
+        }
         served.stop();
     }
 

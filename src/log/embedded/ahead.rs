@@ -5,7 +5,8 @@
 //! a commit behind a frame that is not whole is no torn write: something damaged what had been kept.
 //!
 //! The form is <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>. A flaw in the very last commit cannot be told from a torn
-//! write, and a log that is gone or was cut leaves nothing to be seen.
+//! write, nor one that takes the mark from a commit's end, which makes one long commit of two; and a log that is gone or was
+//! cut leaves nothing to be seen.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -66,22 +67,25 @@ fn look(ahead: &Path) -> io::Result<Option<Broken>> {
         number += 1;
         let is_ours = frame[8..16] == head[16..24];
         let kept = stored(&frame, 16);
-        let follows = |mut sum: Sum| {
+        let sum_after = |mut sum: Sum| {
             sum.add(&frame[..8]);
             sum.add(&frame[FRAME_HEADER_BYTES..]);
-            sum.words == kept
+            sum.words
         };
+        // Where a frame's own sum alone is damaged, what lies behind it goes on from what that was.
+        let mut meant = kept;
         if broken.is_none() {
-            if is_ours && follows(running) {
+            meant = sum_after(running);
+            if is_ours && meant == kept {
                 running.words = kept;
                 continue;
             }
             broken = Some((head, number));
-        } else if is_ours && before.is_some_and(|words| follows(Sum { words, is_big_endian })) {
+        } else if is_ours && before.into_iter().flatten().any(|words| sum_after(Sum { words, is_big_endian }) == kept) {
             return Ok(broken);
         }
         // A frame that ends a commit says how many pages the file then has.
-        before = (word(&frame, 4) != 0).then_some(kept);
+        before = (word(&frame, 4) != 0).then_some([kept, meant]);
     }
     Ok(None)
 }

@@ -25,7 +25,7 @@ use rustc_hash::FxHashMap;
 
 use self::register::Places;
 use self::store::{Stream, damaged, explain};
-use self::sweep::Latest;
+use self::sweep::{Due, Latest};
 use crate::log::{
     AtRest, ClockMs, FeedRecord, Log, LogError, POLL_BYTES, Polled, Position, Rewrite, TopicRecord, Transaction,
     feed_topic, is_compacted, system_clock,
@@ -64,6 +64,8 @@ pub struct EmbeddedLog {
     places: Places,
     /// And where the latest records of the compacted topics do.
     latest: Latest,
+    /// The number of the stream that was the last in turn to be swept.
+    swept: i64,
     /// The offset after the last of each topic. Topics have no other writer: where one ends elsewhere, there is a second daemon.
     ends: FxHashMap<String, i64>,
     state: State,
@@ -115,6 +117,7 @@ impl EmbeddedLog {
             feeds,
             places: Places::default(),
             latest: Latest::default(),
+            swept: 0,
             ends: FxHashMap::default(),
             state: State::New,
             turn: 0,
@@ -174,7 +177,7 @@ impl EmbeddedLog {
                 None => 0,
             };
         }
-        self.latest = Latest::read_back(&self.connection, (self.settings.clock)())?;
+        self.latest = Latest::read_back(&self.connection)?;
         let ends = store::streams(&self.connection)?.into_iter().map(|(name, stream)| (name, stream.next_offset));
         self.ends = ends.collect();
         register::read_back(&self.connection, &mut self.places, row)
@@ -185,19 +188,22 @@ impl EmbeddedLog {
         forwards.iter().try_for_each(|forward| only_partition(forward.partition))?;
         let now_ms = (self.settings.clock)();
         let sqlite = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-        let swept = SWEEP_RECORDS.max(i64::try_from(2 * outputs.len()).unwrap_or(i64::MAX));
-        write_outputs(&sqlite, &mut self.latest, &mut self.ends, outputs, now_ms)?;
+        let limit = SWEEP_RECORDS.max(i64::try_from(2 * outputs.len()).unwrap_or(i64::MAX));
+        let mut streams = write_outputs(&sqlite, &mut self.latest, &mut self.ends, outputs, now_ms)?;
         rewrites.iter().try_for_each(|rewrite| write_again(&sqlite, rewrite))?;
         register::write(&sqlite, &mut self.places, register)?;
         let mut advanced = 0;
         for position in positions {
-            advanced += write_position(&sqlite, &position)?;
+            let (name, feed, step) = write_position(&sqlite, &position)?;
+            streams.insert(name, feed);
+            advanced += step;
         }
-        // Of every feed, for one that has fallen silent is not to keep what it said.
-        let limit = SWEEP_RECORDS.max(2 * advanced);
-        sweep::processed(&sqlite, cutoff(now_ms, self.settings.feed_retention), limit)?;
-        sweep::superseded(&sqlite, &mut self.latest, cutoff(now_ms, self.settings.delete_retention), swept)?;
-        sweep::passed(&sqlite, cutoff(now_ms, self.settings.message_retention), swept)?;
+        // In their turn the others too: one that has fallen silent is not to keep what it said.
+        streams.extend(sweep::in_turn(&sqlite, &mut self.swept)?);
+        let due = |retention: Duration, limit: i64| Due { cutoff_ms: cutoff(now_ms, retention), now_ms, limit };
+        sweep::processed(&sqlite, &streams, due(self.settings.feed_retention, SWEEP_RECORDS.max(2 * advanced)))?;
+        sweep::superseded(&sqlite, &mut self.latest, due(self.settings.delete_retention, limit))?;
+        sweep::passed(&sqlite, &streams, due(self.settings.message_retention, limit))?;
         sqlite.commit().map_err(explain)
     }
 }
@@ -337,7 +343,7 @@ fn write_outputs(
     ends: &mut FxHashMap<String, i64>,
     outputs: Vec<TopicRecord>,
     now_ms: i64,
-) -> Result<(), LogError> {
+) -> Result<BTreeMap<String, Stream>, LogError> {
     let mut streams: BTreeMap<String, Stream> = BTreeMap::new();
     let mut insert = sqlite.prepare_cached("INSERT INTO topic_records VALUES (?, ?, ?, ?, ?)").map_err(explain)?;
     for record in outputs {
@@ -361,11 +367,11 @@ fn write_outputs(
             sweep::note_latest(sqlite, latest, &key, place, value.is_none(), now_ms)?;
         }
     }
-    for (name, stream) in streams {
-        store::store_stream(sqlite, &name, stream)?;
-        ends.insert(name, stream.next_offset);
+    for (name, stream) in &streams {
+        store::store_stream(sqlite, name, *stream)?;
+        ends.insert(name.clone(), stream.next_offset);
     }
-    Ok(())
+    Ok(streams)
 }
 
 /// Overwrites a record where it lies; `secure_delete` wipes what does not fit there any more.
@@ -392,8 +398,8 @@ fn topic_sum(place: i64, appended_ms: i64, key: &[u8], value: Option<&[u8]>) -> 
     store::sum("topic", &parts)
 }
 
-/// Stores a position, and says how far it moved.
-fn write_position(sqlite: &Connection, position: &Position) -> Result<i64, LogError> {
+/// Stores a position, and says of which feed and how far it moved.
+fn write_position(sqlite: &Connection, position: &Position) -> Result<(String, Stream, i64), LogError> {
     only_partition(position.partition)?;
     let name = feed_topic(&position.feed);
     let Some(feed) = store::stream(sqlite, &name)? else {
@@ -405,5 +411,5 @@ fn write_position(sqlite: &Connection, position: &Position) -> Result<i64, LogEr
         return Err(LogError::Fatal(format!("the position of {name} left what was read")));
     }
     store::store_position(sqlite, feed, position.next_offset)?;
-    Ok(position.next_offset - earlier)
+    Ok((name, feed, position.next_offset - earlier))
 }

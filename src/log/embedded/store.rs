@@ -64,10 +64,21 @@ pub(super) fn lock_file(path: &Path) -> PathBuf {
     beside(&real(path), ".lock")
 }
 
-/// By whatever links a file is named, it is one file.
+/// By whatever links a file is named, it is one file, also before it is there or after it is gone.
 fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let mut real = path.to_owned();
+    for _ in 0..LINKS {
+        match (real.canonicalize(), real.read_link()) {
+            (Ok(real), _) => return real,
+            (Err(_), Ok(target)) => real = real.parent().unwrap_or(Path::new("")).join(target),
+            (Err(_), Err(_)) => break,
+        }
+    }
+    real
 }
+
+/// As many as the system follows.
+const LINKS: usize = 40;
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -89,7 +100,8 @@ pub(super) fn mark_used(mut lock: &File, path: &Path) -> Result<(), LogError> {
 fn refuse_emptied(path: &Path, ahead: &Path) -> Result<(), LogError> {
     let length = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
     let lock = lock_file(path);
-    if length(path) > 0 || (length(ahead) == 0 && length(&lock) == 0) {
+    // Looked at again at last: another process may have made it meanwhile.
+    if length(path) > 0 || (length(ahead) == 0 && length(&lock) == 0) || length(path) > 0 {
         return Ok(());
     }
     Err(LogError::Damaged(format!(
@@ -106,7 +118,7 @@ pub(super) fn open(path: &Path, cache_kib: i64) -> Result<Connection, LogError> 
 fn open_any(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
     let write_ahead = beside(&real(path), "-wal");
     refuse_emptied(path, &write_ahead)?;
-    create(path)?;
+    create(&real(path))?;
     ahead::check(&write_ahead)?;
     let connection = Connection::open(path).map_err(explain)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
@@ -183,7 +195,8 @@ fn bring_up(connection: &Connection) -> Result<(), LogError> {
         connection.pragma_query_value(None, name, |row| row.get(0)).map_err(explain)
     };
     let version = || match (number("user_version")?, number("application_id")?) {
-        (0, 0) => Ok(0),
+        // Another process may have made it between the two looks; it is looked at again when that is out of question.
+        (0, 0 | APPLICATION_ID) => Ok(0),
         (version @ 1..=SCHEMA_VERSION, APPLICATION_ID) => Ok(version),
         (newer, APPLICATION_ID) if newer > SCHEMA_VERSION => Err(LogError::Fatal(format!(
             "the file has schema version {newer}, this program knows up to {SCHEMA_VERSION}: use a newer priorityd"
@@ -279,9 +292,17 @@ pub(super) fn stream(connection: &Connection, name: &str) -> Result<Option<Strea
 
 /// All streams and their names, sorted by these.
 pub(super) fn streams(connection: &Connection) -> Result<Vec<(String, Stream)>, LogError> {
-    let mut find =
-        connection.prepare_cached("SELECT id, name, next_offset, xxh3 FROM streams ORDER BY name").map_err(explain)?;
-    let mut rows = find.query([]).map_err(explain)?;
+    let mut streams = streams_after(connection, 0, i64::MAX)?;
+    streams.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(streams)
+}
+
+/// The next streams after the one of this number, and their names.
+pub(super) fn streams_after(connection: &Connection, id: i64, limit: i64) -> Result<Vec<(String, Stream)>, LogError> {
+    let mut find = connection
+        .prepare_cached("SELECT id, name, next_offset, xxh3 FROM streams WHERE id > ? ORDER BY id LIMIT ?")
+        .map_err(explain)?;
+    let mut rows = find.query((id, limit)).map_err(explain)?;
     let mut streams = Vec::new();
     while let Some(row) = rows.next().map_err(explain)? {
         let (id, name, next_offset, sum): (i64, String, i64, i64) = row.try_into().map_err(explain)?;

@@ -1,49 +1,84 @@
 //! What may go: superseded versions of compacted topics, alerts and rejections that are over, and feed records long processed;
 //! a bounded portion per commit.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
 
-use super::store::{self, damaged, explain};
+use super::store::{self, Stream, damaged, explain};
 use crate::log::{LogError, is_compacted, is_feed, is_passing};
 
-/// Deletes up to `limit` processed records of each feed that were appended before `cutoff_ms`.
-pub(super) fn processed(connection: &Connection, cutoff_ms: i64, limit: i64) -> Result<(), LogError> {
-    for (_, feed) in store::streams(connection)?.iter().filter(|(name, _)| is_feed(name)) {
+/// How many streams each commit sweeps in their turn, besides those that it writes to or moves on in.
+const IN_TURN: usize = 8;
+
+/// What may go now.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    /// What was appended or superseded before.
+    pub(super) cutoff_ms: i64,
+    pub(super) now_ms: i64,
+    /// So much of each stream at the most.
+    pub(super) limit: i64,
+}
+
+/// The next few streams after the one of this number, which becomes the last of theirs.
+pub(super) fn in_turn(connection: &Connection, last: &mut i64) -> Result<Vec<(String, Stream)>, LogError> {
+    let streams = store::streams_after(connection, *last, i64::try_from(IN_TURN).expect("a few"))?;
+    *last = streams.last().filter(|_| streams.len() == IN_TURN).map_or(0, |(_, stream)| stream.id);
+    Ok(streams)
+}
+
+/// Deletes processed records of those that are feeds.
+pub(super) fn processed(connection: &Connection, streams: &BTreeMap<String, Stream>, due: Due) -> Result<(), LogError> {
+    for (_, feed) in streams.iter().filter(|(name, _)| is_feed(name)) {
         let until = store::position(connection, *feed)?;
-        oldest(connection, "feed_records", (feed.place(0), feed.place(until)), cutoff_ms, limit)?;
+        oldest(connection, "feed_records", (feed.place(0), feed.place(until)), due)?;
     }
     Ok(())
 }
 
-/// Deletes up to `limit` records of each topic of passing ones that were appended before `cutoff_ms`.
-pub(super) fn passed(connection: &Connection, cutoff_ms: i64, limit: i64) -> Result<(), LogError> {
-    for (_, topic) in store::streams(connection)?.iter().filter(|(name, _)| is_passing(name)) {
-        let places = (topic.place(0), topic.end());
-        if let Some(last) = oldest(connection, "topic_records", places, cutoff_ms, limit)? {
+/// Deletes records of those that are topics of passing ones.
+pub(super) fn passed(connection: &Connection, streams: &BTreeMap<String, Stream>, due: Due) -> Result<(), LogError> {
+    for (_, topic) in streams.iter().filter(|(name, _)| is_passing(name)) {
+        if let Some(last) = oldest(connection, "topic_records", (topic.place(0), topic.end()), due)? {
             store::store_position(connection, *topic, store::offset_of(last) + 1)?;
         }
     }
     Ok(())
 }
 
-/// Returns the place of the last that was deleted.
+/// Deletes from the front only, and no further than the first that stays: a gap behind it would be damage to whoever reads.
+/// What bears a time to come was appended under a clock that ran ahead, and is no younger than what lies behind it. Returns
+/// the place of the last that was deleted.
 fn oldest(
     connection: &Connection,
     table: &str,
     (from_place, to_place): (i64, i64),
-    cutoff_ms: i64,
-    limit: i64,
+    Due { cutoff_ms, now_ms, limit }: Due,
 ) -> Result<Option<i64>, LogError> {
     let find = format!("SELECT place, appended_ms FROM {table} WHERE place >= ? AND place < ? ORDER BY place LIMIT ?");
     let mut find = connection.prepare_cached(&find).map_err(explain)?;
+    let (mut last, mut ahead, mut count) = (None, None, 0);
     let mut rows = find.query((from_place, to_place, limit)).map_err(explain)?;
-    // From the front only, and no further than the first that stays: a gap behind it would be damage to whoever reads.
-    let mut last = None;
-    while let Some(row) = rows.next().map_err(explain)?
-        && row.get::<_, i64>(1).map_err(explain)? < cutoff_ms
-    {
-        last = Some(row.get::<_, i64>(0).map_err(explain)?);
+    while let Some(row) = rows.next().map_err(explain)? {
+        let (place, appended_ms): (i64, i64) = row.try_into().map_err(explain)?;
+        match appended_ms {
+            _ if appended_ms < cutoff_ms => last = Some(place),
+            _ if appended_ms > now_ms => ahead = Some(place),
+            _ => break,
+        }
+        count += 1;
+    }
+    drop(rows);
+    // All of them from a time to come: further on, in longer and longer steps, something old says that they may go.
+    if let (None, Some(end), true) = (last, ahead, count == limit) {
+        let (mut place, mut step) = (end + 1, limit);
+        while last.is_none() && place < to_place {
+            let row = find.query_row((place, to_place, 1), |row| row.get::<_, i64>(1)).optional().map_err(explain)?;
+            last = row.filter(|appended_ms| *appended_ms < cutoff_ms).map(|_| end);
+            (place, step) = (place.saturating_add(step), step * 2);
+        }
     }
     if let Some(last) = last {
         connection
@@ -54,26 +89,32 @@ fn oldest(
     Ok(last)
 }
 
-/// How far back a clock may go: a year. Further, and it was wrong before, or the row is damaged.
-const CLOCK_BACK_MS: i64 = 366 * 24 * 60 * 60 * 1_000;
-
 /// Where the latest record of each key of the compacted topics lies. In memory: keys are keyed ids, that is random, and an index
 /// of them in the file would have a page to write for nearly every record. Made by reading those topics.
 #[derive(Default)]
 pub(super) struct Latest {
-    by_stream: FxHashMap<i64, FxHashMap<Box<[u8]>, i64>>,
-    /// When something was last superseded, in milliseconds.
-    since_ms: i64,
+    by_stream: FxHashMap<i64, FxHashMap<Box<[u8]>, Standing>>,
+}
+
+/// The latest record of a key, and how many earlier ones are still there.
+struct Standing {
+    place: i64,
+    earlier: u32,
+}
+
+/// Whether a superseded record may go.
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Go,
+    /// Once those before it have gone.
+    Wait,
+    /// It stands, whatever a damaged row may say of it.
+    Stay,
 }
 
 impl Latest {
-    pub(super) fn read_back(sqlite: &Connection, now_ms: i64) -> Result<Self, LogError> {
-        let last = sqlite.query_row(
-            "SELECT max(since_ms) FROM superseded WHERE since_ms < ?",
-            [now_ms + CLOCK_BACK_MS],
-            |row| row.get(0),
-        );
-        let mut latest = Self { since_ms: last.map(Option::unwrap_or_default).map_err(explain)?, ..Self::default() };
+    pub(super) fn read_back(sqlite: &Connection) -> Result<Self, LogError> {
+        let mut latest = Self::default();
         let mut read = sqlite
             .prepare_cached("SELECT place, key FROM topic_records WHERE place >= ? AND place < ? ORDER BY place")
             .map_err(explain)?;
@@ -91,29 +132,25 @@ impl Latest {
     fn put(&mut self, key: &[u8], place: i64) -> Option<i64> {
         let of_stream = self.by_stream.entry(store::stream_of(place)).or_default();
         if let Some(latest) = of_stream.get_mut(key) {
-            return Some(std::mem::replace(latest, place));
+            latest.earlier += 1;
+            return Some(std::mem::replace(&mut latest.place, place));
         }
-        of_stream.insert(key.into(), place);
+        of_stream.insert(key.into(), Standing { place, earlier: 0 });
         None
     }
 
-    /// Since when what is superseded now is. A clock that went back must not let a tombstone go before the versions that it ended:
-    /// they would stand again.
-    fn since(&mut self, now_ms: i64) -> i64 {
-        let last = Some(self.since_ms).filter(|last| *last < now_ms + CLOCK_BACK_MS);
-        self.since_ms = last.map_or(now_ms, |last| last.max(now_ms));
-        self.since_ms
-    }
-
-    /// May a record go? If a later one of its key is there or was, or if it is a tombstone. What stands is kept, whatever a
-    /// damaged row may say of it.
-    fn lets_go(&mut self, key: &[u8], place: i64, is_tombstone: bool) -> bool {
-        let Some(of_stream) = self.by_stream.get_mut(&store::stream_of(place)) else { return false };
-        let is_latest = of_stream.get(key) == Some(&place);
-        if is_latest && is_tombstone {
-            of_stream.remove(key);
+    /// May a record go? If a later one of its key is there, or if it is a tombstone and the last of its key: versions that it
+    /// ended would stand again, and whatever the clock was when they were superseded, they may be due after it.
+    fn judge(&mut self, key: &[u8], place: i64, is_tombstone: bool) -> Verdict {
+        let Some(of_stream) = self.by_stream.get_mut(&store::stream_of(place)) else { return Verdict::Stay };
+        let Some(latest) = of_stream.get_mut(key) else { return Verdict::Stay };
+        match (latest.place == place, is_tombstone, latest.earlier) {
+            (false, ..) => latest.earlier = latest.earlier.saturating_sub(1),
+            (true, true, 0) => drop(of_stream.remove(key)),
+            (true, true, _) => return Verdict::Wait,
+            (true, false, _) => return Verdict::Stay,
         }
-        !is_latest || is_tombstone
+        Verdict::Go
     }
 }
 
@@ -127,20 +164,23 @@ pub(super) fn note_latest(
     tombstone: bool,
     now_ms: i64,
 ) -> Result<(), LogError> {
-    let (earlier, since_ms) = (latest.put(key, place), latest.since(now_ms));
-    let mut supersede = connection.prepare_cached("INSERT OR IGNORE INTO superseded VALUES (?, ?)").map_err(explain)?;
-    for gone in earlier.into_iter().chain(tombstone.then_some(place)) {
-        supersede.execute((since_ms, gone)).map_err(explain)?;
-    }
+    let earlier = latest.put(key, place);
+    earlier.into_iter().chain(tombstone.then_some(place)).try_for_each(|gone| supersede(connection, now_ms, gone))
+}
+
+fn supersede(connection: &Connection, now_ms: i64, place: i64) -> Result<(), LogError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO superseded VALUES (?, ?)")
+        .and_then(|mut supersede| supersede.execute((now_ms, place)))
+        .map_err(explain)?;
     Ok(())
 }
 
-/// Deletes up to `limit` records of compacted topics that were superseded before `cutoff_ms`.
+/// Deletes records of compacted topics that were superseded, as many in all as is due of a stream.
 pub(super) fn superseded(
     connection: &Connection,
     latest: &mut Latest,
-    cutoff_ms: i64,
-    limit: i64,
+    Due { cutoff_ms, now_ms, limit }: Due,
 ) -> Result<(), LogError> {
     let due: Vec<(i64, i64)> = connection
         .prepare_cached("SELECT since_ms, place FROM superseded WHERE since_ms < ? ORDER BY since_ms, place LIMIT ?")
@@ -151,16 +191,20 @@ pub(super) fn superseded(
             .prepare_cached("SELECT key, value IS NULL FROM topic_records WHERE place = ?")
             .and_then(|mut find| find.query_row([place], |row| Ok((row.get(0)?, row.get(1)?))).optional())
             .map_err(explain)?;
-        if there.is_some_and(|(key, is_tombstone)| latest.lets_go(&key, place, is_tombstone)) {
-            connection
-                .prepare_cached("DELETE FROM topic_records WHERE place = ?")
-                .and_then(|mut delete| delete.execute([place]))
-                .map_err(explain)?;
-        }
         connection
             .prepare_cached("DELETE FROM superseded WHERE since_ms = ? AND place = ?")
             .and_then(|mut delete| delete.execute((since_ms, place)))
             .map_err(explain)?;
+        match there.map(|(key, is_tombstone)| latest.judge(&key, place, is_tombstone)) {
+            Some(Verdict::Go) => {
+                connection
+                    .prepare_cached("DELETE FROM topic_records WHERE place = ?")
+                    .and_then(|mut delete| delete.execute([place]))
+                    .map_err(explain)?;
+            }
+            Some(Verdict::Wait) => supersede(connection, now_ms, place)?,
+            Some(Verdict::Stay) | None => {}
+        }
     }
     Ok(())
 }
