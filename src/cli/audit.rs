@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::consult::{WhoArgs, Why};
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
-use super::lines::Lines;
+use super::input::Lines;
 use super::subject::{InputArgs, SubjectArgs};
 use super::{pack, prove};
 use crate::audit::{AuditFault, AuditKind, AuditRecord, ChainsVerifier, Head, PartitionFault, Query, SignedHead};

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
-use super::lines::Lines;
+use super::input::Lines;
 use super::live;
 use super::topics::Wanted;
 use crate::model::ids::PartyId;

@@ -19,7 +19,7 @@ use tracing::{Span, info_span};
 
 use super::batch::{Computed, Engines, Fresh, InHand, Readers, polled};
 use super::deployment::{Deployment, subscriber};
-use super::duties::{Duties, Sweep};
+use super::duties::Duties;
 use super::failure::{Failure, Kind};
 use super::figures::{self, Figures};
 use super::reload::AgreementWatch;
@@ -253,7 +253,7 @@ impl Worker {
             }
             if is_due && !engine.is_due(now) && engine.awaits_redaction() {
                 self.commit_waiting(waiting)?;
-                let mut sweep = Sweep::of(partition);
+                let mut sweep = self.duties.sweep(partition)?;
                 while let Some(transaction) = self.duties.redact(&mut sweep, engine, now)? {
                     self.commit(Computed { transaction, ..Computed::default() })?;
                 }

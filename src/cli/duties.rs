@@ -39,6 +39,11 @@ impl Duties {
         due
     }
 
+    /// A sweep through one partition's audit, to its end.
+    pub(super) fn sweep(&mut self, partition: i32) -> Result<Sweep, LogError> {
+        Sweep::of(self.reader.as_mut(), partition)
+    }
+
     /// Takes out of one partition's audit whom an erasure concerned, a transaction at a time: as many as wait for it may be
     /// more than memory, or a broker, has room for. Gives `None` once the last was given.
     pub(super) fn redact(
@@ -65,13 +70,13 @@ pub(super) struct Sweep {
     partition: i32,
     from: i64,
     /// Records that an earlier sweep rewrote and Kafka has not compacted yet: they lie there twice, the later one rewritten.
-    rewritten: Option<FxHashSet<u64>>,
+    rewritten: FxHashSet<u64>,
     has_ended: bool,
 }
 
 impl Sweep {
-    pub(super) fn of(partition: i32) -> Self {
-        Self { partition, from: 0, rewritten: None, has_ended: false }
+    fn of(reader: &mut dyn Client, partition: i32) -> Result<Self, LogError> {
+        Ok(Self { partition, from: 0, rewritten: rewritten(reader, partition)?, has_ended: false })
     }
 
     /// The next records that change, together with what stands there from now on.
@@ -83,16 +88,12 @@ impl Sweep {
         if self.has_ended {
             return Ok(None);
         }
-        let rewritten = match self.rewritten.take() {
-            Some(rewritten) => rewritten,
-            None => rewritten(reader, self.partition)?,
-        };
         let mut rewrites = Vec::new();
         while rewrites.len() < REWRITES && !self.has_ended {
             let records = reader.read(AUDIT_TOPIC, self.partition, self.from, READ, Duration::ZERO)?;
             self.from = records.last().map_or(self.from, |last| last.offset + 1);
             self.has_ended = records.is_empty();
-            for record in records.into_iter().filter(|record| !rewritten.contains(&seq_of(record))) {
+            for record in records.into_iter().filter(|record| !self.rewritten.contains(&seq_of(record))) {
                 let (partition, offset) = (self.partition, record.offset);
                 match redact(record) {
                     Ok(rewrite) => rewrites.extend(rewrite),
@@ -101,7 +102,6 @@ impl Sweep {
                 }
             }
         }
-        self.rewritten = Some(rewritten);
         Ok(Some(rewrites))
     }
 }
@@ -177,7 +177,7 @@ mod tests {
                 };
                 Ok(names.then(|| Rewrite { offset: 0, record: record(Vec::new()) }))
             };
-            let (mut sweep, mut taken) = (Sweep::of(0), Vec::new());
+            let (mut sweep, mut taken) = (Sweep::of(self, 0).expect("it is there"), Vec::new());
             while let Some(rewrites) = sweep.next(self, &redact).expect("it is there") {
                 if taken.len() == ends_before {
                     break;

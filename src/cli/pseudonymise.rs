@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, subscriber};
 use super::failure::{Failure, Kind};
-use super::lines::Lines;
+use super::input::Lines;
 use super::refuges;
 use crate::config::agreement::Agreement;
 use crate::config::files::{self, LARGEST_FILE};

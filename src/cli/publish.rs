@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::deployment::{ConfigArgs, Deployment};
 use super::failure::{Failure, Kind};
-use super::lines::Lines;
+use super::input::Lines;
 use crate::log::{Header, Unsent};
 use crate::model::ids::{PartyId, ScopeId};
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::deployment::ConfigArgs;
 use super::failure::{Failure, Kind};
-use super::lines::Lines;
+use super::input::Lines;
 use crate::config::agreement::Agreement;
 use crate::config::files::{LARGEST_FILE, read_text};
 use crate::config::settings::Settings;

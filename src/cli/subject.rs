@@ -1,16 +1,15 @@
 //! Finds one person in the register: by id, by an agency's own reference, or by identity, hashed here with the key ring and
 //! sent nowhere.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::deployment::Deployment;
 use super::failure::{Failure, Kind};
-use crate::config::files;
+use super::input::whole;
 use crate::log::Client;
 use crate::model::ids::{ClusterId, PartyId, ScopeId};
 use crate::pipeline::{AUDIT_TOPIC, Engine, Person, Setup};
@@ -70,12 +69,12 @@ impl SubjectArgs {
         let (ids, perhaps) = if let Some(person) = self.person {
             (vec![person], Vec::new())
         } else if let Some(agency) = &self.reference_of {
-            let reference = read(&input.input)?;
+            let reference = whole(&input.input, LARGEST_INPUT)?;
             let reference = std::str::from_utf8(&reference).map_err(|_| bad("the reference is not UTF-8"))?;
             (engine.persons_by_reference(&scope, agency, reference.trim()).into_iter().collect(), Vec::new())
         } else {
-            let identity: Value =
-                serde_json::from_slice(&read(&input.input)?).map_err(|_| bad("the identity is not one JSON object"))?;
+            let identity: Value = serde_json::from_slice(&whole(&input.input, LARGEST_INPUT)?)
+                .map_err(|_| bad("the identity is not one JSON object"))?;
             let rule = "the identity has not the form that events have; schemas/events/common.v1.json says which";
             let hashed = setup.pseudonymise(&scope, &identity).ok_or_else(|| bad(rule))?;
             let like = engine.persons_like(&scope, hashed);
@@ -126,15 +125,6 @@ pub(super) fn restore(setup: &Arc<Setup>, client: &mut dyn Client, scope: &Scope
         }
     }
     Err(Failure::new(Kind::CheckFailed, format!("the register: there is none of {scope} yet; nothing is held")))
-}
-
-fn read(from: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let read = if from == Path::new("-") {
-        files::read_all(std::io::stdin().lock(), LARGEST_INPUT, LARGEST_INPUT)
-    } else {
-        files::read(from, LARGEST_INPUT)
-    };
-    read.map_err(|why| Failure::unreadable(from, why))
 }
 
 fn bad(line: &str) -> Failure {

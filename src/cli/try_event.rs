@@ -8,12 +8,11 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::failure::{Failure, Kind};
 use super::format::Format;
+use super::input::whole;
 use crate::config::agreement::{Agreement, CHANNELS, Channel, Kinds, NAMED_BY, NamedBy, ROLES, View, word};
-use crate::config::files::{self, Unreadable};
 use crate::log::MAX_RECORD_BYTES;
 use crate::model::event::Role;
 use crate::model::finding::FindingKind;
@@ -49,7 +48,8 @@ pub(super) fn run(args: &TryArgs, out: &mut dyn Write) -> Result<(), Failure> {
         let line = format!("--agency: the agreement has no such feed; use one of {}", known.join(", "));
         return Err(Failure::new(Kind::Configuration, line));
     }
-    let event = read(args).map_err(|why| Failure::unreadable(&args.event, why))?;
+    // An event is a record, so it is no larger than one may be.
+    let event = whole(&args.event, MAX_RECORD_BYTES)?;
     match preview(&agreement, &args.agency, event.trim_ascii(), Timestamp::now().as_millisecond()) {
         Err(rejections) => {
             if args.format == Format::Json {
@@ -63,15 +63,6 @@ pub(super) fn run(args: &TryArgs, out: &mut dyn Write) -> Result<(), Failure> {
             Ok(())
         }
         Ok(preview) => Ok(print(&agreement, &preview, out)?),
-    }
-}
-
-/// An event is a record, so it is no larger than one may be.
-fn read(args: &TryArgs) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
-    if args.event.as_os_str() == "-" {
-        files::read_all(std::io::stdin().lock(), 0, MAX_RECORD_BYTES)
-    } else {
-        files::read(&args.event, MAX_RECORD_BYTES)
     }
 }
 

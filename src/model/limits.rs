@@ -12,7 +12,7 @@
 //! | Identities named by an erasure | 4,096 records and references | Rejected: send several |
 //! | Letters of a name, other names, words of an address | 40, 4, 6 (`normalise`) | What is beyond is not compared |
 //! | Tokens of a name's and a postcode's neighbourhood | 12 and 8 (`model::tokens`), padded | What is beyond is not compared |
-//! | A line of events, of an audit, of signed heads | `log::MAX_RECORD_BYTES`, 16 MiB (`cli::lines`) | Refused with its number, nothing after it is read |
+//! | A line of events, of an audit, of signed heads | `log::MAX_RECORD_BYTES`, 16 MiB (`cli::input`) | Refused with its number, nothing after it is read |
 //! | A line that is published | With its headers, `log::MAX_RECORD_BYTES` | Refused with its number; what was before it is published |
 //! | Records that `publish`, `pseudonymise` append at once | `CHUNK`, 500, of `publish` also 8 MiB and one record | The next append has the rest |
 //! | The configuration, an agreement, a policy, a linkage model, a map of columns, a list of reviewers or refuges, a position, a password | `LARGEST_FILE`, 1 MiB (`config::files`) | Refused with the file's name |

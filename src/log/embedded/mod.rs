@@ -177,9 +177,9 @@ impl EmbeddedLog {
                 None => 0,
             };
         }
-        self.latest = Latest::read_back(&self.connection)?;
-        let ends = store::streams(&self.connection)?.into_iter().map(|(name, stream)| (name, stream.next_offset));
-        self.ends = ends.collect();
+        let streams = store::streams(&self.connection)?;
+        self.latest = Latest::read_back(&self.connection, &streams)?;
+        self.ends = streams.into_iter().map(|(name, stream)| (name, stream.next_offset)).collect();
         register::read_back(&self.connection, &mut self.places, row)
     }
 

@@ -116,9 +116,10 @@ pub(super) fn open(path: &Path, cache_kib: i64) -> Result<Connection, LogError> 
 }
 
 fn open_any(path: &Path, cache_kib: i64) -> Result<Connection, LogError> {
-    let write_ahead = beside(&real(path), "-wal");
+    let path = &real(path);
+    let write_ahead = beside(path, "-wal");
     refuse_emptied(path, &write_ahead)?;
-    create(&real(path))?;
+    create(path)?;
     ahead::check(&write_ahead)?;
     let connection = Connection::open(path).map_err(explain)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;

@@ -103,7 +103,6 @@ struct Standing {
 }
 
 /// Whether a superseded record may go.
-#[derive(PartialEq, Eq)]
 enum Verdict {
     Go,
     /// Once those before it have gone.
@@ -113,12 +112,12 @@ enum Verdict {
 }
 
 impl Latest {
-    pub(super) fn read_back(sqlite: &Connection) -> Result<Self, LogError> {
+    pub(super) fn read_back(sqlite: &Connection, streams: &[(String, Stream)]) -> Result<Self, LogError> {
         let mut latest = Self::default();
         let mut read = sqlite
             .prepare_cached("SELECT place, key FROM topic_records WHERE place >= ? AND place < ? ORDER BY place")
             .map_err(explain)?;
-        for (_, stream) in store::streams(sqlite)?.iter().filter(|(name, _)| is_compacted(name)) {
+        for (_, stream) in streams.iter().filter(|(name, _)| is_compacted(name)) {
             let mut rows = read.query((stream.place(0), stream.end())).map_err(explain)?;
             while let Some(row) = rows.next().map_err(explain)? {
                 let key = row.get_ref(1).map_err(explain)?.as_blob().map_err(|_| damaged())?;

@@ -1,4 +1,4 @@
-//! Lines of a file, or of standard input, one at a time; none may be longer than a record of the log.
+//! What a file says, or standard input: as a whole, or one line at a time. Neither may be longer than is said.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -7,9 +7,23 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use crate::config::files;
 use crate::log::MAX_RECORD_BYTES;
 
-/// Lines, read as they are asked for: bytes, not text, since a line in a wrong encoding is not ours to lose.
+/// What people type or paste is no longer. There is room for it at once: a vector that grows leaves copies behind.
+const PASTED: usize = 64 << 10;
+
+/// All of a file, or of standard input for `-`, of so many bytes at the most.
+pub(super) fn whole(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let read = if path == Path::new("-") {
+        files::read_all(std::io::stdin().lock(), PASTED.min(most), most)
+    } else {
+        files::read(path, most)
+    };
+    read.map_err(|why| Failure::unreadable(path, why))
+}
+
+/// Lines, none longer than a record of the log, read as they are asked for: bytes, not text, since a line in a wrong encoding is not ours to lose.
 pub(super) struct Lines {
     input: Box<dyn BufRead>,
     name: String,
