@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::universe;
 use crate::support::events::Sent;
-use crate::support::hub::{Hub, Message, Office, signed, text};
+use crate::support::hub::{Hub, Message, Office, signed, standing_revisions, text};
 use crate::support::told::told_once;
 
 /// What each recipient was ever told: alerts, and records of its list.
@@ -93,14 +93,7 @@ fn announced(hub: &Hub<'_>, said: &Said) -> usize {
     for (recipient, heartbeats) in hub.heartbeats() {
         let list = &said[recipient][1];
         for (length, heartbeat) in heartbeats {
-            let mut standing = BTreeMap::new();
-            for (entry, event) in &list[..*length] {
-                match event {
-                    Some(event) => drop(standing.insert(entry, text(&event["revision"]).to_owned())),
-                    None => drop(standing.remove(entry)),
-                }
-            }
-            let manifest = Manifest::of(standing.into_values());
+            let manifest = Manifest::of(standing_revisions(&list[..*length]).into_iter());
             let named = (heartbeat["entries"].as_u64(), text(&heartbeat["digest"]));
             assert_eq!(named, (Some(manifest.entries), manifest.digest.as_str()), "I3: {recipient}'s manifest");
             count += 1;

@@ -617,14 +617,8 @@ impl<'a> Hub<'a> {
 
     /// Of each entry on a service's list as it stands, the revision; `after` as many records as that.
     pub(crate) fn revisions(&self, recipient: &str, after: usize) -> Vec<String> {
-        let mut standing = BTreeMap::new();
-        for (key, event) in self.open(&super::events::party(recipient), "list").into_iter().take(after) {
-            match event {
-                Some(event) => drop(standing.insert(key, text(&event["revision"]).to_owned())),
-                None => drop(standing.remove(&key)),
-            }
-        }
-        standing.into_values().collect()
+        let list = self.open(&super::events::party(recipient), "list");
+        standing_revisions(list.iter().take(after))
     }
 
     /// The register, as a daemon that starts now would find it.
@@ -764,6 +758,18 @@ impl<'a> Hub<'a> {
         found.sort();
         found
     }
+}
+
+/// Of each entry that stands after these records of a list, the revision.
+pub(crate) fn standing_revisions<'a>(list: impl IntoIterator<Item = &'a Message>) -> Vec<String> {
+    let mut standing = BTreeMap::new();
+    for (entry, event) in list {
+        match event {
+            Some(event) => drop(standing.insert(entry, text(&event["revision"]).to_owned())),
+            None => drop(standing.remove(entry)),
+        }
+    }
+    standing.into_values().collect()
 }
 
 fn hold(all: &mut BTreeMap<&'static str, u64>, more: BTreeMap<&'static str, u64>) {
